@@ -1,7 +1,7 @@
-"""The event table: every event code, its category, flags and parameters, and the system calls behind them.
+"""The event table: event codes, categories, flags, parameters, and the system calls behind.
 
-Data in `tables/event_types.tsv` and `tables/syscalls.tsv`. Captures hold names, never codes: a rule's
-event set counts codes because Falco does (`LOAD_NO_EVTTYPE`).
+Data in `tables/event_types.tsv` and `tables/syscalls.tsv`. Captures hold names, never codes: a
+rule's event set counts codes because Falco does (`LOAD_NO_EVTTYPE`).
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Syscall:
-    """A system call known by its portable id; `exit_event` is GENERIC_X where only its number travels."""
+    """A system call by its portable id; `exit_event` GENERIC_X: only its number travels."""
 
     id: int
     name: str
@@ -58,9 +58,7 @@ class Syscall:
 
 def _params(text: str) -> tuple[Param, ...]:
     pieces = (piece.split(":") for piece in text.split(",") if piece)
-    return tuple(
-        Param(name, kind, form, ":".join(extra)) for name, kind, form, *extra in pieces
-    )
+    return tuple(Param(name, kind, form, ":".join(extra)) for name, kind, form, *extra in pieces)
 
 
 EVENT_TYPES: tuple[EventType, ...] = tuple(
@@ -93,18 +91,26 @@ EVENT_NAMES: frozenset[str] = frozenset(
 """Every literal valid for `evt.type`, but for names of asynchronous events that plugins declare."""
 
 
+STATE_EVENTS = frozenset(
+    {event.name for event in EVENT_TYPES if event.name.startswith("task")}
+    | {"drop", "infra", "notification", "pluginevent", "scapevent", "useradded", "userdeleted"}
+    | {"groupadded", "groupdeleted"}
+)
+"""Events about a reader's state (iterators, users) or about itself; rules never see them."""
+
+
 @cache
 def current_events() -> Mapping[str, EventType]:
     """The events that a rule can see, by name: exits and single-sided ones of the newest layout.
 
-    `container` is the asynchronous event of the container plugin as well as an old event's name; the
-    newest code that is not superseded wins.
+    `container` is the asynchronous event of the container plugin as well as an old event's name;
+    the newest code that is not superseded wins.
     """
     current = {
         event.name: event
         for event in EVENT_TYPES
         if not event.flags & {"OLD_VERSION", "UNUSED"}
-        and event.name not in {"NA", "syscall"}
+        and event.name not in STATE_EVENTS | {"NA", "syscall"}
         and (event.is_exit or event.origin != "syscall")
     }
     current["procexit"] = next(e for e in EVENT_TYPES if e.constant == "PROCEXIT_1_E")

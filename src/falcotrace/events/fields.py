@@ -1,7 +1,8 @@
 """Falco's fields: what each is called, which type it compares as, and where FalcoTrace finds it.
 
-The catalogue behind rules, `falcotrace fields` and the documentation. It says nothing about Arrow types
-(`columns.py`) and computes nothing (`derived.py` names the functions, the engines implement them).
+The catalogue behind rules, `falcotrace fields` and the documentation. It says nothing about Arrow
+types (`columns.py`) and computes nothing (`derived.py` names the functions, the engines implement
+them).
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,10 @@ from falcotrace.events.tables import read_table
 
 
 class FieldType(StrEnum):
-    """Comparison types of fields, in Falco's spelling (libs, driver/ppm_events_public.h `ppm_param_type`)."""
+    """Comparison types of fields, in Falco's spelling.
+
+    Source: libs 48dfd53c, driver/ppm_events_public.h, `ppm_param_type`.
+    """
 
     BOOL = "BOOL"
     CHARBUF = "CHARBUF"
@@ -55,10 +59,13 @@ class Field:
     Attributes:
         name: as rules write it, without argument.
         type: what it is compared as.
-        print_format: how a number is printed: DEC, HEX, ID, 10_PADDED_DEC, DIR; empty for the type's own form.
+        print_format: how a number is printed: DEC, HEX, ID, 10_PADDED_DEC, DIR; empty for the
+            type's own form.
         is_list: whether one event has several values.
-        argument: accepted argument forms as text, `required: ...` or `optional: ...`; empty for none.
-        usable_in: `both`, `filter` (conditions only) or `output` (templates only); empty for removed fields.
+        argument: accepted argument forms as text, `required: ...` or `optional: ...`; empty for
+            none.
+        usable_in: `both`, `filter` (conditions only) or `output` (templates only); empty for
+            removed fields.
         restrictions: of `no_transformer`, `no_field_comparison`, `copies_value`.
         status: `active`, `deprecated`, `hidden`, `plugin`, `config` or `removed ...`.
         suggested_output: whether Falco's default configuration appends it to every output.
@@ -142,4 +149,4 @@ def _field(row: Mapping[str, str]) -> Field:
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {row["name"]: _field(row) for row in read_table("fields")}
 )
-"""Every field by name, in Falco's order; removed ones too, so that old rules get a precise message."""
+"""Every field by name, in Falco's order; removed ones too, for a precise message."""

@@ -1,4 +1,7 @@
-"""Names of numbers: open flags, clone flags, socket families, commands. Data in `tables/flags.tsv`."""
+"""Names of numbers: open flags, clone flags, socket families, commands.
+
+Data in `tables/flags.tsv`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +20,9 @@ class FlagTable:
     def flags_text(self, value: int) -> str:
         """Names of the bits set in `value`, joined by `|`; empty when no name fits.
 
-        A name matches if all its bits are among those not yet consumed (a name of value 0 only if the
-        whole value is 0), and matching stops when a name equals the whole value. Left-over bits are
+        A name matches if all its bits are among those not yet consumed (a name of value 0 only if
+        the whole value is 0), and matching stops when a name equals the whole value. Left-over bits
+        are
         not shown. Source: libs 48dfd53c, userspace/libsinsp/event.cpp, `flags_to_string`.
         """
         if value == 0:

@@ -1,4 +1,4 @@
-"""Reads the tab-separated tables beside this module; `fields`, `event_types`, `flags` and `columns` give them types."""
+"""Reads the tab-separated tables in `tables/`; the modules beside this one give them types."""
 
 from collections.abc import Iterator
 from importlib.resources import files

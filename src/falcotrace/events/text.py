@@ -1,10 +1,11 @@
 """Text as captures hold it: always UTF-8, reversible for every byte.
 
-Linux names are bytes. One byte that is not part of valid UTF-8 makes DuckDB refuse a whole query, and
-BLOB columns have no text functions, so such a byte is stored as the code point U+10FE00 + byte. A
-genuine character of that range (nobody uses it: it lies in a private plane) is stored byte by byte the
-same way, which keeps the mapping reversible. Rules' literals go through the same function, so prefix,
-suffix, contains and `?` work byte for code point.
+Linux names are bytes. One byte that is not part of valid UTF-8 makes DuckDB refuse a whole query,
+and BLOB columns have no text functions, so such a byte is stored as the code point U+10FE00 + byte.
+A
+genuine character of that range (nobody uses it: it lies in a private plane) is stored byte by byte
+the same way, which keeps the mapping reversible. Rules' literals go through the same function, so
+prefix, suffix, contains and `?` work byte for code point.
 
 This module does not escape anything for display; see `falcotrace.outputs.escape`.
 """
