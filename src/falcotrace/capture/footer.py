@@ -1,0 +1,149 @@
+"""What a capture says about itself: host, recorder, losses, and where the process tables lie.
+
+The footer is one JSON document under the key `falcotrace` of the Parquet file's metadata. It is
+typed here and nowhere else; decoding is strict about types and lenient about keys that a newer
+version of the same format added.
+"""
+
+from typing import Final
+
+import msgspec
+
+FORMAT_VERSION: Final = 1
+"""Version of the file format. A newer version only adds columns and keys."""
+
+METADATA_KEY: Final = b"falcotrace"
+"""Key of the footer in the Parquet file's key/value metadata."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that was recorded; `boot_id` tells one boot from the next."""
+
+    hostname: str = ""
+    boot_id: str = ""
+    kernel: str = ""
+    architecture: str = ""
+    cpu_count: int = 0
+    boot_time_ns: int = 0
+
+
+class Losses(msgspec.Struct, frozen=True, kw_only=True):
+    """The loss account.
+
+    Attributes:
+        is_known: whether the counters could be read; if not, the numbers mean nothing.
+        made_count: events that the kernel made.
+        lost_count: events among them that did not reach the capture.
+        by_cause: lost events by cause.
+        by_cpu: lost events by CPU number.
+        incomplete: other things that were missed (a path cut, a process not described), by cause.
+    """
+
+    is_known: bool = False
+    made_count: int = 0
+    lost_count: int = 0
+    by_cause: dict[str, int] = msgspec.field(default_factory=dict)
+    by_cpu: list[int] = msgspec.field(default_factory=list)
+    incomplete: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """How the capture was made.
+
+    Attributes:
+        tool: name and version of what wrote it.
+        settings: options of the recorder, as text.
+        started_ns: when recording began, ns since the epoch.
+        ended_ns: when it ended, ns since the epoch.
+        boot_to_epoch_ns: what was added to the kernel's boot clock to give time since the epoch.
+        left_out_pids: processes that were left out (the recorder itself).
+        event_names: events that were on; None means every event.
+        cpu_time_ns: the recorder's own CPU time.
+    """
+
+    tool: str = ""
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    started_ns: int = 0
+    ended_ns: int = 0
+    boot_to_epoch_ns: int = 0
+    left_out_pids: list[int] = msgspec.field(default_factory=list)
+    event_names: list[str] | None = None
+    cpu_time_ns: int = 0
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of the host at the time of recording."""
+
+    uid: int
+    name: str
+    gid: int = 0
+    home: str = ""
+    shell: str = ""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of the host at the time of recording."""
+
+    gid: int
+    name: str
+
+
+class RowGroupEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a row group's process table lies in the file, and the span that its rows cover.
+
+    Attributes:
+        row_count: rows of the row group.
+        first_num: smallest `evt.num`.
+        last_num: largest `evt.num`.
+        first_time_ns: smallest `evt.time`.
+        last_time_ns: largest `evt.time`.
+        processes_offset: first byte of the table of process states, an Arrow IPC stream between
+            this row group and the next; other Parquet readers never look there.
+        processes_bytes: its length.
+        process_count: its rows.
+    """
+
+    row_count: int
+    first_num: int
+    last_num: int
+    first_time_ns: int
+    last_time_ns: int
+    processes_offset: int
+    processes_bytes: int
+    process_count: int
+
+
+class Footer(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a capture says about itself.
+
+    Attributes:
+        unrecorded: columns that this kind of recording never fills: their null says nothing.
+        event_counts: events by type.
+    """
+
+    format_version: int = FORMAT_VERSION
+    host: Host = Host()
+    recording: Recording = Recording()
+    losses: Losses = Losses()
+    users: list[User] = msgspec.field(default_factory=list)
+    groups: list[Group] = msgspec.field(default_factory=list)
+    unrecorded: list[str] = msgspec.field(default_factory=list)
+    event_counts: dict[str, int] = msgspec.field(default_factory=dict)
+    row_groups: list[RowGroupEntry] = msgspec.field(default_factory=list)
+
+
+def encode_footer(footer: Footer) -> bytes:
+    """Serialise a footer as JSON."""
+    return msgspec.json.encode(footer)
+
+
+def decode_footer(raw: bytes) -> Footer:
+    """Parse and check a footer.
+
+    Raises:
+        ValueError: not a footer, with what was expected and where in the document.
+    """
+    try:
+        return msgspec.json.decode(raw, type=Footer)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None

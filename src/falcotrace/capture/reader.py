@@ -1,0 +1,233 @@
+"""Opens captures and hands out flat columns, one row group at a time.
+
+In: a file that calls itself a capture. Out: its footer, and columns by path with text as
+    dictionaries. Anything that is truncated, foreign or too new is refused with one clear line.
+    Nothing is evaluated here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from falcotrace.capture.footer import (
+    FORMAT_VERSION,
+    METADATA_KEY,
+    Footer,
+    RowGroupEntry,
+    decode_footer,
+)
+from falcotrace.capture.schema import flat_type
+from falcotrace.errors import CaptureError
+from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
+
+_MAGIC = b"PAR1"
+
+PROCESS_TABLE_LIMIT_BYTES = 1 << 30
+"""A process table larger than this is refused as hostile."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """One row group: its place in the file and the span that its rows cover."""
+
+    index: int
+    row_count: int
+    first_num: int
+    last_num: int
+    first_time_ns: int
+    last_time_ns: int
+
+
+class Capture:
+    """An open capture. Make one with `open_capture`; close it or use it as a context manager."""
+
+    def __init__(self, path: Path, footer: Footer, file: pq.ParquetFile) -> None:
+        self.path = path
+        self.footer = footer
+        self._file = file
+        self._names = _leaf_names(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @cached_property
+    def row_groups(self) -> tuple[RowGroup, ...]:
+        """The row groups, in time order."""
+        return tuple(
+            RowGroup(
+                index=index,
+                row_count=entry.row_count,
+                first_num=entry.first_num,
+                last_num=entry.last_num,
+                first_time_ns=entry.first_time_ns,
+                last_time_ns=entry.last_time_ns,
+            )
+            for index, entry in enumerate(self.footer.row_groups)
+        )
+
+    @property
+    def row_count(self) -> int:
+        """Number of events."""
+        return sum(entry.row_count for entry in self.footer.row_groups)
+
+    @cached_property
+    def unrecorded(self) -> frozenset[str]:
+        """Columns whose null says nothing, because this recording never fills them or is older."""
+        return frozenset(self.footer.unrecorded) | (COLUMNS.keys() - self._names)
+
+    def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
+        """Read columns of one row group.
+
+        Args:
+            row_group: index of the row group.
+            paths: columns to read; one that this file does not have comes as nulls.
+
+        Returns:
+            Flat arrays by path, all as long as the row group; text as dictionaries (int32 codes),
+            lists of text as lists of dictionaries. Rows are sorted by `proc.key`, then `evt.num`.
+
+        Raises:
+            CaptureError: the file is damaged.
+        """
+        present = [path for path in paths if path in self._names]
+        rows = self.footer.row_groups[row_group].row_count
+        if not present:
+            return {path: pa.nulls(rows, flat_type(path)) for path in paths}
+        try:
+            table = self._file.read_row_group(row_group, columns=present)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
+        if table.num_rows != rows:
+            raise CaptureError(self.path, "is damaged: row group and footer disagree")
+        return {
+            path: _leaf(table, path) if path in self._names else pa.nulls(rows, flat_type(path))
+            for path in paths
+        }
+
+    def processes(self, row_group: int) -> pa.Table:
+        """The states of processes that occur in a row group, sorted by `proc.key`.
+
+        Returns:
+            `proc.key` and every process column of the schema, one row for each key.
+
+        Raises:
+            CaptureError: the file is damaged.
+        """
+        entry = self.footer.row_groups[row_group]
+        try:
+            with self.path.open("rb") as file:
+                file.seek(entry.processes_offset)
+                raw = file.read(entry.processes_bytes)
+            table = pa.ipc.open_stream(raw).read_all()
+        except (OSError, pa.ArrowException) as error:
+            raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
+        for column in PROCESS_COLUMNS:
+            if column.path not in table.column_names:
+                nulls = pa.nulls(table.num_rows, flat_type(column.path))
+                table = table.append_column(column.path, nulls)
+        return table.combine_chunks()
+
+
+def open_capture(path: Path) -> Capture:
+    """Open a capture.
+
+    Raises:
+        CaptureError: the file cannot be read, is not Parquet, is truncated, is no capture, or was
+            written in a newer format.
+    """
+    file = _open_parquet(path)
+    raw = (file.metadata.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        raise CaptureError(path, "is a Parquet file, but not a capture of FalcoTrace")
+    try:
+        footer = decode_footer(raw)
+    except ValueError as error:
+        raise CaptureError(path, f"has a damaged footer: {error}") from None
+    if footer.format_version > FORMAT_VERSION:
+        raise CaptureError(
+            path,
+            f"has format version {footer.format_version}; this FalcoTrace reads up to "
+            f"{FORMAT_VERSION}: install a newer one",
+        )
+    _check_entries(path, file, footer.row_groups)
+    coded = _coded_names(file)
+    dictionaries = pq.ParquetFile(path, read_dictionary=coded, memory_map=False)
+    return Capture(path, footer, dictionaries)
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 4))
+            tail = file.read(4)
+    except IsADirectoryError:
+        raise CaptureError(path, "is a directory, expected a capture") from None
+    except OSError as error:
+        raise CaptureError(path, f"cannot be read: {error.strerror}") from None
+    if head != _MAGIC:
+        raise CaptureError(path, "is not a Parquet file, expected a capture")
+    if tail != _MAGIC:
+        raise CaptureError(path, "is truncated: the footer at its end is missing")
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise CaptureError(path, f"is damaged: {_first_line(error)}") from None
+
+
+def _check_entries(path: Path, file: pq.ParquetFile, entries: Sequence[RowGroupEntry]) -> None:
+    rows = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    if rows != [entry.row_count for entry in entries]:
+        raise CaptureError(path, "is damaged: row groups and footer disagree")
+    size = path.stat().st_size
+    for entry in entries:
+        end = entry.processes_offset + entry.processes_bytes
+        if (
+            entry.processes_offset < 0
+            or not 0 <= entry.processes_bytes <= PROCESS_TABLE_LIMIT_BYTES
+            or end > size
+        ):
+            raise CaptureError(path, "is damaged: a process table lies outside the file")
+
+
+def _leaf_names(file: pq.ParquetFile) -> frozenset[str]:
+    schema = file.metadata.schema
+    found = (schema.column(i).path.removesuffix(".list.element") for i in range(len(schema)))
+    return frozenset(found) & COLUMNS.keys()
+
+
+def _coded_names(file: pq.ParquetFile) -> list[str]:
+    schema = file.metadata.schema
+    paths = (schema.column(i).path for i in range(len(schema)))
+    return [
+        path
+        for path in paths
+        if (column := COLUMNS.get(path.removesuffix(".list.element"))) and column.is_text
+    ]
+
+
+def _leaf(table: pa.Table, path: str) -> pa.Array:
+    head, *rest = path.split(".")
+    array = table[head].combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
+    for name in rest:
+        array = array.field(name)
+    return array
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
