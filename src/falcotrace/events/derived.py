@@ -58,8 +58,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "category",
         "evt.type fd.type",
         (
-            "CATEGORY_BY_EVENT, `other` for plain system calls; for IO_EVENTS instead the class of "
-            "fd.type in CLASS_BY_FD_TYPE, `unknown` without one or without fd.type"
+            "CATEGORY_BY_EVENT, `other` for plain system calls; for IO_EVENTS instead the class "
+            "of fd.type in CLASS_BY_FD_TYPE, `unknown` without one or without fd.type"
         ),
     ),
     ("is_io", "evt.type", "the event is among READ_EVENTS or WRITE_EVENTS"),
@@ -78,16 +78,16 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "count_error_file",
         "evt.rawres evt.type fd.type",
         (
-            "count_error where fd.type is `file` or `directory`, or there is no fd.type and the event "
-            "is among FILE_OPEN_EVENTS; otherwise missing"
+            "count_error where fd.type is `file` or `directory`, or there is no fd.type and the "
+            "event is among FILE_OPEN_EVENTS; otherwise missing"
         ),
     ),
     (
         "count_error_net",
         "evt.rawres evt.type fd.type",
         (
-            "count_error where fd.type is among SOCKET_FD_TYPES, or there is no fd.type and the event "
-            "is among SOCKET_OPEN_EVENTS; otherwise missing"
+            "count_error where fd.type is among SOCKET_FD_TYPES, or there is no fd.type and the "
+            "event is among SOCKET_OPEN_EVENTS; otherwise missing"
         ),
     ),
     ("count_error_memory", "evt.rawres evt.type", "count_error for MEMORY_EVENTS, else missing"),
@@ -95,8 +95,9 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "count_error_other",
         "evt.rawres evt.type fd.type",
         (
-            "count_error where fd.type is given and count_error_file and _net are missing, or there is "
-            "no fd.type and the event is none of FILE_OPEN_, SOCKET_OPEN_ and MEMORY_EVENTS"
+            "count_error where fd.type is given and count_error_file and _net are missing, or "
+            "there is no fd.type and the event is none of FILE_OPEN_, SOCKET_OPEN_ and "
+            "MEMORY_EVENTS"
         ),
     ),
     ("count_exit", "evt.type", "1, missing for SINGLE_SIDED_EVENTS"),
@@ -133,16 +134,16 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "is_open_create",
         "evt.type evt.rawarg.flags evt.rawres",
         (
-            "OPEN_EVENTS whose flags have O_F_CREATED, or O_TMPFILE with evt.rawres >= 0; false for "
-            "all others and without flags"
+            "OPEN_EVENTS whose flags have O_F_CREATED, or O_TMPFILE with evt.rawres >= 0; false "
+            "for all others and without flags"
         ),
     ),
     (
         "is_open_exec",
         "evt.type evt.rawarg.flags evt.rawarg.mode",
         (
-            "OPEN_MODE_EVENTS whose flags have O_CREAT or O_TMPFILE, and `creat`, where the mode has "
-            "one of the bits 0111; false for all others and without flags or mode"
+            "OPEN_MODE_EVENTS whose flags have O_CREAT or O_TMPFILE, and `creat`, where the mode "
+            "has one of the bits 0111; false for all others and without flags or mode"
         ),
     ),
     (
@@ -152,8 +153,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
             "evt.arg.oldpath evt.arg.newpath evt.arg.linkpath"
         ),
         (
-            "the argument that ABSPATH_PARAMS names for the event (the second of the pair for `.dst`), "
-            "normalised, with `<UNKNOWN>/` before a path that is not absolute; for "
+            "the argument that ABSPATH_PARAMS names for the event (the second of the pair for "
+            "`.dst`), normalised, with `<UNKNOWN>/` before a path that is not absolute; for "
             "`open_by_handle_at` only with evt.rawres > 0; empty is missing"
         ),
     ),
@@ -161,25 +162,26 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "arg",
         "",
         (
-            "argument NAME as text: evt.arg.NAME, numbers printed in the argument's format, bytes with "
-            "a dot for each that is not printable ASCII; an index counts the event's arguments from 0; "
-            "`ID` of a plain system call is evt.type, `data` evt.buffer where evt.arg.data is missing"
+            "argument NAME as text: evt.arg.NAME, numbers printed in the argument's format, "
+            "bytes with a dot for each that is not printable ASCII; an index counts the event's "
+            "arguments from 0; `ID` of a plain system call is evt.type, `data` evt.buffer where "
+            "evt.arg.data is missing"
         ),
     ),
     (
         "rawarg",
         "",
         (
-            "argument NAME as it was passed: evt.rawarg.NAME, where there is none or it is missing "
-            "(a path) evt.arg.NAME; `data` as evt.buffer"
+            "argument NAME as it was passed: evt.rawarg.NAME, where there is none or it is "
+            "missing (a path) evt.arg.NAME; `data` as evt.buffer"
         ),
     ),
     (
         "args",
         "",
         (
-            "`name=raw`, or `name=raw(resolved)` where resolved differs, of the event's arguments in "
-            "order, joined by blanks; the empty text for plain system calls"
+            "`name=raw`, or `name=raw(resolved)` where resolved differs, of the event's "
+            "arguments in order, joined by blanks; the empty text for plain system calls"
         ),
     ),
     ("args_text", "proc.argv", "the items joined by one blank; [n]: item n, empty text without"),
@@ -190,8 +192,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "env_text",
         "proc.env",
         (
-            "the items joined by one blank; [NAME]: what follows `NAME=` in the first item that begins "
-            "so, blanks trimmed at both ends, empty text without"
+            "the items joined by one blank; [NAME]: what follows `NAME=` in the first item that "
+            "begins so, blanks trimmed at both ends, empty text without"
         ),
     ),
     ("proc_duration", "evt.time proc.pid_ts", "evt.time - proc.pid_ts, missing when that is 0"),
@@ -223,9 +225,9 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "fd_directory",
         "fd.name fd.type",
         (
-            "fd.type directory: fd.name; file, or no fd.type: fd.name up to its last slash, `/` if "
-            "that is the first character or there is none, fd.name itself if it ends in one; other "
-            "types: missing"
+            "fd.type directory: fd.name; file, or no fd.type: fd.name up to its last slash, `/` "
+            "if that is the first character or there is none, fd.name itself if it ends in one; "
+            "other types: missing"
         ),
     ),
     (
