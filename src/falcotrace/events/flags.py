@@ -56,7 +56,7 @@ class FlagTable:
         return value
 
     def enum_from_linux(self, native: int) -> int:
-        """Falco's number for the kernel's; unknown numbers become the table's `UNKNOWN`, or stay."""
+        """Falco's number for the kernel's; unknown ones become the `UNKNOWN` row, or stay."""
         for number, falco in self.linux:
             if number == native:
                 return falco

@@ -1,0 +1,75 @@
+"""Collects the columns of one row group: codes, numbers, truths and bytes for some rows at a time.
+
+Rows that nobody fills are null. The result are Arrow arrays by column path, as the writer takes
+them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from falcotrace.capture.schema import flat_type
+from falcotrace.record.text_pool import MISSING, TextPool
+
+Rows = np.ndarray | slice
+"""Which rows: indices, or a slice."""
+
+
+class Columns:
+    """The columns of `row_count` events."""
+
+    def __init__(self, row_count: int, pool: TextPool) -> None:
+        self.row_count = row_count
+        self._pool = pool
+        self._codes: dict[str, np.ndarray] = {}
+        self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._bytes: dict[str, list[bytes | None]] = {}
+
+    def put_codes(self, path: str, rows: Rows, codes: np.ndarray | int) -> None:
+        """Set texts by their code in the pool."""
+        column = self._codes.get(path)
+        if column is None:
+            column = self._codes[path] = np.full(self.row_count, MISSING, np.int32)
+        column[rows] = codes
+
+    def put_texts(
+        self, path: str, rows: Rows, distinct: Sequence[str | None], indices: np.ndarray
+    ) -> None:
+        """Set texts given the distinct ones and, for each row, which one it is."""
+        if len(distinct):
+            self.put_codes(path, rows, self._pool.codes(distinct)[indices])
+
+    def put_numbers(
+        self, path: str, rows: Rows, values: np.ndarray | int, valid: np.ndarray | bool = True
+    ) -> None:
+        """Set numbers or truths; `valid` says which of them are values."""
+        column = self._numbers.get(path)
+        if column is None:
+            data_type = flat_type(path)
+            kind = np.bool_ if pa.types.is_boolean(data_type) else data_type.to_pandas_dtype()
+            column = (np.zeros(self.row_count, kind), np.zeros(self.row_count, np.bool_))
+            self._numbers[path] = column
+        column[0][rows] = values
+        column[1][rows] = valid
+
+    def put_bytes(
+        self, path: str, rows: np.ndarray, distinct: Sequence[bytes | None], indices: np.ndarray
+    ) -> None:
+        """Set bytes given the distinct ones; a loop over the rows, so for rare events."""
+        column = self._bytes.get(path)
+        if column is None:
+            column = self._bytes[path] = [None] * self.row_count
+        for row, index in zip(rows.tolist(), indices.tolist(), strict=True):
+            column[row] = distinct[index]
+
+    def arrow(self) -> dict[str, pa.Array]:
+        """The columns as Arrow arrays."""
+        arrays: dict[str, pa.Array] = {
+            path: self._pool.arrow(codes) for path, codes in self._codes.items()
+        }
+        for path, (values, valid) in self._numbers.items():
+            arrays[path] = pa.array(values, flat_type(path), mask=None if valid.all() else ~valid)
+        for path, items in self._bytes.items():
+            arrays[path] = pa.array(items, pa.binary())
+        return arrays

@@ -1,0 +1,254 @@
+"""The columns `fd.*`: which open file an event is about, and under which name.
+
+In: the events of one call and the files of the recording. Out: columns. `fd.name` is the path as
+    the program gave it when the file was opened, joined with its directory and normalised, symlinks
+    not followed; rules are written for that. The kernel's own path stands beside it in `fd.path`.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from falcotrace.capture.schema import flat_type
+from falcotrace.events.event_types import EventType
+from falcotrace.events.paths import merge_slashes
+from falcotrace.record.arguments import directory_slot, own_descriptor, sources
+from falcotrace.record.call import CallEvents, Known, MergedEvents
+from falcotrace.record.columns import Columns
+from falcotrace.record.files import Endpoint, OpenFile
+from falcotrace.record.layout import PartKind, Role
+from falcotrace.record.text_pool import MISSING
+
+_OPENS: Mapping[str, tuple[int, int | None]] = {
+    "open": (0, None),
+    "creat": (0, None),
+    "openat": (1, 0),
+    "openat2": (1, 0),
+}
+"""Calls that name the file that they open: the argument with the path, and its directory slot."""
+
+_TWO_NEW = frozenset({"pipe", "pipe2", "socketpair"})
+"""Calls that make two descriptors; the event is about the second (libs, `add_fd` runs twice)."""
+
+
+def name_opened_files(events: MergedEvents, known: Known, numbers: Mapping[str, int]) -> None:
+    """Give every file opened in a block the name that its program used.
+
+    Args:
+        events: the merged events.
+        known: files, processes, texts.
+        numbers: numbers of system calls by name.
+    """
+    for name, (place, slot) in _OPENS.items():
+        number = numbers.get(name)
+        rows = np.flatnonzero(
+            (events.fixed["nr"] == number)
+            & (events.fixed["ret"] >= 0)
+            & (events.fixed["file_id"] > 0)
+        )
+        if number is not None and len(rows):
+            known.files.reserve(events.fixed["file_id"][rows])
+            _name_files(number, rows, place, slot, events, known)
+
+
+def _name_files(
+    number: int,
+    rows: np.ndarray,
+    place: int,
+    slot: int | None,
+    events: MergedEvents,
+    known: Known,
+) -> None:
+    """Name files in rounds.
+
+    One opened below a directory waits until that directory has its name.
+    """
+    while len(rows):
+        call = CallEvents(number, rows, events, known)
+        ready = np.ones(len(rows), np.bool_)
+        if slot is not None:
+            ready = ~np.isin(call.directory_ids(slot), call.file_ids)
+            if not ready.any():
+                ready[:] = True
+        done = call if ready.all() else CallEvents(number, rows[ready], events, known)
+        given = done.part_codes(PartKind.STRING, place)
+        absolute = done.absolute_paths(given, slot)
+        has_name = absolute != MISSING
+        ids = done.file_ids[has_name]
+        known.files.names[ids] = absolute[has_name]
+        known.files.raw_names[ids] = _merged(given[has_name], known)
+        rows = rows[~ready]
+
+
+def _merged(codes: np.ndarray, known: Known) -> np.ndarray:
+    distinct, indices = np.unique(codes, return_inverse=True)
+    texts = [merge_slashes(known.pool[code]) for code in distinct.tolist()]
+    return known.pool.codes(texts)[indices]
+
+
+def first_uses(events: MergedEvents, known: Known) -> np.ndarray:
+    """Which events are the first of the recording that name their file."""
+    ids, first = np.unique(events.fixed["file_id"], return_index=True)
+    fresh = known.files.mark_used(ids.astype(np.int64))
+    uses = np.zeros(len(events.fixed), np.bool_)
+    uses[first[fresh]] = True
+    return uses
+
+
+def put_descriptor_columns(
+    event: EventType, call: CallEvents, known: Known, columns: Columns
+) -> None:
+    """Fill `fd.*` of all events of one call that is about a descriptor."""
+    numbers, file_ids = _descriptor(event, call)
+    columns.put_numbers("fd.num", call.rows, numbers)
+    distinct, indices = np.unique(file_ids, return_inverse=True)
+    files = [known.files[number] for number in distinct.tolist()]
+    has_file = np.array([file is not None for file in files], np.bool_)[indices]
+    rows = call.rows[has_file]
+    _put_names(event, call, file_ids, has_file, known, columns)
+    present = indices[has_file]
+    for path, getter in _GETTERS.items():
+        values = [None if file is None else getter(file) for file in files]
+        if all(value is None for value in values):
+            continue
+        kind = str(flat_type(path))
+        if kind == "string":
+            columns.put_texts(path, rows, values, present)  # type: ignore[arg-type]
+        elif kind == "binary":
+            columns.put_bytes(path, rows, values, present)  # type: ignore[arg-type]
+        else:
+            valid = np.array([value is not None for value in values], np.bool_)
+            filled = np.array([value or 0 for value in values], np.int64)
+            columns.put_numbers(path, rows, filled[present], valid[present])
+    changed = _name_changed(event, call, file_ids, files, indices, known)
+    columns.put_numbers("fd.name_changed", rows, changed[has_file])
+
+
+def _descriptor(event: EventType, call: CallEvents) -> tuple[np.ndarray, np.ndarray]:
+    """The descriptor that each event is about, and the open file behind it (FIELDS 4.1)."""
+    if "CREATES_FD" in event.flags:
+        made = call.results >= 0
+        if event.name in _TWO_NEW:
+            second, _valid = call.struct_numbers(0 if event.name != "socketpair" else 3, 4, 4)
+            number, ids = second.astype(np.int64), call.other_file_ids
+        else:
+            number, ids = call.results, call.file_ids
+        return np.where(made, number, -1), np.where(made, ids, 0)
+    own = own_descriptor(event)
+    if own is None:
+        return np.full(call.count, -1, np.int64), np.zeros(call.count, np.int64)
+    register = int(sources()[event.name][own.name].operands[0])
+    numbers = call.arguments(register).astype(np.uint32).view(np.int32).astype(np.int64)
+    slot = directory_slot(event, own)
+    ids = call.file_ids if slot is None else call.directory_ids(slot)
+    return numbers, np.where(numbers >= 0, ids, 0)
+
+
+def _put_names(
+    event: EventType,
+    call: CallEvents,
+    file_ids: np.ndarray,
+    has_file: np.ndarray,
+    known: Known,
+    columns: Columns,
+) -> None:
+    """Names of files; where there is no file, what was asked for, else the empty text."""
+    empty = known.pool.code("")
+    names = np.where(has_file, known.files.names[file_ids], empty)
+    raw_names = np.where(has_file, known.files.raw_names[file_ids], empty)
+    if event.name in _OPENS and not has_file.all():
+        place, slot = _OPENS[event.name]
+        given = call.part_codes(PartKind.STRING, place)
+        names = np.where(has_file, names, call.absolute_paths(given, slot))
+        raw_names = np.where(has_file, raw_names, given)
+    columns.put_codes("fd.name", call.rows, names)
+    columns.put_codes("fd.nameraw", call.rows, raw_names)
+
+
+def _name_changed(
+    event: EventType,
+    call: CallEvents,
+    file_ids: np.ndarray,
+    files: list[OpenFile | None],
+    indices: np.ndarray,
+    known: Known,
+) -> np.ndarray:
+    """Whether the event gave its file the name: it opened it, or a socket got another tuple."""
+    named = ~np.isin(known.files.names[file_ids], [MISSING, known.pool.code("")])
+    if "CREATES_FD" in event.flags:
+        return named & (call.results >= 0)
+    renamed = np.array([bool(file and file.previous_id) for file in files], np.bool_)[indices]
+    return named & renamed & call.first_uses
+
+
+def _end(index: int) -> Callable[[OpenFile], Endpoint | None]:
+    """Client (0) or server (1) end; None while the role is unknown."""
+
+    def get(file: OpenFile) -> Endpoint | None:
+        if not file.is_ip:
+            return None
+        if file.is_listening:
+            return file.local if index else None
+        return None if file.role is Role.NONE else file.ends[index]
+
+    return get
+
+
+def _side(*, local: bool) -> Callable[[OpenFile], Endpoint | None]:
+    """This machine's end or the other one; None for listening sockets and unknown roles."""
+
+    def get(file: OpenFile) -> Endpoint | None:
+        if not file.is_ip or file.is_listening or file.role is Role.NONE:
+            return None
+        # DIFFERS: Falco guesses which end is local from the interfaces, and takes the client's on
+        # loopback; the kernel knows which end is this socket's.
+        return file.local if local else file.remote
+
+    return get
+
+
+def _tuple_end(index: int) -> Callable[[OpenFile], Endpoint | None]:
+    """Left or right end of the tuple, whatever the role."""
+
+    def get(file: OpenFile) -> Endpoint | None:
+        if not file.is_ip or (file.is_listening and index):
+            return None
+        return file.ends[index]
+
+    return get
+
+
+Value = str | bytes | int | bool | None
+
+
+def _endpoint_getters() -> dict[str, Callable[[OpenFile], Value]]:
+    getters: dict[str, Callable[[OpenFile], Value]] = {}
+    ends = {
+        ("fd.cip", "fd.cport"): _end(0),
+        ("fd.sip", "fd.sport"): _end(1),
+        ("fd.lip", "fd.lport"): _side(local=True),
+        ("fd.rip", "fd.rport"): _side(local=False),
+        ("fd.ip_left", "fd.port_left"): _tuple_end(0),
+        ("fd.ip_right", "fd.port_right"): _tuple_end(1),
+    }
+    for (address, port), end in ends.items():
+        getters[address] = lambda file, end=end: (found := end(file)) and found.text
+        getters[f"{address}_bytes"] = lambda file, end=end: (
+            ((found := end(file)) and found.address) or None
+        )
+        getters[port] = lambda file, end=end: None if (found := end(file)) is None else found.port
+    return getters
+
+
+_GETTERS: Mapping[str, Callable[[OpenFile], Value]] = {
+    "fd.type": lambda file: file.type,
+    "fd.path": lambda file: file.path,
+    "fd.l4proto": lambda file: file.l4proto,
+    "fd.is_server": lambda file: file.is_ip and (file.is_listening or file.role is Role.SERVER),
+    "fd.connected": lambda file: file.is_connected,
+    "fd.dev": lambda file: file.dev,
+    "fd.ino": lambda file: file.ino,
+    "fd.is_upper_layer": lambda file: file.is_upper_layer,
+    "fd.is_lower_layer": lambda file: file.is_lower_layer,
+    **_endpoint_getters(),
+}

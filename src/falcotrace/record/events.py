@@ -1,0 +1,177 @@
+"""From samples to the columns of a row group.
+
+In: a block of samples, and everything described so far. Out: the event columns of all its system
+    calls and process ends, in the order in which the kernel made them.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from falcotrace.events.derived import FD_EVENTS
+from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
+from falcotrace.events.numbers import result_text
+from falcotrace.record.arguments import put_arguments
+from falcotrace.record.call import CallEvents, Known, MergedEvents
+from falcotrace.record.columns import Columns
+from falcotrace.record.descriptors import (
+    first_uses,
+    name_opened_files,
+    put_descriptor_columns,
+)
+from falcotrace.record.exits import put_exits
+from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
+from falcotrace.record.samples import SampleBlock
+
+PROCEXIT_NUMBER = 0xFFFF
+"""Stands for the number of a system call in the merged events of process ends."""
+
+COMPAT_OFFSET = 0x8000
+"""Added to the number of a call made through the 32-bit entry: another table, not decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a system call number means.
+
+    The name that `evt.type` shows, and its event if it has one.
+    """
+
+    name: str
+    event: EventType | None
+
+
+@cache
+def calls() -> dict[int, Call]:
+    """System calls by number, x86-64."""
+    by_constant = {event.constant: event for event in EVENT_TYPES}
+    events = current_events()
+    found: dict[int, Call] = {}
+    for syscall in SYSCALLS:
+        if syscall.x86_64 is None:
+            continue
+        event = by_constant.get(syscall.exit_event)
+        current = events.get(event.name) if event and event.name != "syscall" else None
+        found[syscall.x86_64] = Call(current.name if current else syscall.name, current)
+    return found
+
+
+def merge_events(block: SampleBlock) -> MergedEvents:
+    """Bring plain events, events with parts and ends of threads into the order of the stream."""
+    plain = block.fixed(SampleType.EVENT)
+    with_data = block.fixed(SampleType.EVENT_DATA)
+    exits = block.fixed(SampleType.EXIT)
+    fixed = np.concatenate([plain, _event_part(with_data), _exit_part(exits)])
+    position = np.concatenate(
+        [
+            block.positions(kind)
+            for kind in (SampleType.EVENT, SampleType.EVENT_DATA, SampleType.EXIT)
+        ]
+    )
+    data_index = np.full(len(fixed), -1, np.int64)
+    data_index[len(plain) : len(plain) + len(with_data)] = np.arange(len(with_data))
+    order = np.argsort(position, kind="stable")
+    compat = fixed["flags"] & HeaderFlag.COMPAT != 0
+    fixed["nr"] = np.where(compat, fixed["nr"] | COMPAT_OFFSET, fixed["nr"])
+    return MergedEvents(
+        data=block.data,
+        position=position[order],
+        fixed=fixed[order],
+        with_data=with_data,
+        data_index=data_index[order],
+        parts_start=block.starts[SampleType.EVENT_DATA].astype(np.int64) + EVENT_DATA.itemsize,
+        first_use=np.zeros(len(fixed), np.bool_),
+    )
+
+
+def _event_part(with_data: np.ndarray) -> np.ndarray:
+    part = np.empty(len(with_data), EVENT)
+    for name in EVENT.names or ():
+        part[name] = with_data[name]
+    return part
+
+
+def _exit_part(exits: np.ndarray) -> np.ndarray:
+    """Ends of threads as events: the exit code as argument 0, the reaper as argument 1."""
+    part = np.zeros(len(exits), EVENT)
+    for name in ("type", "flags", "cpu", "ts_ns", "process_id"):
+        part[name] = exits[name]
+    part["nr"] = PROCEXIT_NUMBER
+    part["ret"] = exits["code"]
+    part["args"][:, 0] = exits["code"].astype(np.int64).view(np.uint64)
+    part["args"][:, 1] = exits["reaper_tid"]
+    return part
+
+
+def event_columns(
+    events: MergedEvents, known: Known, first_num: int, boot_to_epoch_ns: int
+) -> dict[str, pa.Array]:
+    """Make the event columns of a row group.
+
+    Args:
+        events: merged events; their descriptions have been taken in.
+        known: files, processes, texts.
+        first_num: `evt.num` of the first.
+        boot_to_epoch_ns: added to times since boot.
+    """
+    count = len(events.fixed)
+    columns = Columns(count, known.pool)
+    numbers_by_name = {call.name: number for number, call in calls().items()}
+    name_opened_files(events, known, numbers_by_name)
+    events = replace(events, first_use=first_uses(events, known))
+    _put_common(events, known, columns, first_num, boot_to_epoch_ns)
+    order = np.argsort(events.fixed["nr"], kind="stable")
+    numbers, starts = np.unique(events.fixed["nr"][order], return_index=True)
+    bounds = [*starts.tolist(), count]
+    for index, number in enumerate(numbers.tolist()):
+        rows = order[bounds[index] : bounds[index + 1]]
+        if number == PROCEXIT_NUMBER:
+            put_exits(events, rows, known, columns)
+        else:
+            _put_call(number, CallEvents(number, rows, events, known), known, columns)
+    return columns.arrow()
+
+
+def _put_common(
+    events: MergedEvents, known: Known, columns: Columns, first_num: int, boot_to_epoch_ns: int
+) -> None:
+    every = slice(None)
+    fixed = events.fixed
+    columns.put_numbers("evt.num", every, np.arange(first_num, first_num + len(fixed)))
+    times = fixed["ts_ns"].astype(np.int64) + boot_to_epoch_ns
+    columns.put_numbers("evt.time", every, times)
+    columns.put_numbers("evt.cpu", every, fixed["cpu"])
+    columns.put_numbers("evt.compat", every, fixed["flags"] & HeaderFlag.COMPAT != 0)
+    process_ids = fixed["process_id"]
+    keys = known.processes.keys_at(process_ids, events.position)
+    columns.put_numbers("proc.key", every, keys)
+    distinct, indices = np.unique(process_ids, return_inverse=True)
+    states = [known.processes.states.get(number) for number in distinct.tolist()]
+    for path, member in (("thread.tid", "tid"), ("thread.vtid", "vtid")):
+        values = np.array([state[member] if state else 0 for state in states], np.int64)
+        valid = np.array([state is not None for state in states], np.bool_)
+        columns.put_numbers(path, every, values[indices], valid[indices])
+
+
+def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> None:
+    meaning = calls().get(number)
+    if meaning is None:
+        name = "unknown" if number < COMPAT_OFFSET else f"compat_{number - COMPAT_OFFSET}"
+        columns.put_codes("evt.type", call.rows, known.pool.code(name))
+        return
+    columns.put_codes("evt.type", call.rows, known.pool.code(meaning.name))
+    event = meaning.event
+    if event is None:
+        # Falco's generic event has no result: only the call's number travels.
+        columns.put_numbers("evt.arg.nativeID", call.rows, number)
+        return
+    results = call.results
+    columns.put_numbers("evt.rawres", call.rows, results)
+    distinct, indices = np.unique(np.minimum(results, 0), return_inverse=True)
+    texts = [result_text(result) for result in distinct.tolist()]
+    columns.put_texts("evt.res", call.rows, texts, indices)
+    put_arguments(event, call, columns)
+    if event.name in FD_EVENTS:
+        put_descriptor_columns(event, call, known, columns)

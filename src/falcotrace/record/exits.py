@@ -1,0 +1,42 @@
+"""The columns of a thread's end: Falco's `procexit`."""
+
+import numpy as np
+
+from falcotrace.events.numbers import errno_text, signal_text
+from falcotrace.record.call import Known, MergedEvents
+from falcotrace.record.columns import Columns
+
+_CORE_DUMPED = 0x80
+_SIGNAL_BITS = 0x7F
+
+
+def put_exits(events: MergedEvents, rows: np.ndarray, known: Known, columns: Columns) -> None:
+    """Fill the columns of process ends.
+
+    The status is wait4's: exit status << 8, core dump bit, signal. Source: libs 48dfd53c,
+    driver/modern_bpf/programs/tail_called/events/syscall_dispatched_events/sched_process_exit.bpf.c.
+    """
+    columns.put_codes("evt.type", rows, known.pool.code("procexit"))
+    status = events.fixed["ret"][rows]
+    signal_number = status & _SIGNAL_BITS
+    result = np.where(signal_number == 0, status >> 8 & 0xFF, 0)
+    core = status & _CORE_DUMPED != 0
+    for name, values in (("status", status), ("ret", result)):
+        columns.put_numbers(f"evt.rawarg.{name}", rows, values)
+        distinct, indices = np.unique(values, return_inverse=True)
+        texts = [errno_text(number) or str(number) for number in distinct.tolist()]
+        columns.put_texts(f"evt.arg.{name}", rows, texts, indices)
+    columns.put_numbers("evt.rawarg.sig", rows, signal_number)
+    distinct, indices = np.unique(signal_number, return_inverse=True)
+    texts = [signal_text(number) or str(number) for number in distinct.tolist()]
+    columns.put_texts("evt.arg.sig", rows, texts, indices)
+    columns.put_numbers("evt.arg.core", rows, core)
+    reaper = events.fixed["args"][rows, 1].astype(np.int64)
+    columns.put_numbers("evt.rawarg.reaper_tid", rows, reaper)
+    distinct, indices = np.unique(reaper, return_inverse=True)
+    faces = [known.processes.face_of_pid(number) for number in distinct.tolist()]
+    names = [
+        face.name if face else str(number)
+        for face, number in zip(faces, distinct.tolist(), strict=True)
+    ]
+    columns.put_texts("evt.arg.reaper_tid", rows, names, indices)

@@ -1,0 +1,332 @@
+"""Processes and their states: what `proc.*`, `user.*`, `thread.*` and `container.*` show for an event.
+
+In: descriptions of thread states, programs and control groups, in the order in which the kernel
+    made
+them. Out: `proc.key` for a state at a place in the stream, and the table of the states behind keys.
+A loop for each state, none for each event.
+
+A key stands for what a rule can see of a process, ancestors included. A state gets a further key
+when an ancestor changes (it executes another program or dies), so the ancestors of an event are
+those of its time; events before the change keep the old key.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from falcotrace.record.layout import ImageFlag, ProcessFlag
+
+ANCESTOR_LIMIT = 64
+"""No chain of ancestors is followed further; a loop cannot hang the recorder."""
+
+Identity = tuple[int, int]
+"""A process: pid and start time since boot, ns. Never repeats within a boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A program in execution. `argv` and `env` item by item."""
+
+    filename: str
+    exepath: str
+    argv: tuple[str, ...]
+    env: tuple[str, ...]
+    ino: int
+    ctime_ns: int
+    mtime_ns: int
+    flags: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a text of it is incomplete."""
+        return bool(
+            self.flags
+            & (
+                ImageFlag.EXEPATH_CUT
+                | ImageFlag.ARGV_CUT
+                | ImageFlag.ENV_CUT
+                | ImageFlag.ARGV_FAULT
+                | ImageFlag.ENV_FAULT
+            )
+        )
+
+
+NO_IMAGE = Image("", "", (), (), 0, 0, 0, 0)
+"""Of kernel threads, and of programs whose description was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of a thread, as the kernel described it; times since boot."""
+
+    process_id: int
+    identity: Identity
+    parent: Identity
+    image: Image
+    image_id: int
+    cgroups: tuple[str, ...]
+    numbers: tuple[int, ...]
+    comm: str
+    thread_comm: str
+    cwd: str
+    root: str
+
+    def __getitem__(self, name: str) -> int:
+        return self.numbers[NUMBER_INDEX[name]]
+
+
+NUMBERS = (
+    *("tid", "pid", "ptid", "ppid", "pgid", "sid", "vtid", "vpid", "vpgid", "vsid"),
+    *("pidns", "mntns", "netns", "userns", "uid", "gid", "euid", "egid", "loginuid", "tty"),
+    *("process_flags", "pidns_level", "cap_permitted", "cap_effective", "cap_inheritable"),
+    *("start_ns", "pidns_start_ns", "fd_limit"),
+)
+"""Members of a process sample that are kept as numbers."""
+
+NUMBER_INDEX = {name: index for index, name in enumerate(NUMBERS)}
+
+# Members that tell threads of one process apart, or that no column shows.
+_NOT_IN_KEY = frozenset({"tid", "vtid", "ptid", "start_ns", "pidns_level", "fd_limit"})
+_KEY_INDICES = tuple(i for i, name in enumerate(NUMBERS) if name not in _NOT_IN_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What others see of a process: as an ancestor, a session leader, a group leader."""
+
+    identity: Identity
+    name: str
+    exe: str
+    exepath: str
+    cmdline: str
+    vpid: int
+    sid: int
+    vpgid: int
+    pgid: int
+    start_ns: int
+
+
+@dataclass(slots=True)
+class Life:
+    """One process from its start to its end."""
+
+    identity: Identity
+    face: Face
+    parent: Identity
+    threads: dict[int, State] = field(default_factory=dict)
+    children: set[Identity] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """What stands behind a key: a state and its ancestors, the parent first."""
+
+    key: int
+    state: State
+    ancestors: tuple[Face, ...]
+    session_leader: Face | None
+    vpgid_leader: Face | None
+    pgid_leader: Face | None
+
+
+class Processes:
+    """All processes of a recording."""
+
+    def __init__(self) -> None:
+        self.images: dict[int, Image] = {0: NO_IMAGE}
+        self.cgroups: dict[int, tuple[str, ...]] = {}
+        self.rows: dict[int, ProcessRow] = {}
+        self.states: dict[int, State] = {}
+        self._lives: dict[Identity, Life] = {}
+        self._by_pid: dict[int, Identity] = {}
+        self._keys: dict[object, int] = {}
+        self._signatures: dict[int, object] = {}
+        self._last_key = 0
+        self._first_key = np.zeros(1024, np.int64)
+        self._later: dict[int, tuple[list[int], list[int]]] = {}
+        self._ended: list[tuple[int, Identity, bool]] = []
+
+    def add_state(self, state: State, position: int) -> None:
+        """Take in a new state of a thread.
+
+        Args:
+            state: the state.
+            position: where in the stream it stands; events behind it may name it.
+        """
+        self.states[state.process_id] = state
+        life = self._lives.get(state.identity)
+        if life is None:
+            life = Life(state.identity, _face(state), state.parent)
+            self._lives[state.identity] = life
+            self._by_pid[state.identity[0]] = state.identity
+            self._adopt(life)
+        life.threads[state["tid"]] = state
+        if state.parent != life.parent:
+            self._disown(life)
+            life.parent = state.parent
+            self._adopt(life)
+        is_leader = state["tid"] == state["pid"]
+        face = _face(state)
+        changed = is_leader and face != life.face
+        if changed:
+            life.face = face
+        self._set_key(state, position)
+        if changed:
+            self._renew_descendants(life, position)
+
+    def end_thread(self, process_id: int, *, group_dead: bool) -> None:
+        """Note the end of a thread; it is forgotten after `forget_ended`."""
+        state = self.states.get(process_id)
+        if state is not None:
+            self._ended.append((process_id, state.identity, group_dead))
+
+    def forget_ended(self) -> None:
+        """Drop what ended before; call it when no event that is still to come can name it."""
+        for process_id, identity, group_dead in self._ended:
+            self.states.pop(process_id, None)
+            self._later.pop(process_id, None)
+            if group_dead and (life := self._lives.pop(identity, None)):
+                self._disown(life)
+                if self._by_pid.get(identity[0]) == identity:
+                    del self._by_pid[identity[0]]
+        self._ended.clear()
+        gone = [key for key, row in self.rows.items() if row.state.identity not in self._lives]
+        for key in gone:
+            del self.rows[key]
+            del self._keys[self._signatures.pop(key)]
+
+    def keys_at(self, process_ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """`proc.key` of events: 0 where nothing is known of the state.
+
+        Args:
+            process_ids: the state that each event names.
+            positions: where in the stream each event stands.
+        """
+        known = process_ids < len(self._first_key)
+        keys = np.where(known, self._first_key[np.where(known, process_ids, 0)], 0)
+        if self._later:
+            several = np.fromiter(self._later, np.uint64, len(self._later))
+            for process_id in np.intersect1d(process_ids, several).tolist():
+                starts, later = self._later[process_id]
+                rows = np.flatnonzero(process_ids == process_id)
+                version = np.searchsorted(starts, positions[rows], side="right")
+                keys[rows] = np.array([keys[rows[0]], *later])[version]
+        return keys
+
+    def face_of_pid(self, pid: int) -> Face | None:
+        """The process that has this pid now."""
+        identity = self._by_pid.get(pid)
+        life = self._lives.get(identity) if identity else None
+        return life.face if life else None
+
+    def _adopt(self, life: Life) -> None:
+        parent = self._lives.get(life.parent)
+        if parent is not None:
+            parent.children.add(life.identity)
+
+    def _disown(self, life: Life) -> None:
+        parent = self._lives.get(life.parent)
+        if parent is not None:
+            parent.children.discard(life.identity)
+
+    def _renew_descendants(self, life: Life, position: int) -> None:
+        pending = list(life.children)
+        seen: set[Identity] = {life.identity}
+        while pending:
+            identity = pending.pop()
+            child = self._lives.get(identity)
+            if child is None or identity in seen:
+                continue
+            seen.add(identity)
+            for state in child.threads.values():
+                self._set_key(state, position)
+            pending.extend(child.children)
+
+    def _set_key(self, state: State, position: int) -> None:
+        row = self._row(state)
+        process_id = state.process_id
+        if process_id >= len(self._first_key):
+            grown = np.zeros(max(process_id + 1, 2 * len(self._first_key)), np.int64)
+            grown[: len(self._first_key)] = self._first_key
+            self._first_key = grown
+        if not self._first_key[process_id]:
+            self._first_key[process_id] = row.key
+            return
+        starts, later = self._later.setdefault(process_id, ([], []))
+        place = bisect_right(starts, position)
+        starts.insert(place, position)
+        later.insert(place, row.key)
+
+    def _row(self, state: State) -> ProcessRow:
+        ancestors = self._ancestors(state)
+        session = self._leader(state, state["vsid"], "sid", ancestors)
+        vpgid = self._leader(state, state["vpgid"], "vpgid", ancestors)
+        pgid_life = self.face_of_pid(state["pgid"])
+        signature = (
+            state.identity,
+            state.parent,
+            state.image_id,
+            tuple(state.numbers[i] for i in _KEY_INDICES),
+            (state.comm, state.thread_comm, state.cwd, state.root, state.cgroups),
+            (ancestors, session, vpgid, pgid_life),
+        )
+        key = self._keys.get(signature)
+        if key is None:
+            key = self._last_key = self._last_key + 1
+            self._keys[signature] = key
+            self._signatures[key] = signature
+            self.rows[key] = ProcessRow(key, state, ancestors, session, vpgid, pgid_life)
+        return self.rows[key]
+
+    def _ancestors(self, state: State) -> tuple[Face, ...]:
+        chain: list[Face] = []
+        seen = {state.identity}
+        identity = state.parent
+        while len(chain) < ANCESTOR_LIMIT and identity not in seen:
+            life = self._lives.get(identity)
+            if life is None:
+                break
+            seen.add(identity)
+            chain.append(life.face)
+            identity = life.parent
+        return tuple(chain)
+
+    def _leader(
+        self, state: State, number: int, member: str, ancestors: tuple[Face, ...]
+    ) -> Face | None:
+        """Who leads a session or group (FIELDS 2.5): by pid outside pid namespaces, else upward."""
+        if state["tid"] == state["vtid"] and (face := self.face_of_pid(number)):
+            return face
+        leader = None
+        for face in ancestors:
+            if getattr(face, member) != number:
+                break
+            leader = face
+        return leader
+
+
+def _face(state: State) -> Face:
+    image = state.image
+    return Face(
+        identity=state.identity,
+        name=state.comm,
+        exe=image.argv[0] if image.argv else "",
+        exepath=image.exepath,
+        cmdline=command_line(state.comm, image.argv[1:]),
+        vpid=state["vpid"],
+        sid=state["vsid"],
+        vpgid=state["vpgid"],
+        pgid=state["pgid"],
+        start_ns=state.identity[1],
+    )
+
+
+def command_line(comm: str, arguments: tuple[str, ...]) -> str:
+    """`proc.cmdline`: the name, then each argument behind a blank; nothing is quoted."""
+    return " ".join((comm, *arguments))
+
+
+def is_kernel_thread(state: State) -> bool:
+    """Whether the state is one of a kernel thread."""
+    return bool(state["process_flags"] & ProcessFlag.KERNEL)

@@ -1,0 +1,96 @@
+"""One pool of texts for a recording: every text is kept once and columns hold its code.
+
+In: bytes in a sample buffer. Out: int32 codes, and at a row group's end Arrow dictionaries with
+    only the
+texts that occur. No loop per event: strings are found as Arrow views over the buffer, and only
+distinct ones become Python objects.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from falcotrace.events.text import to_text
+
+MISSING = -1
+"""The code of no text."""
+
+_INLINE_BYTES = 12  # Arrow's binary views keep strings up to this length in the view itself
+
+
+class TextPool:
+    """Texts by code, from 0. Grows until `reset`."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, code: int) -> str:
+        return self._texts[code]
+
+    def code(self, text: str | None) -> int:
+        """The code of a text; MISSING for None."""
+        if text is None:
+            return MISSING
+        found = self._codes.get(text)
+        if found is None:
+            found = self._codes[text] = len(self._texts)
+            self._texts.append(text)
+        return found
+
+    def codes(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Codes of texts; a loop, so for distinct ones."""
+        return np.fromiter((self.code(text) for text in texts), np.int32, len(texts))
+
+    def codes_in(self, data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Codes of the strings at `starts` in a buffer of bytes.
+
+        Args:
+            data: the buffer, uint8.
+            starts: byte offsets.
+            lengths: bytes; a string ends at its first NUL all the same.
+        """
+        distinct, indices = distinct_bytes(data, starts, lengths)
+        codes = self.codes([to_text(raw.split(b"\0", 1)[0]) for raw in distinct])
+        return codes[indices]
+
+    def texts(self, codes: np.ndarray) -> list[str | None]:
+        """Texts of (distinct) codes."""
+        return [None if code < 0 else self._texts[code] for code in codes.tolist()]
+
+    def arrow(self, codes: np.ndarray) -> pa.DictionaryArray:
+        """A dictionary array of codes, with only the texts that occur."""
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        has_missing = distinct.size > 0 and distinct[0] < 0
+        texts = [self._texts[code] for code in distinct[int(has_missing) :].tolist()]
+        indices = inverse.astype(np.int32) - int(has_missing)
+        mask = indices < 0 if has_missing else None
+        return pa.DictionaryArray.from_arrays(
+            pa.array(indices, mask=mask), pa.array(texts, pa.string())
+        )
+
+
+def distinct_bytes(
+    data: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+) -> tuple[list[bytes], np.ndarray]:
+    """The distinct strings at `starts` in a buffer, and for each start which one it is."""
+    count = len(starts)
+    if not count:
+        return [], np.empty(0, np.int64)
+    padded = np.concatenate([data, np.zeros(_INLINE_BYTES, np.uint8)])
+    views = np.zeros((count, 4), np.int32)
+    views[:, 0] = lengths
+    heads = padded[starts[:, None] + np.arange(_INLINE_BYTES)]
+    short = lengths <= _INLINE_BYTES
+    heads[short] *= np.arange(_INLINE_BYTES) < lengths[short, None]
+    views[:, 1:4] = heads.view(np.int32)
+    views[~short, 2] = 0
+    views[~short, 3] = starts[~short]
+    buffers = [None, pa.py_buffer(views), pa.py_buffer(data)]
+    array = pa.Array.from_buffers(pa.binary_view(), count, buffers).cast(pa.binary())
+    coded = array.dictionary_encode()
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy()
