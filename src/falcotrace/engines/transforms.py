@@ -1,0 +1,290 @@
+"""Functions of values (`tolower`, `basename`, `len`, `join` ...), computed on distinct values.
+
+In: a transformer of a plan and the vectors of its arguments. Out: the vector of its result; a row
+has no value if one of its inputs has none. Text is in the form of `events.text.to_text`.
+
+Source: libs 48dfd53c userspace/libsinsp/sinsp_filter_transformer*.cpp.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from falcotrace.engines.vectors import (
+    MISSING,
+    Bools,
+    Domain,
+    EndsVector,
+    ListVector,
+    Numbers,
+    NumberVector,
+    Rows,
+    TextVector,
+    Vector,
+    constant_vector,
+    text_vector,
+)
+from falcotrace.events.text import to_bytes, to_text
+from falcotrace.rules.ast import Transform
+from falcotrace.rules.plan import Constant, ListOperand, Operand, TransformOperand
+
+VectorOf = Callable[[Operand], Vector]
+_Argument = Operand | Constant | ListOperand
+
+
+def transform_vector(operand: TransformOperand, vector_of: VectorOf, rows: int) -> Vector:
+    """The result of a transformer for some rows.
+
+    Args:
+        operand: what is computed.
+        vector_of: gives the vectors of its arguments, for the same rows.
+        rows: how many rows these are.
+    """
+    match operand.function:
+        case Transform.TOLOWER:
+            return _map(_argument(operand.arguments[0], vector_of, rows), pc.ascii_lower)
+        case Transform.TOUPPER:
+            return _map(_argument(operand.arguments[0], vector_of, rows), pc.ascii_upper)
+        case Transform.BASENAME:
+            return _map(_argument(operand.arguments[0], vector_of, rows), base_names)
+        case Transform.B64:
+            return _map(_argument(operand.arguments[0], vector_of, rows), _decode_base64)
+        case Transform.LEN:
+            return _length(operand.arguments[0], vector_of, rows)
+        case Transform.CONCAT:
+            parts = [_text_argument(item, vector_of, rows) for item in operand.arguments]
+            return join_texts("", parts)
+        case Transform.JOIN:
+            return _join(operand, vector_of, rows)
+        case Transform.GETOPT:
+            return _getopt(operand, vector_of, rows)
+        case Transform.VAL:
+            raise AssertionError("`val` is the operand itself in a plan")
+        case _:
+            assert_never(operand.function)
+
+
+def base_names(values: pa.Array) -> pa.Array:
+    """What follows the last slash of each text; all of it without a slash."""
+    return pc.replace_substring_regex(values, r"(?s)\A.*/", "")
+
+
+def byte_lengths(values: pa.Array) -> Numbers:
+    """Lengths in the bytes that the texts stand for (a stand-in takes four and counts as one)."""
+    lengths: Numbers = pc.binary_length(values).to_numpy(zero_copy_only=False).astype(np.uint64)
+    if pa.types.is_binary(values.type):
+        return lengths
+    stand_ins = pc.count_substring_regex(values, r"[\x{10FE00}-\x{10FEFF}]")
+    excess: Numbers = 3 * stand_ins.to_numpy(zero_copy_only=False).astype(np.uint64)
+    shortened: Numbers = np.subtract(lengths, excess)
+    return shortened
+
+
+def join_texts(separator: str, parts: Sequence[TextVector]) -> TextVector:
+    """Join texts row by row, computed once for each combination that occurs."""
+    present: Bools = np.logical_and.reduce([part.present() for part in parts])
+    keys = np.stack([part.codes for part in parts])
+    distinct, places = np.unique(keys[:, present], axis=1, return_inverse=True)
+    texts = [
+        part.domain.values.take(pa.array(codes))
+        for part, codes in zip(parts, distinct, strict=True)
+    ]
+    joined = pc.binary_join_element_wise(*texts, separator)
+    codes = np.full(len(present), MISSING, np.int32)
+    codes[present] = places
+    return TextVector(Domain(joined), codes)
+
+
+def _argument(argument: _Argument, vector_of: VectorOf, rows: int) -> Vector:
+    if isinstance(argument, Constant):
+        return constant_vector(_as_scalar(argument), rows)
+    assert not isinstance(argument, ListOperand)
+    return vector_of(argument)
+
+
+def _as_scalar(constant: Constant) -> str | bytes:
+    return constant.value if isinstance(constant.value, str | bytes) else str(constant.value)
+
+
+def _text_argument(argument: _Argument, vector_of: VectorOf, rows: int) -> TextVector:
+    vector = _argument(argument, vector_of, rows)
+    assert isinstance(vector, TextVector)
+    return vector
+
+
+def _map(vector: Vector, function: Callable[[pa.Array], pa.Array]) -> Vector:
+    """Apply a function of distinct values; where it gives null, the row has no value."""
+    match vector:
+        case TextVector():
+            small = vector.compact()
+            mapped = text_vector(function(small.domain.values))
+            codes = np.append(mapped.codes, np.int32(MISSING)).take(small.codes)
+            return TextVector(mapped.domain, codes)
+        case ListVector(elements=elements, offsets=offsets, valid=valid):
+            of_elements = _map(elements, function)
+            assert isinstance(of_elements, TextVector | NumberVector)
+            return ListVector(of_elements, offsets, valid)
+        case EndsVector() | NumberVector():
+            raise AssertionError("the checker lets only texts into this function")
+        case _:
+            assert_never(vector)
+
+
+def _decode_base64(values: pa.Array) -> pa.Array:
+    is_text = not pa.types.is_binary(values.type)
+    decoded = [_decode_one(to_bytes(value) if is_text else value) for value in values.to_pylist()]
+    if not is_text:
+        return pa.array(decoded, pa.binary())
+    # Text ends at the first NUL, as in Falco.
+    texts = [None if raw is None else to_text(raw.split(b"\0")[0]) for raw in decoded]
+    return pa.array(texts, pa.string())
+
+
+def _decode_one(raw: bytes) -> bytes | None:
+    stripped = raw.rstrip(b"=")
+    try:
+        return base64.b64decode(stripped + b"=" * (-len(stripped) % 4), validate=True)
+    except binascii.Error:
+        return None
+
+
+def _length(argument: _Argument, vector_of: VectorOf, rows: int) -> Vector:
+    if isinstance(argument, ListOperand):
+        return constant_vector(len(argument.items), rows)
+    match _argument(argument, vector_of, rows):
+        case ListVector(offsets=offsets) as vector:
+            return NumberVector(np.diff(offsets).astype(np.uint64), vector.present())
+        case TextVector() as vector:
+            small = vector.compact()
+            lengths = np.append(byte_lengths(small.domain.values), np.uint64(0))
+            return NumberVector(lengths.take(small.codes), vector.present())
+        case NumberVector() | EndsVector():
+            raise AssertionError("the checker lets only texts and lists into `len`")
+
+
+def _join(operand: TransformOperand, vector_of: VectorOf, rows: int) -> Vector:
+    separator, items = operand.arguments
+    if isinstance(items, ListOperand):
+        parts = [_text_argument(item, vector_of, rows) for item in items.items]
+        if not parts:
+            return constant_vector("", rows)
+        if isinstance(separator, Constant):
+            return join_texts(str(separator.value), parts)
+        between = _text_argument(separator, vector_of, rows)
+        spaced = [piece for part in parts for piece in (between, part)][1:]
+        return join_texts("", spaced)
+    vector = _argument(items, vector_of, rows)
+    assert isinstance(vector, ListVector)
+    joined = join_elements(vector, str(separator.value) if isinstance(separator, Constant) else "")
+    if isinstance(separator, Constant):
+        return joined
+    return _join_rows(vector, _text_argument(separator, vector_of, rows))
+
+
+def join_elements(vector: ListVector, separator: str) -> TextVector:
+    """The texts of each list joined; the empty text for an empty list."""
+    lists = list_texts(vector)
+    return text_vector([None if item is None else separator.join(item) for item in lists])
+
+
+def _join_rows(vector: ListVector, separators: TextVector) -> TextVector:
+    between = text_list(separators)
+    return text_vector(
+        [
+            None if items is None or separator is None else separator.join(items)
+            for items, separator in zip(list_texts(vector), between, strict=True)
+        ]
+    )
+
+
+def text_list(vector: TextVector) -> list[str | None]:
+    """The texts of a vector as Python values."""
+    values = [*vector.domain.values.to_pylist(), None]
+    return [values[code] for code in vector.codes]
+
+
+def list_texts(vector: ListVector) -> list[list[str] | None]:
+    """The lists of a vector as Python values; elements without a value are left out."""
+    elements = vector.elements
+    if isinstance(elements, TextVector):
+        texts = text_list(elements)
+    else:
+        texts = [str(value) for value in elements.values.tolist()]
+    present = vector.present()
+    offsets: Rows = vector.offsets
+    return [
+        [text for text in texts[start:end] if text is not None] if there else None
+        for start, end, there in zip(offsets[:-1], offsets[1:], present, strict=True)
+    ]
+
+
+def _getopt(operand: TransformOperand, vector_of: VectorOf, rows: int) -> Vector:
+    words, options = operand.arguments
+    assert isinstance(options, Constant)
+    vector = _argument(words, vector_of, rows)
+    if isinstance(vector, ListVector):
+        lists = list_texts(vector)
+    else:
+        assert isinstance(vector, TextVector)
+        texts = text_list(vector)
+        lists = [None if text is None else text.split(" ") for text in texts]
+    parsed = [None if item is None else parse_options(item, str(options.value)) for item in lists]
+    if operand.argument is not None:
+        found = [None if item is None else item.get(operand.argument) for item in parsed]
+        return text_vector(found)
+    offsets = np.zeros(len(parsed) + 1, np.int64)
+    np.cumsum([len(item or ()) for item in parsed], out=offsets[1:])
+    elements = text_vector([letter for item in parsed for letter in item or ()])
+    return ListVector(elements, offsets, np.array([item is not None for item in parsed], np.bool_))
+
+
+def parse_options(words: Sequence[str], options: str) -> dict[str, str]:
+    """The options that words carry, as C's getopt finds them.
+
+    Args:
+        words: arguments without the program's name.
+        options: letters, each followed by `:` if it takes an argument (`::`: only attached).
+
+    Returns:
+        The argument of each option that occurs, empty for a plain letter; the last one wins.
+
+    Example:
+        >>> parse_options(["-nt", "5", "host", "-l"], "nlt:")
+        {'n': '', 't': '5', 'l': ''}
+    """
+    found: dict[str, str] = {}
+    waiting: str | None = None
+    for word in words:
+        if waiting is not None:
+            found[waiting], waiting = word, None
+            continue
+        if word == "--":
+            break
+        if word.startswith("-") and len(word) > 1:
+            waiting = _read_letters(word[1:], options, found)
+    return found
+
+
+def _read_letters(letters: str, options: str, found: dict[str, str]) -> str | None:
+    """Read one word of options; returns the letter whose argument is the next word."""
+    for index, letter in enumerate(letters):
+        place = options.find(letter) if letter != ":" else -1
+        if place < 0:
+            continue
+        colons = len(options[place + 1 : place + 3]) - len(
+            options[place + 1 : place + 3].lstrip(":")
+        )
+        rest = letters[index + 1 :]
+        if not colons:
+            found[letter] = ""
+        elif rest or colons == 2:
+            found[letter] = rest
+            return None
+        else:
+            return letter
+    return None
