@@ -119,7 +119,7 @@ struct ft_backlog {
 	__u32 max;
 };
 
-/* ft_process.flags */
+/* ft_process.process_flags */
 enum ft_process_flag {
 	FT_PROCESS_KERNEL = 1,	   /* kernel thread */
 	FT_PROCESS_LEADER = 2,	   /* leader of its thread group */
@@ -176,7 +176,7 @@ struct ft_process {
 	__u32 loginuid;		/**< ~0: not set */
 	__u32 audit_session;	/**< ~0: not set */
 	__u32 tty;		/**< device as /proc/PID/stat has it; 0 none */
-	__u32 flags;		/**< enum ft_process_flag */
+	__u32 process_flags;	/**< enum ft_process_flag */
 	__u32 pidns_level;	/**< 0: the host's */
 	char comm[FT_COMM_LEN];	/**< name at the last exec or at the thread's creation */
 	char thread_comm[FT_COMM_LEN]; /**< name now */
@@ -186,7 +186,7 @@ struct ft_process {
 };
 _Static_assert(sizeof(struct ft_process) == 312, "layout.py and spooled samples depend on it");
 
-/* ft_image.flags; the first four are Falco's (libs 48dfd53c driver/ppm_events_public.h, PPM_EXE_*) */
+/* ft_image.image_flags; the first four are Falco's (libs 48dfd53c driver/ppm_events_public.h, PPM_EXE_*) */
 enum ft_image_flag {
 	FT_IMAGE_WRITABLE = 1,	  /* the caller may write the executable */
 	FT_IMAGE_UPPER_LAYER = 2, /* it lies in an overlay's upper layer */
@@ -214,7 +214,7 @@ struct ft_image {
 	__u32 uid;		/**< owner, host's */
 	__u32 gid;
 	__u32 superblock_magic;
-	__u32 flags;		/**< enum ft_image_flag */
+	__u32 image_flags;	/**< enum ft_image_flag */
 	__u32 tid;		/**< who executed it */
 	__u32 pid;
 	__u32 argv_full_len;	/**< as the program was given it, bytes */
@@ -237,7 +237,7 @@ enum ft_file_kind {
 	FT_FILE_MEMFD = 5,  /* name is what memfd_create was given */
 };
 
-/* ft_file.flags */
+/* ft_file.file_flags */
 enum ft_file_flag {
 	FT_FILE_UPPER_LAYER = 1,
 	FT_FILE_LOWER_LAYER = 2,
@@ -269,7 +269,7 @@ struct ft_file {
 	__u32 open_flags;	/**< O_* */
 	__u32 file_mode;	/**< FMODE_* */
 	__u32 superblock_magic;
-	__u32 flags;		/**< enum ft_file_flag */
+	__u32 file_flags;	/**< enum ft_file_flag */
 	__u32 tid;		/**< who used it when it was described */
 	__s32 fd;		/**< under which descriptor */
 	__u32 netns;		/**< socket's network namespace */
@@ -299,7 +299,7 @@ struct ft_cgroups {
 	__u64 default_id;	/**< kernfs inode of the v2 group */
 	__u16 paths_len;	/**< one for each controller */
 	__u16 default_len;	/**< path in the v2 hierarchy */
-	__u32 flags;		/**< 1: cut */
+	__u32 cgroups_flags;	/**< 1: a path is cut */
 };
 _Static_assert(sizeof(struct ft_cgroups) == 40, "layout.py and spooled samples depend on it");
 
@@ -325,7 +325,7 @@ struct ft_counters {
 	__u64 cut_parts;		/**< user strings and blocks longer than their limit */
 	__u64 map_full;			/**< maps that took no entry: the thing is described again later */
 	__u64 no_state;			/**< events whose thread got no state: process_id is 0 */
-	__u64 unmatched;		/**< calls of threads that were left out */
+	__u64 reserved;
 };
 
 #endif

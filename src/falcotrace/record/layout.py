@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 RING_HEADER_BYTES: Final = 8
-"""The kernel's own header before each sample (Linux kernel/bpf/ringbuf.c, struct bpf_ringbuf_hdr)."""
+"""The kernel's own header before each sample (Linux kernel/bpf/ringbuf.c, bpf_ringbuf_hdr)."""
 
 PARTS: Final = 6
 ARGS: Final = 6
@@ -277,7 +277,7 @@ COUNTERS: Final = np.dtype(
         ("cut_parts", "<u8"),
         ("map_full", "<u8"),
         ("no_state", "<u8"),
-        ("unmatched", "<u8"),
+        ("reserved", "<u8"),
     ]
 )
 """Counters of one CPU."""

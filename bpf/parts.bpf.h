@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/**
+ * The variable parts of events: what user memory or the kernel adds to a call's numbers.
+ *
+ * Which parts a call has is its row's business (struct ft_syscall); nothing here knows a system call.
+ */
+#ifndef FALCOTRACE_PARTS_BPF_H
+#define FALCOTRACE_PARTS_BPF_H
+
+#include "socket.bpf.h"
+
+#define FT_STRING_MAX 4095 /* PATH_MAX without its NUL */
+#define FT_ARGV_MAX 64	   /* strings of a failed exec */
+
+/* struct user_msghdr, include/linux/socket.h; struct mmsghdr begins with it. */
+struct ft_msghdr {
+	u64 name;
+	u32 name_len;
+	u32 pad;
+	u64 vectors;
+	u64 vector_count;
+	u64 control;
+	u64 control_len;
+};
+
+struct ft_vector {
+	u64 base;
+	u64 len;
+};
+
+static __always_inline u32 append_user_string(struct ft_scratch *scratch, u64 from, u32 limit, u8 *flags)
+{
+	u8 *to = next_string(scratch);
+	long n;
+
+	if (!to)
+		return 0;
+	if (limit > FT_STRING_MAX)
+		limit = FT_STRING_MAX;
+	n = bpf_probe_read_user_str(to, limit + 2, (void *)from);
+	if (n < 0) {
+		*flags |= FT_PART_FAULT;
+		return 0;
+	}
+	if (n - 1 > limit) {
+		*flags |= FT_PART_CUT;
+		n = limit + 1;
+	}
+	scratch->len += n - 1;
+	return n - 1;
+}
+
+static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 from, u64 size, u32 limit, u8 *flags)
+{
+	u8 *to = next_string(scratch);
+
+	if (!to || !size)
+		return 0;
+	if (size > limit) {
+		*flags |= FT_PART_CUT;
+		size = limit;
+	}
+	if (size > FT_BLOCK_MAX)
+		size = FT_BLOCK_MAX;
+	if (bpf_probe_read_user(to, size, (void *)from)) {
+		*flags |= FT_PART_FAULT;
+		return 0;
+	}
+	scratch->len += size;
+	return size;
+}
+
+/* The strings of a char *[], each with its NUL. */
+static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit, u8 *flags)
+{
+	u32 before = scratch->len;
+
+	for (int i = 0; i < FT_ARGV_MAX; i++) {
+		u64 string = 0;
+		if (bpf_probe_read_user(&string, sizeof(string), (void *)(from + i * sizeof(string)))) {
+			*flags |= FT_PART_FAULT;
+			return scratch->len - before;
+		}
+		if (!string)
+			return scratch->len - before;
+		append_user_string(scratch, string, FT_STRING_MAX, flags);
+		u8 *to = next_string(scratch);
+		if (!to)
+			break;
+		*to = 0;
+		scratch->len += 1;
+		if (scratch->len - before > limit) {
+			scratch->len = before + limit;
+			break;
+		}
+	}
+	*flags |= FT_PART_CUT;
+	return scratch->len - before;
+}
+
+static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from, u64 size, u32 limit,
+					       u8 *flags)
+{
+	struct ft_msghdr message = {};
+	struct ft_vector vector = {};
+
+	if (kind == FT_PART_VECTOR_DATA) {
+		message.vectors = from;
+	} else if (bpf_probe_read_user(&message, sizeof(message), (void *)from)) {
+		*flags |= FT_PART_FAULT;
+		return 0;
+	}
+	if (kind == FT_PART_MSG_NAME)
+		return message.name ? append_user_bytes(scratch, message.name, message.name_len, limit, flags) : 0;
+	if (kind == FT_PART_MSG_CONTROL)
+		return append_user_bytes(scratch, message.control, message.control_len, limit, flags);
+	if (bpf_probe_read_user(&vector, sizeof(vector), (void *)message.vectors))
+		*flags |= FT_PART_FAULT;
+	return append_user_bytes(scratch, vector.base, vector.len < size ? vector.len : size, limit, flags);
+}
+
+static __always_inline u64 read_counter(struct mm_struct *mm, u32 which)
+{
+	struct mm_struct___old *old = (void *)mm;
+	s64 pages;
+
+	if (bpf_core_field_exists(old->rss_stat.count))
+		pages = BPF_CORE_READ(old, rss_stat.count[which]);
+	else
+		pages = BPF_CORE_READ(mm, rss_stat[which].count);
+	return pages > 0 ? pages : 0;
+}
+
+/* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1, 2, 3. */
+static __always_inline u32 append_usage(struct ft_scratch *scratch)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ft_usage *usage = (void *)next_string(scratch);
+	struct mm_struct *mm = task->mm;
+
+	if (!usage)
+		return 0;
+	__builtin_memset(usage, 0, sizeof(*usage));
+	usage->fd_limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
+	usage->major_faults = task->maj_flt;
+	usage->minor_faults = task->min_flt;
+	if (mm) {
+		usage->vm_size_kib = mm->total_vm * targ_page_kib;
+		usage->vm_rss_kib = (read_counter(mm, 0) + read_counter(mm, 1) + read_counter(mm, 3)) * targ_page_kib;
+		usage->vm_swap_kib = read_counter(mm, 2) * targ_page_kib;
+	}
+	scratch->len += sizeof(*usage);
+	return sizeof(*usage);
+}
+
+static __always_inline u32 append_backlog(struct ft_scratch *scratch, u64 file)
+{
+	struct ft_backlog *backlog = (void *)next_string(scratch);
+	struct sock *sk = sock_of(file);
+
+	if (!backlog || !sk)
+		return 0;
+	backlog->len = BPF_CORE_READ(sk, sk_ack_backlog);
+	backlog->max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	scratch->len += sizeof(*backlog);
+	return sizeof(*backlog);
+}
+
+static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, u32 scale, u32 limit)
+{
+	u32 size = 0;
+
+	if (size_from == FT_SIZE_RESULT)
+		return scratch->ret > 0 ? (u64)scratch->ret << scale : 0;
+	if (size_from >= FT_SIZE_POINTED && size_from < FT_SIZE_POINTED + FT_ARGS) {
+		bpf_probe_read_user(&size, sizeof(size), (void *)scratch->args[size_from - FT_SIZE_POINTED]);
+		return size;
+	}
+	if (size_from >= FT_SIZE_ARG && size_from < FT_SIZE_ARG + FT_ARGS)
+		return scratch->args[size_from - FT_SIZE_ARG] << scale;
+	return limit;
+}
+
+/** Appends one part by its rule (struct ft_part_rule as a number) and notes it in the event's table of parts. */
+__noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 file)
+{
+	u32 kind = rule & 0xff, arg = rule >> 8 & 0xff, size_from = rule >> 16 & 0xff, limit = rule >> 32;
+	u8 flags = 0;
+	u32 len = 0;
+
+	if (!scratch || index >= FT_PARTS || arg >= FT_ARGS)
+		return 0;
+	if ((rule >> 24 & FT_WHEN_SUCCESS) && scratch->ret < 0)
+		return 0;
+	u64 from = scratch->args[arg];
+	u64 size = part_size(scratch, size_from, rule >> 28 & 0xf, limit);
+	if (kind == FT_PART_USAGE)
+		len = append_usage(scratch);
+	else if (kind == FT_PART_BACKLOG)
+		len = append_backlog(scratch, file);
+	else if (!from)
+		flags |= FT_PART_NULL;
+	else if (kind == FT_PART_STRING)
+		len = append_user_string(scratch, from, limit, &flags);
+	else if (kind == FT_PART_ARGV)
+		len = append_user_strings(scratch, from, limit, &flags);
+	else if (kind == FT_PART_BYTES || kind == FT_PART_SOCKADDR)
+		len = append_user_bytes(scratch, from, size, limit, &flags);
+	else
+		len = append_message_part(scratch, kind, from, size, limit, &flags);
+	if (flags & FT_PART_FAULT)
+		FT_COUNT(faults);
+	if (flags & FT_PART_CUT)
+		FT_COUNT(cut_parts);
+	struct ft_part *part = &((struct ft_event_data *)scratch->sample)->part[index];
+	part->len = len;
+	part->kind = kind;
+	part->flags = flags;
+	return 0;
+}
+
+#endif
