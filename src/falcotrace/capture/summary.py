@@ -1,0 +1,83 @@
+"""What a capture holds, in numbers; from the footer and the process tables, without reading events."""
+
+import msgspec
+import numpy as np
+
+from falcotrace.capture.footer import Losses
+from falcotrace.capture.reader import Capture
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `falcotrace info`; times in ns since the epoch."""
+
+    path: str
+    format_version: int
+    hostname: str
+    boot_id: str
+    kernel: str
+    architecture: str
+    tool: str
+    first_time_ns: int
+    last_time_ns: int
+    event_count: int
+    event_counts: dict[str, int]
+    process_count: int
+    losses: Losses
+    size_bytes: int
+
+    @property
+    def losses_text(self) -> str:
+        """The loss account in one line."""
+        return describe_losses(self.losses)
+
+
+def summarise(capture: Capture) -> Summary:
+    """Collect a capture's numbers.
+
+    Raises:
+        CaptureError: a process table is damaged.
+    """
+    footer = capture.footer
+    groups = capture.row_groups
+    lives: set[tuple[int, int]] = set()
+    for group in groups:
+        processes = capture.processes(group.index)
+        pids = processes["proc.pid"].fill_null(-1).to_numpy()
+        starts = processes["proc.start"].fill_null(0).to_numpy()
+        pairs = np.unique(np.column_stack([pids, starts]), axis=0)
+        lives.update(map(tuple, pairs.tolist()))
+    return Summary(
+        path=str(capture.path),
+        format_version=footer.format_version,
+        hostname=footer.host.hostname,
+        boot_id=footer.host.boot_id,
+        kernel=footer.host.kernel,
+        architecture=footer.host.architecture,
+        tool=footer.recording.tool,
+        first_time_ns=min((g.first_time_ns for g in groups), default=0),
+        last_time_ns=max((g.last_time_ns for g in groups), default=0),
+        event_count=capture.row_count,
+        event_counts=footer.event_counts,
+        process_count=len({life for life in lives if life[0] >= 0}),
+        losses=footer.losses,
+        size_bytes=capture.path.stat().st_size,
+    )
+
+
+def describe_losses(losses: Losses) -> str:
+    """One line about lost events: none, how many of how many, or unknown.
+
+    Example:
+        >>> describe_losses(Losses(is_known=True, made_count=10))
+        'none of 10 events'
+    """
+    if not losses.is_known:
+        return "unknown: the counters could not be read"
+    if losses.lost_count == 0:
+        text = f"none of {losses.made_count:,} events"
+    else:
+        share = 100 * losses.lost_count / max(1, losses.made_count)
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in losses.by_cause.items() if count)
+        text = f"{losses.lost_count:,} of {losses.made_count:,} events ({share:.2f} %): {causes}"
+    missed = ", ".join(f"{what} {count:,}" for what, count in losses.incomplete.items() if count)
+    return f"{text}; incomplete: {missed}" if missed else text

@@ -1,0 +1,42 @@
+"""The command tree."""
+
+from typing import Annotated
+
+import typer
+
+from falcotrace.cli import fields, info, record, rules, scan
+from falcotrace.version import __version__
+
+app = typer.Typer(
+    name="falcotrace",
+    help="Record a Linux host's system calls; ask Falco rules of the recording.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("record")(record.record)
+app.command("scan")(scan.scan)
+app.command("info")(info.info)
+app.add_typer(rules.app, name="rules")
+app.command("fields")(fields.fields)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        print(f"falcotrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    del version, debug
