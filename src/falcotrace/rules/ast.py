@@ -90,6 +90,7 @@ class Check:
         values: the literals; empty for `exists` and where `right` is given.
         right: the right-hand field (`val(..)`) or transformer.
         spelling: the operator as written.
+        bare_list: the values were one word without parentheses, `in nginx`.
     """
 
     left: Operand
@@ -100,6 +101,7 @@ class Check:
     span: Span = dataclasses.field(compare=False, repr=False)
     operator_span: Span = dataclasses.field(compare=False, repr=False)
     spelling: str = ""
+    bare_list: bool = dataclasses.field(default=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from falcotrace.errors import Span
 from falcotrace.events.fields import Field, FieldType
 from falcotrace.events.operators import Multiplicity, Operator, Quantifier
 from falcotrace.rules.ast import Transform
+from falcotrace.rules.raw_arguments import raw_argument_types
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """A converted literal. Texts (CHARBUF, FSPATH ..) are in the form of `events.text.to_text`."""
@@ -60,7 +61,9 @@ class FieldOperand:
 
     @property
     def type(self) -> FieldType:
-        """The type of one value."""
+        """The type of one value; for `evt.rawarg.NAME` that of the argument."""
+        if self.field.type is FieldType.DYNAMIC:
+            return raw_argument_types().get(str(self.argument), FieldType.MIXED)
         return self.field.type
 
 

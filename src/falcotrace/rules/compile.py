@@ -1,0 +1,364 @@
+"""Everything collected so far, compiled: conditions assembled, parsed, resolved and checked.
+
+In comes the state of the collector, out come the plans of its rules and Falco's warnings. Falco compiles
+everything again after each file; what has not changed since is taken from memory.
+
+Source: falco 13074749 userspace/engine/rule_loader_compiler.cpp.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from falcotrace.errors import Context, Diagnostic, Severity, Source, Span
+from falcotrace.rules.ast import Condition
+from falcotrace.rules.check import DEPRECATED_FIELDS, Checker, Hint, unsafe_na_checks
+from falcotrace.rules.codes import ItemKind, LoadCode
+from falcotrace.rules.collect import SYSCALL_SOURCE, Collector, ListState, MacroState, RuleState
+from falcotrace.rules.event_set import MANY_CODES, find_events
+from falcotrace.rules.exceptions import condition_pieces
+from falcotrace.rules.faults import Fault, diagnose
+from falcotrace.rules.items import Chain
+from falcotrace.rules.lists import ExpandedList, expand_lists
+from falcotrace.rules.output import parse_template, template_fields
+from falcotrace.rules.parser import parse_condition
+from falcotrace.rules.plan import (
+    FieldOperand,
+    Formula,
+    Priority,
+    RuleException,
+    RulePlan,
+    Template,
+    iter_atoms,
+    iter_fields,
+)
+from falcotrace.rules.printer import print_condition
+from falcotrace.rules.resolve import MacroResolver
+from falcotrace.rules.texts import JoinedSource, Piece, join
+
+_CONTAINER_INFO = "%container.info"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutputAddition:
+    """A text that the configuration appends to the outputs of some rules.
+
+    Args:
+        text: an output template.
+        source: only rules of this source; empty for all.
+        tags: only rules with all of these tags.
+        rule: only the rule of this name; empty for all.
+    """
+
+    text: str
+    source: str = ""
+    tags: frozenset[str] = frozenset()
+    rule: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says about rules.
+
+    Args:
+        min_priority: rules less severe than this are compiled but not run.
+        additions: texts appended to outputs, in order.
+    """
+
+    min_priority: Priority = Priority.DEBUG
+    additions: tuple[OutputAddition, ...] = ()
+
+
+class Compiler:
+    """Compiles a collector's state, again after each file."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._checker = Checker()
+        self._parsed: dict[tuple[str, str], tuple[str, Sequence[Span], Condition]] = {}
+        self._used_lists: set[str] = set()
+        self._used_macros: set[str] = set()
+        self._resolver = MacroResolver()
+
+    def compile(self, collector: Collector, diagnostics: list[Diagnostic]) -> tuple[RulePlan, ...]:
+        """Compile all rules.
+
+        Args:
+            collector: what is defined.
+            diagnostics: receives warnings.
+
+        Raises:
+            Fault: the first thing that cannot be compiled.
+        """
+        self._used_lists = set()
+        self._used_macros = set()
+        lists = self._expand_lists(collector)
+        macros = self._compile_macros(collector, lists)
+        plans: list[RulePlan] = []
+        for rule in sorted(collector.rules.values(), key=lambda rule: rule.index):
+            if rule.has_known_source:
+                plan = self._compile_rule(rule, len(plans), lists, macros, diagnostics)
+                plans += [plan] if plan is not None else []
+        self._warn_unused(collector, diagnostics)
+        return tuple(plans)
+
+    def _expand_lists(self, collector: Collector) -> list[ExpandedList]:
+        """Open lists inside lists, one level deep, where they may be seen."""
+        expanded: list[ExpandedList] = []
+        for state in sorted(collector.lists.values(), key=lambda state: state.index):
+            items: list[Span] = []
+            for item in state.items:
+                inner = collector.lists.get(item.text)
+                if inner is not None and inner.index < state.visibility and inner is not state:
+                    self._used_lists.add(item.text)
+                    items += inner.items
+                elif inner is state and state.index < state.visibility:
+                    self._used_lists.add(item.text)
+                    items += state.items
+                else:
+                    items.append(item)
+            expanded.append(ExpandedList.of(state.name.text, items, state.name))
+        return expanded
+
+    def _compile_macros(
+        self, collector: Collector, lists: Sequence[ExpandedList]
+    ) -> dict[str, Condition]:
+        states = sorted(collector.macros.values(), key=lambda state: state.index)
+        trees: dict[str, Condition] = {}
+        for state in states:
+            context = Context(ItemKind.MACRO, state.name.text, state.name)
+            source = JoinedSource(_spaced(state.condition), context)
+            chain = (*state.condition_chain, Context(ItemKind.CONDITION))
+            key = ("macro", state.name.text)
+            trees[state.name.text] = self._parse(key, source, state.condition, lists, chain)
+        for state in states:
+            visible = {
+                other.name.text: trees[other.name.text]
+                for other in states
+                if other.index < state.visibility
+            }
+            chain = (*state.chain, Context(ItemKind.CONDITION))
+            trees[state.name.text] = self._resolve(trees[state.name.text], visible, chain)
+        return trees
+
+    def _parse(
+        self,
+        key: tuple[str, str],
+        source: Source,
+        pieces: Sequence[Span],
+        lists: Sequence[ExpandedList],
+        chain: Chain,
+    ) -> Condition:
+        try:
+            expanded, used = expand_lists(source, lists)
+            self._used_lists.update(used)
+            known = self._parsed.get(key)
+            if known is not None and known[0] == expanded.text and known[1] == pieces:
+                return known[2]
+            tree = parse_condition(expanded)
+        except Fault as fault:
+            raise _placed(fault, LoadCode.ERR_COMPILE_CONDITION, chain) from fault
+        self._parsed[key] = (expanded.text, list(pieces), tree)
+        return tree
+
+    def _resolve(self, tree: Condition, macros: Mapping[str, Condition], chain: Chain) -> Condition:
+        try:
+            return self._resolver.resolve(tree, macros, self._used_macros)
+        except Fault as fault:
+            raise _placed(fault, LoadCode.ERR_VALIDATE, chain) from fault
+
+    def _compile_rule(
+        self,
+        rule: RuleState,
+        index: int,
+        lists: Sequence[ExpandedList],
+        macros: Mapping[str, Condition],
+        diagnostics: list[Diagnostic],
+    ) -> RulePlan | None:
+        own = join(_spaced(rule.condition))
+        pieces = condition_pieces(own, rule.exceptions)
+        chain = (*rule.condition_chain, Context(ItemKind.CONDITION))
+        key = ("rule", rule.name.text)
+        tree = self._parse(key, join(pieces), [piece.origin for piece in pieces], lists, chain)
+        tree = self._resolve(tree, macros, (*rule.chain, Context(ItemKind.CONDITION)))
+        try:
+            template = self._compile_output(rule, diagnostics)
+            formula = self._check(tree, rule, chain, diagnostics)
+        except Fault as fault:
+            if not (rule.skip_if_unknown_filter and fault.skippable):
+                raise
+            code = LoadCode.UNKNOWN_FILTER
+            diagnostics.append(
+                dataclasses.replace(
+                    diagnose(fault, code, rule.chain, Severity.WARNING),
+                    code=code,
+                    help="the rule is left out, as `skip-if-unknown-filter` asks",
+                )
+            )
+            return None
+        return self._plan(rule, index, tree, formula, template, diagnostics)
+
+    def _check(
+        self, tree: Condition, rule: RuleState, chain: Chain, diagnostics: list[Diagnostic]
+    ) -> Formula:
+        spans = unsafe_na_checks(tree)
+        if spans:
+            message = "`<NA>` is not what a missing value compares with"
+            code = LoadCode.UNSAFE_NA_CHECK
+            help_text = "use `exists`"
+            diagnostics.append(
+                Diagnostic(code, Severity.WARNING, message, spans[0], chain, help_text)
+            )
+        try:
+            formula, hints = self._checker.check(tree)
+        except Fault as fault:
+            raise _placed(fault, LoadCode.ERR_COMPILE_CONDITION, chain) from fault
+        diagnostics += [
+            Diagnostic(hint.code, Severity.WARNING, hint.message, hint.span, chain, hint.help)
+            for hint in _once_per_field(hints)
+        ]
+        return formula
+
+    def _compile_output(self, rule: RuleState, diagnostics: list[Diagnostic]) -> Template:
+        pieces = _spaced(rule.output)
+        for addition in self._settings.additions:
+            if _applies(addition, rule):
+                glue = Piece(f" {addition.text}", rule.output[0], is_verbatim=False)
+                pieces = [*pieces, glue]
+        source = join(pieces)
+        if _CONTAINER_INFO in source.text:
+            message = f"`{_CONTAINER_INFO}` is deprecated and prints nothing"
+            code = LoadCode.DEPRECATED_ITEM
+            diagnostics.append(
+                Diagnostic(code, Severity.WARNING, message, rule.output[0], rule.chain)
+            )
+            source = join(_without(source, _CONTAINER_INFO))
+        try:
+            template = parse_template(source)
+        except Fault as fault:
+            raise _placed(fault, LoadCode.ERR_COMPILE_OUTPUT, rule.output_chain) from fault
+        diagnostics += [
+            Diagnostic(
+                LoadCode.DEPRECATED_ITEM,
+                Severity.WARNING,
+                f"field `{name}` is deprecated",
+                Span(source, source.text.index(name), source.text.index(name) + len(name)),
+                rule.output_chain,
+            )
+            for name in DEPRECATED_FIELDS
+            if name in source.text
+        ]
+        return template
+
+    def _plan(  # noqa: PLR0913, PLR0917 - what the stages made of one rule
+        self,
+        rule: RuleState,
+        index: int,
+        tree: Condition,
+        formula: Formula,
+        template: Template,
+        diagnostics: list[Diagnostic],
+    ) -> RulePlan:
+        events = find_events(formula)
+        is_syscall = rule.source == SYSCALL_SOURCE
+        if is_syscall and rule.warn_evttypes and events.code_count > MANY_CODES:
+            code = LoadCode.NO_EVTTYPE
+            message = f"rule `{rule.name.text}` looks at {events.code_count} of all event types"
+            help_text = "restrict it with `evt.type in (..)`"
+            diagnostics.append(
+                Diagnostic(code, Severity.WARNING, message, rule.name, rule.chain, help_text)
+            )
+        return RulePlan(
+            name=rule.name.text,
+            index=index,
+            source=rule.source,
+            priority=rule.priority,
+            tags=tuple(sorted(rule.tags)),
+            enabled=rule.enabled and rule.priority <= self._settings.min_priority,
+            description=join(_spaced(rule.description)).text,
+            condition=formula,
+            condition_text=print_condition(tree),
+            event_names=events.names if is_syscall else None,
+            event_code_count=events.code_count,
+            output=template,
+            condition_fields=_fields_of(formula),
+            output_fields=template_fields(template),
+            exceptions=tuple(
+                RuleException(
+                    exception.name.text,
+                    tuple(field.text for field in exception.fields),
+                    exception.comparisons,
+                    len(exception.values),
+                )
+                for exception in rule.exceptions
+            ),
+            capture=rule.capture,
+            capture_duration_ms=rule.capture_duration_ms,
+            span=rule.name,
+        )
+
+    def _warn_unused(self, collector: Collector, diagnostics: list[Diagnostic]) -> None:
+        def warn(code: LoadCode, kind: str, state: ListState | MacroState) -> None:
+            message = f"{kind} `{state.name.text}` is not used"
+            diagnostics.append(Diagnostic(code, Severity.WARNING, message, state.name, state.chain))
+
+        for macro in sorted(collector.macros.values(), key=lambda state: state.index):
+            if macro.name.text not in self._used_macros:
+                warn(LoadCode.UNUSED_MACRO, "macro", macro)
+        for item in sorted(collector.lists.values(), key=lambda state: state.index):
+            if item.name.text not in self._used_lists:
+                warn(LoadCode.UNUSED_LIST, "list", item)
+
+
+def _spaced(parts: Sequence[Span]) -> list[Piece]:
+    """The pieces of a text that was appended to, joined by one blank."""
+    pieces: list[Piece] = []
+    for part in parts:
+        if pieces:
+            pieces.append(Piece(" ", part, is_verbatim=False))
+        pieces.append(Piece.of(part))
+    return pieces
+
+
+def _without(source: Source, word: str) -> list[Piece]:
+    pieces: list[Piece] = []
+    start = 0
+    while (found := source.text.find(word, start)) >= 0:
+        pieces.append(Piece.of(Span(source, start, found)))
+        start = found + len(word)
+    return [*pieces, Piece.of(Span(source, start, len(source.text)))]
+
+
+def _applies(addition: OutputAddition, rule: RuleState) -> bool:
+    return (
+        addition.source in {"", rule.source}
+        and addition.tags <= rule.tags
+        and addition.rule in {"", rule.name.text}
+    )
+
+
+def _placed(fault: Fault, code: LoadCode, chain: Chain) -> Fault:
+    """Give a fault the chain and the code of the stage, unless it has its own."""
+    fault.code = fault.code or code
+    fault.chain = fault.chain or chain
+    return fault
+
+
+def _once_per_field(hints: Sequence[Hint]) -> list[Hint]:
+    """Leave out repeated warnings about one deprecated field; Falco gives one for each rule."""
+    seen: set[tuple[LoadCode, str]] = set()
+    kept: list[Hint] = []
+    for hint in hints:
+        key = (hint.code, hint.message)
+        if hint.code is not LoadCode.DEPRECATED_ITEM or key not in seen:
+            kept.append(hint)
+        seen.add(key)
+    return kept
+
+
+def _fields_of(formula: Formula) -> tuple[FieldOperand, ...]:
+    fields: dict[FieldOperand, None] = {}
+    for atom in iter_atoms(formula):
+        fields.update(dict.fromkeys(iter_fields(atom.left)))
+        if atom.right is not None:
+            fields.update(dict.fromkeys(iter_fields(atom.right)))
+    return tuple(fields)

@@ -1,0 +1,218 @@
+"""Rules from files to a plan: the way in.
+
+    read_source -> read_items -> Collector -> Compiler -> Plan
+
+Files are loaded one after another and each, with those before it, must be complete in itself. The first
+error ends the load, as in Falco. Nothing is raised for bad rules: the rule set carries what there is
+to say about them, and `raise_if_invalid` is for callers who want an exception.
+
+Source: falco 13074749 userspace/engine/falco_engine.cpp (load_rules) and
+userspace/falco/app/actions/load_rules_files.cpp.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from falcotrace.errors import Diagnostic, RulesError, Severity
+from falcotrace.rules.check import Checker
+from falcotrace.rules.codes import LoadCode
+from falcotrace.rules.collect import SYSCALL_SOURCE, Collector
+from falcotrace.rules.compile import Compiler, OutputAddition, Settings
+from falcotrace.rules.faults import Fault, diagnose
+from falcotrace.rules.output import suggested_output
+from falcotrace.rules.parser import parse_condition
+from falcotrace.rules.plan import Formula, Plan, Priority
+from falcotrace.rules.read import read_items
+from falcotrace.rules.requirements import missing_plugins
+from falcotrace.rules.resolve import MacroResolver
+from falcotrace.rules.select import Selection, select_rules
+from falcotrace.rules.source import TextSource, read_source
+
+_SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RulesText:
+    """Rules given as a text instead of a file.
+
+    Args:
+        text: YAML, as in a rules file.
+        name: what messages call it.
+    """
+
+    text: str
+    name: str = "<rules>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileResult:
+    """What there was to say when a file had been loaded, about it and all before it."""
+
+    name: str
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file could be used."""
+        return not any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Loaded rules.
+
+    Args:
+        plan: what engines run; without rules if anything is wrong.
+        files: the files that were looked at, in order; the last one may be the one that failed.
+    """
+
+    plan: Plan
+    files: tuple[FileResult, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What makes the rules unusable."""
+        return self._distinct(Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is worth a second look, said once."""
+        return self._distinct(Severity.WARNING)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the rules can be used."""
+        return not self.errors
+
+    def raise_if_invalid(self) -> None:
+        """Raise what is wrong with the rules.
+
+        Raises:
+            RulesError: there is an error.
+        """
+        if self.errors:
+            raise RulesError(self.errors)
+
+    def _distinct(self, severity: Severity) -> tuple[Diagnostic, ...]:
+        """Each message once: Falco judges everything again after each file."""
+        seen: dict[tuple[object, ...], Diagnostic] = {}
+        for file in self.files:
+            for item in file.diagnostics:
+                if item.severity is severity:
+                    chain = tuple(map(str, item.chain))
+                    where = str(item.span.locate()) if item.span else ""
+                    seen.setdefault((item.code, item.message, where, chain), item)
+        return tuple(seen.values())
+
+
+def load_rules(  # noqa: PLR0913 - each is a setting of its own, by name
+    sources: Iterable[Path | str | RulesText],
+    *,
+    min_priority: Priority = Priority.DEBUG,
+    extra_sources: Collection[str] = (),
+    selections: Sequence[Selection] = (),
+    additions: Sequence[OutputAddition] = (),
+    append_suggested: bool = False,
+    verify_plugins: bool = True,
+) -> Ruleset:
+    """Load rules.
+
+    Args:
+        sources: files, folders of files, or texts, in order.
+        min_priority: rules less severe than this are compiled but not run.
+        extra_sources: event sources besides `syscall` whose rules are compiled.
+        selections: rules to enable and disable, in order, after all files.
+        additions: texts to append to outputs.
+        append_suggested: append the container and Kubernetes fields to every output, as Falco's
+            default configuration does.
+        verify_plugins: require the plugins that the files name; `container` is always there.
+
+    Example:
+        >>> text = "- {rule: r, desc: d, condition: evt.type=open, output: o, priority: INFO}"
+        >>> [rule.name for rule in load_rules([RulesText(text)]).plan.rules]
+        ['r']
+    """
+    suggested = (OutputAddition(suggested_output(), SYSCALL_SOURCE),) if append_suggested else ()
+    settings = Settings(min_priority, (*suggested, *additions))
+    loader = _Loader(settings, {SYSCALL_SOURCE, *extra_sources})
+    for source in sources:
+        for file in _expand(source):
+            if not loader.load(file):
+                return Ruleset(Plan(()), tuple(loader.files))
+    if verify_plugins and not loader.verify_plugins():
+        return Ruleset(Plan(()), tuple(loader.files))
+    plan = select_rules(loader.plan, selections, min_priority)
+    return Ruleset(plan, tuple(loader.files))
+
+
+def parse_formula(text: str) -> Formula:
+    """Compile one condition by itself.
+
+    Raises:
+        RulesError: it is none, or uses a macro.
+    """
+    source = TextSource("<condition>", text)
+    try:
+        tree = MacroResolver().resolve(parse_condition(source), {}, set())
+        return Checker().check(tree)[0]
+    except Fault as fault:
+        raise RulesError([diagnose(fault, LoadCode.ERR_COMPILE_CONDITION, ())]) from fault
+
+
+class _Loader:
+    """The state of one load."""
+
+    def __init__(self, settings: Settings, sources: Collection[str]) -> None:
+        self._collector = Collector(sources)
+        self._compiler = Compiler(settings)
+        self.plan = Plan(())
+        self.files: list[FileResult] = []
+
+    def load(self, source: Path | RulesText) -> bool:
+        """Load one file on top of those before it; tell whether to go on."""
+        name = source.name if isinstance(source, RulesText) else str(source)
+        diagnostics: list[Diagnostic] = []
+        code = LoadCode.ERR_YAML_VALIDATE
+        try:
+            text = _read(source)
+            for item in read_items(text, diagnostics):
+                self._collector.add(item, diagnostics)
+            code = LoadCode.ERR_VALIDATE
+            self.plan = Plan(self._compiler.compile(self._collector, diagnostics))
+        except Fault as fault:
+            diagnostics.append(diagnose(fault, code, ()))
+        self.files.append(FileResult(name, tuple(diagnostics)))
+        return self.files[-1].ok
+
+    def verify_plugins(self) -> bool:
+        """Say which required plugins are missing; tell whether none is."""
+        faults = missing_plugins(self._collector.plugins)
+        if faults:
+            diagnostics = [diagnose(fault, LoadCode.ERR_VALIDATE, ()) for fault in faults]
+            self.files.append(FileResult("", tuple(diagnostics)))
+        return not faults
+
+
+def _expand(source: Path | str | RulesText) -> list[Path | RulesText]:
+    """The rules files of a folder, sorted; anything else is one source."""
+    if isinstance(source, RulesText):
+        return [source]
+    path = Path(source)
+    if not path.is_dir():
+        return [path]
+    try:
+        entries = sorted(path.iterdir())
+    except OSError:
+        return [path]
+    return [entry for entry in entries if entry.suffix in _SUFFIXES and entry.is_file()]
+
+
+def _read(source: Path | RulesText) -> TextSource:
+    if isinstance(source, RulesText):
+        return TextSource(source.name, source.text.removeprefix("\ufeff"))
+    if source.is_file() and source.suffix not in _SUFFIXES:
+        # DIFFERS: Falco ignores the file without a word, and its rules are missed by nobody.
+        message = f"{source} is no rules file: the name must end in .yaml or .yml"
+        raise Fault(message, code=LoadCode.ERR_FILE_READ)
+    return read_source(source)
