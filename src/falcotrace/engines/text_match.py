@@ -39,7 +39,7 @@ _FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 def glob_matches(value: str, pattern: str) -> bool:
     """Whether one text matches one pattern."""
-    return bool(_glob(pa.array([value]), pattern)[0])
+    return bool(match_glob(pa.array([value]), pattern)[0])
 
 
 def _contains(values: pa.Array, literal: str | bytes) -> Bools:
@@ -58,7 +58,8 @@ def _endswith(values: pa.Array, literal: str | bytes) -> Bools:
     return _truth(pc.ends_with(values, literal))
 
 
-def _glob(values: pa.Array, literal: str) -> Bools:
+def match_glob(values: pa.Array, literal: str) -> Bools:
+    """Which values match an fnmatch pattern."""
     return _truth(pc.match_substring_regex(values, glob_regex(literal)))
 
 
@@ -97,7 +98,7 @@ TEXT_MATCHES: Mapping[Operator, Callable[[pa.Array, str], Bools]] = MappingProxy
         Operator.ICONTAINS: _icontains,
         Operator.STARTSWITH: _startswith,
         Operator.ENDSWITH: _endswith,
-        Operator.GLOB: _glob,
+        Operator.GLOB: match_glob,
         Operator.IGLOB: _iglob,
         Operator.REGEX: _regex,
         Operator.LESS: _less,

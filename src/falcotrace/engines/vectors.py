@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
-Rows: TypeAlias = npt.NDArray[np.int64]
+Integers: TypeAlias = npt.NDArray[np.int64]
+Rows: TypeAlias = Integers
 Scalar: TypeAlias = str | bytes | bool | int | float
 Numbers: TypeAlias = npt.NDArray[np.generic]
 
@@ -146,10 +147,10 @@ class ListVector:
         found: Bools = self._counts(truth) == np.diff(self.offsets)
         return found
 
-    def element(self, index: int) -> TextVector | NumberVector:
-        """The element at an index of each row; missing where the list is shorter."""
+    def element(self, index: int | Integers) -> TextVector | NumberVector:
+        """The element at an index of each row; missing where the list is shorter or it is < 0."""
         places = self.offsets[:-1] + index
-        inside = places < self.offsets[1:]
+        inside = (places < self.offsets[1:]) & (np.asarray(index) >= 0)
         if self.valid is not None:
             inside &= self.valid
         found = self.elements.take(np.where(inside, places, 0)) if inside.any() else None
