@@ -1,4 +1,4 @@
-"""Processes and their states: what `proc.*`, `user.*`, `thread.*` and `container.*` show for an event.
+"""Processes and their states: what `proc.*`, `user.*`, `thread.*`, `container.*` show.
 
 In: descriptions of thread states, programs and control groups, in the order in which the kernel
     made
@@ -19,6 +19,9 @@ from falcotrace.record.layout import ImageFlag, ProcessFlag
 
 ANCESTOR_LIMIT = 64
 """No chain of ancestors is followed further; a loop cannot hang the recorder."""
+
+UNKNOWN_KEY = 0
+"""`proc.key` of events whose state was never described: all their process columns are null."""
 
 Identity = tuple[int, int]
 """A process: pid and start time since boot, ns. Never repeats within a boot."""

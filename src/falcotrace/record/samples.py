@@ -4,14 +4,17 @@ In: bytes that hold samples back to back, and where each starts. Out: structured
     bytes of variable parts by offset. Nothing is explained here; `layout.py` has the types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from falcotrace.events.text import to_text
-from falcotrace.record.layout import SAMPLES, STRINGS, SampleType
+from falcotrace.record.layout import HEADER, SAMPLES, STRINGS, SampleType
+from falcotrace.record.ring import Batch
+
+_TYPE_OFFSET = (HEADER.fields or {})["type"][1]
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,20 @@ def gather(data: np.ndarray, starts: np.ndarray, dtype: np.dtype) -> np.ndarray:
         data, shape=(len(data) - size + 1, size), strides=(1, 1)
     )
     return np.ascontiguousarray(windows[starts]).view(dtype).reshape(-1)
+
+
+def block_of(batches: Sequence[Batch], first_position: int) -> SampleBlock:
+    """Join batches of the ring into one block.
+
+    Args:
+        batches: in the order in which they were taken; their memory must be their own.
+        first_position: position in the stream of the first byte.
+    """
+    data = np.concatenate([batch.raw for batch in batches])
+    offsets = np.cumsum([0, *(len(batch.raw) for batch in batches[:-1])])
+    starts = np.concatenate(
+        [batch.starts + offset for batch, offset in zip(batches, offsets, strict=True)]
+    )
+    types = data[starts + _TYPE_OFFSET]
+    by_type = {kind: starts[types == kind] for kind in SampleType}
+    return SampleBlock(data, by_type, first_position)

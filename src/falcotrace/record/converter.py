@@ -1,0 +1,86 @@
+"""Turns drained samples into row groups of a capture.
+
+In: batches of the ring. Out: row groups in a `CaptureWriter`. Keeps what has been described so far:
+files, processes, texts.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from falcotrace.capture.writer import KEY, CaptureWriter
+from falcotrace.record.accounts import Accounts
+from falcotrace.record.call import Known, PartsOf
+from falcotrace.record.descriptions import (
+    take_control_groups,
+    take_files,
+    take_images,
+    take_processes,
+)
+from falcotrace.record.events import event_columns, merge_events
+from falcotrace.record.files import OpenFiles
+from falcotrace.record.process_table import process_table
+from falcotrace.record.processes import UNKNOWN_KEY, Processes
+from falcotrace.record.ring import Batch
+from falcotrace.record.samples import block_of
+from falcotrace.record.text_pool import TextPool
+
+ROW_GROUP_EVENTS = 500_000
+"""Events that make a row group worth its own cost."""
+
+
+class Converter:
+    """Converts the samples of one recording."""
+
+    def __init__(
+        self,
+        writer: CaptureWriter,
+        accounts: Accounts,
+        parts_of: PartsOf,
+        boot_to_epoch_ns: int,
+    ) -> None:
+        pool = TextPool()
+        self._writer = writer
+        self._boot_to_epoch_ns = boot_to_epoch_ns
+        self._position = 0
+        self._next_num = 1
+        self._known = Known(
+            pool=pool,
+            files=OpenFiles(pool),
+            processes=Processes(),
+            accounts=accounts,
+            parts_of=parts_of,
+            joined_paths={},
+        )
+
+    @property
+    def event_count(self) -> int:
+        """Events written so far."""
+        return self._next_num - 1
+
+    def convert(self, batches: Sequence[Batch]) -> None:
+        """Convert batches and write their events as one row group."""
+        if not batches:
+            return
+        block = block_of(batches, self._position)
+        self._position += len(block.data)
+        known = self._known
+        take_images(block, known.processes)
+        take_control_groups(block, known.processes)
+        take_files(block, known.files)
+        take_processes(block, known.processes)
+        events = merge_events(block)
+        if len(events.fixed):
+            columns = event_columns(events, known, self._next_num, self._boot_to_epoch_ns)
+            self._next_num += len(events.fixed)
+            self._writer.write_row_group(columns, self._process_table(columns))
+        known.processes.forget_ended()
+
+    def _process_table(self, columns: dict[str, pa.Array]) -> pa.Table:
+        keys = columns["proc.key"].unique().to_pylist()
+        rows = [self._known.processes.rows[key] for key in keys if key != UNKNOWN_KEY]
+        table = process_table(rows, self._known.accounts, self._boot_to_epoch_ns)
+        if UNKNOWN_KEY in keys:
+            unknown = pa.table({KEY: pa.array([UNKNOWN_KEY], pa.int64())})
+            table = pa.concat_tables([table, unknown], promote_options="default")
+        return table

@@ -1,0 +1,100 @@
+"""Takes samples out of the ring as fast as they come, so that only memory can run out.
+
+A thread copies whole batches out of the kernel's ring; whoever converts them takes what has gathered.
+Nothing is decoded here. The memory is bounded: when the converter is that far behind, the ring is left
+to fill, and the kernel counts what finds no room.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+from falcotrace.record.ring import Batch, Ring
+
+IDLE_SECONDS = 0.004
+"""Pause when the ring is empty: the recorder's cost when nothing happens."""
+
+BACKLOG_LIMIT_BYTES = 2 << 30
+"""Samples that may wait for conversion."""
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Samples that wait for conversion."""
+
+    batches: list[Batch] = field(default_factory=list)
+    sample_count: int = 0
+    size_bytes: int = 0
+
+
+class Drain:
+    """A thread that empties a ring."""
+
+    def __init__(self, ring: Ring, limit_bytes: int = BACKLOG_LIMIT_BYTES) -> None:
+        self._ring = ring
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._backlog = Backlog()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._guarded, name="falcotrace-drain", daemon=True)
+        self.taken_count = 0
+
+    def start(self) -> None:
+        """Begin to empty the ring."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Empty the ring for the last time and end the thread.
+
+        Raises:
+            RecordError: the ring held something that is no sample.
+        """
+        self._stop.set()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def take(self) -> Backlog:
+        """Everything that waits, and start anew."""
+        with self._lock:
+            backlog, self._backlog = self._backlog, Backlog()
+        return backlog
+
+    @property
+    def waiting_count(self) -> int:
+        """Samples that wait."""
+        return self._backlog.sample_count
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread still works."""
+        return self._thread.is_alive()
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever calls stop()
+            self._failure = error
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._backlog.size_bytes > self._limit_bytes or not self._move():
+                self._stop.wait(IDLE_SECONDS)
+        while self._move():
+            pass
+
+    def _move(self) -> int:
+        batch = self._ring.take()
+        size = len(batch.raw)
+        if not size:
+            return 0
+        own = batch.detach()
+        self._ring.release(batch)
+        with self._lock:
+            self._backlog.batches.append(own)
+            self._backlog.sample_count += len(own)
+            self._backlog.size_bytes += size
+        self.taken_count += len(own)
+        return size
+
+
