@@ -178,9 +178,9 @@ def _build_atom(check: Check) -> Atom:
     kind = kind_of(left.type)
     if not is_allowed(check.operator, kind, left.multiplicity):
         raise _not_allowed(check, left, kind)
-    if isinstance(left, FieldOperand) and left.field.name == "evt.around":
-        if check.operator is not Operator.EQUAL:
-            raise Fault("`evt.around` supports only `=`", check.operator_span)
+    is_around = isinstance(left, FieldOperand) and left.field.name == "evt.around"
+    if is_around and check.operator is not Operator.EQUAL:
+        raise Fault("`evt.around` supports only `=`", check.operator_span)
     if check.right is not None:
         right = _build_right(check, left)
         return Atom(left, check.operator, check.quantifier, (), right)

@@ -1,11 +1,12 @@
 """The checks inside a condition: operands, operators and values.
 
-    operand = field [ "[" argument "]" ] | function "(" argument { "," argument } ")" [ "[" .. "]" ] ;
+    operand = field [ "[" argument "]" ] | call [ "[" argument "]" ] ;
+    call    = function "(" argument { "," argument } ")" ;
     tail    = "exists"
             | ("<" | "<=" | ">" | ">=") ( number | right )
             | ("=" | "==" | "!=" | word) ( value | right | quantifier list )
             | ("in" | "intersects" | "pmatch") ( list | identifier | right ) ;
-    right   = "val" "(" field ")" | function "(" .. ")" ;
+    right   = "val" "(" field ")" | call ;
 
 Called by `parser`, which owns `and`, `or`, `not` and parentheses. Nothing is looked up here.
 
@@ -71,7 +72,7 @@ def parse_check_tail(lexer: Lexer, left: Operand) -> Check:
     raise _missing_operator(lexer, left)
 
 
-def _check(  # noqa: PLR0913, PLR0917 - the parts of one node
+def _check(
     lexer: Lexer,
     left: Operand,
     spelling: str,

@@ -166,7 +166,9 @@ class Collector:
             message = f"no events come from source `{source}`; the rule is left out"
             code = LoadCode.UNKNOWN_SOURCE
             diagnostics.append(Diagnostic(code, Severity.WARNING, message, keys.source, item.chain))
-        assert keys.condition and keys.output and keys.description
+        assert keys.condition
+        assert keys.output
+        assert keys.description
         assert keys.priority is not None
         exceptions = [
             define_exception(exception, is_checked=has_known_source)

@@ -7,15 +7,15 @@ Source: falco 13074749 userspace/engine/rule_loader_compiler.cpp.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from falcotrace.errors import Context, Diagnostic, Severity, Source, Span
 from falcotrace.rules.ast import Condition
 from falcotrace.rules.check import DEPRECATED_FIELDS, Checker, Hint, unsafe_na_checks
 from falcotrace.rules.codes import ItemKind, LoadCode
 from falcotrace.rules.collect import SYSCALL_SOURCE, Collector, ListState, MacroState, RuleState
-from falcotrace.rules.event_set import MANY_CODES, find_events
-from falcotrace.rules.exceptions import condition_pieces
+from falcotrace.rules.event_set import MANY_CODES, EventSet, find_events
+from falcotrace.rules.exceptions import RuleExceptionState, condition_pieces
 from falcotrace.rules.faults import Fault, diagnose
 from falcotrace.rules.items import Chain
 from falcotrace.rules.lists import ExpandedList, expand_lists
@@ -32,7 +32,7 @@ from falcotrace.rules.plan import (
     iter_fields,
 )
 from falcotrace.rules.printer import print_condition
-from falcotrace.rules.resolve import MacroResolver
+from falcotrace.rules.resolve import MacroResolver, MacroScope
 from falcotrace.rules.texts import JoinedSource, Piece, join
 
 _CONTAINER_INFO = "%container.info"
@@ -68,6 +68,18 @@ class Settings:
     additions: tuple[OutputAddition, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Checked:
+    """What became of a condition; the tree is kept because its identity is the key."""
+
+    tree: Condition
+    formula: Formula
+    hints: list[Hint]
+    text: str
+    events: EventSet
+    fields: tuple[FieldOperand, ...]
+
+
 class Compiler:
     """Compiles a collector's state, again after each file."""
 
@@ -78,6 +90,8 @@ class Compiler:
         self._used_lists: set[str] = set()
         self._used_macros: set[str] = set()
         self._resolver = MacroResolver()
+        self._templates: dict[str, Template] = {}
+        self._checked: dict[int, _Checked] = {}
 
     def compile(self, collector: Collector, diagnostics: list[Diagnostic]) -> tuple[RulePlan, ...]:
         """Compile all rules.
@@ -94,7 +108,7 @@ class Compiler:
         lists = self._expand_lists(collector)
         macros = self._compile_macros(collector, lists)
         plans: list[RulePlan] = []
-        for rule in sorted(collector.rules.values(), key=lambda rule: rule.index):
+        for rule in sorted(collector.rules.values(), key=_index_of):
             if rule.has_known_source:
                 plan = self._compile_rule(rule, len(plans), lists, macros, diagnostics)
                 plans += [plan] if plan is not None else []
@@ -104,7 +118,7 @@ class Compiler:
     def _expand_lists(self, collector: Collector) -> list[ExpandedList]:
         """Open lists inside lists, one level deep, where they may be seen."""
         expanded: list[ExpandedList] = []
-        for state in sorted(collector.lists.values(), key=lambda state: state.index):
+        for state in sorted(collector.lists.values(), key=_index_of):
             items: list[Span] = []
             for item in state.items:
                 inner = collector.lists.get(item.text)
@@ -119,26 +133,20 @@ class Compiler:
             expanded.append(ExpandedList.of(state.name.text, items, state.name))
         return expanded
 
-    def _compile_macros(
-        self, collector: Collector, lists: Sequence[ExpandedList]
-    ) -> dict[str, Condition]:
-        states = sorted(collector.macros.values(), key=lambda state: state.index)
+    def _compile_macros(self, collector: Collector, lists: Sequence[ExpandedList]) -> MacroScope:
+        states = sorted(collector.macros.items(), key=lambda pair: pair[1].index)
+        indexes = {name: state.index for name, state in states}
         trees: dict[str, Condition] = {}
-        for state in states:
-            context = Context(ItemKind.MACRO, state.name.text, state.name)
+        for name, state in states:
+            context = Context(ItemKind.MACRO, name, state.name)
             source = JoinedSource(_spaced(state.condition), context)
             chain = (*state.condition_chain, Context(ItemKind.CONDITION))
-            key = ("macro", state.name.text)
-            trees[state.name.text] = self._parse(key, source, state.condition, lists, chain)
-        for state in states:
-            visible = {
-                other.name.text: trees[other.name.text]
-                for other in states
-                if other.index < state.visibility
-            }
+            trees[name] = self._parse(("macro", name), source, state.condition, lists, chain)
+        for name, state in states:
+            scope = MacroScope(trees, indexes, state.visibility)
             chain = (*state.chain, Context(ItemKind.CONDITION))
-            trees[state.name.text] = self._resolve(trees[state.name.text], visible, chain)
-        return trees
+            trees[name] = self._resolve(trees[name], scope, chain)
+        return MacroScope(trees, indexes)
 
     def _parse(
         self,
@@ -160,7 +168,7 @@ class Compiler:
         self._parsed[key] = (expanded.text, list(pieces), tree)
         return tree
 
-    def _resolve(self, tree: Condition, macros: Mapping[str, Condition], chain: Chain) -> Condition:
+    def _resolve(self, tree: Condition, macros: MacroScope, chain: Chain) -> Condition:
         try:
             return self._resolver.resolve(tree, macros, self._used_macros)
         except Fault as fault:
@@ -171,7 +179,7 @@ class Compiler:
         rule: RuleState,
         index: int,
         lists: Sequence[ExpandedList],
-        macros: Mapping[str, Condition],
+        macros: MacroScope,
         diagnostics: list[Diagnostic],
     ) -> RulePlan | None:
         own = join(_spaced(rule.condition))
@@ -182,7 +190,7 @@ class Compiler:
         tree = self._resolve(tree, macros, (*rule.chain, Context(ItemKind.CONDITION)))
         try:
             template = self._compile_output(rule, diagnostics)
-            formula = self._check(tree, rule, chain, diagnostics)
+            checked = self._check(tree, chain, diagnostics)
         except Fault as fault:
             if not (rule.skip_if_unknown_filter and fault.skippable):
                 raise
@@ -195,11 +203,9 @@ class Compiler:
                 )
             )
             return None
-        return self._plan(rule, index, tree, formula, template, diagnostics)
+        return self._plan(rule, index, checked, template, diagnostics)
 
-    def _check(
-        self, tree: Condition, rule: RuleState, chain: Chain, diagnostics: list[Diagnostic]
-    ) -> Formula:
+    def _check(self, tree: Condition, chain: Chain, diagnostics: list[Diagnostic]) -> _Checked:
         spans = unsafe_na_checks(tree)
         if spans:
             message = "`<NA>` is not what a missing value compares with"
@@ -208,57 +214,72 @@ class Compiler:
             diagnostics.append(
                 Diagnostic(code, Severity.WARNING, message, spans[0], chain, help_text)
             )
-        try:
-            formula, hints = self._checker.check(tree)
-        except Fault as fault:
-            raise _placed(fault, LoadCode.ERR_COMPILE_CONDITION, chain) from fault
+        known = self._checked.get(id(tree))
+        if known is None:
+            try:
+                formula, hints = self._checker.check(tree)
+            except Fault as fault:
+                raise _placed(fault, LoadCode.ERR_COMPILE_CONDITION, chain) from fault
+            known = _Checked(
+                tree,
+                formula,
+                hints,
+                print_condition(tree),
+                find_events(formula),
+                _fields_of(formula),
+            )
+            self._checked[id(tree)] = known
         diagnostics += [
             Diagnostic(hint.code, Severity.WARNING, hint.message, hint.span, chain, hint.help)
-            for hint in _once_per_field(hints)
+            for hint in _once_per_field(known.hints)
         ]
-        return formula
+        return known
 
     def _compile_output(self, rule: RuleState, diagnostics: list[Diagnostic]) -> Template:
-        pieces = _spaced(rule.output)
-        for addition in self._settings.additions:
-            if _applies(addition, rule):
-                glue = Piece(f" {addition.text}", rule.output[0], is_verbatim=False)
-                pieces = [*pieces, glue]
-        source = join(pieces)
-        if _CONTAINER_INFO in source.text:
-            message = f"`{_CONTAINER_INFO}` is deprecated and prints nothing"
-            code = LoadCode.DEPRECATED_ITEM
-            diagnostics.append(
-                Diagnostic(code, Severity.WARNING, message, rule.output[0], rule.chain)
-            )
-            source = join(_without(source, _CONTAINER_INFO))
-        try:
-            template = parse_template(source)
-        except Fault as fault:
-            raise _placed(fault, LoadCode.ERR_COMPILE_OUTPUT, rule.output_chain) from fault
+        source = self._assemble_output(rule, diagnostics)
+        text = source.text
+        template = self._templates.get(text)
+        if template is None:
+            try:
+                template = self._templates[text] = parse_template(source)
+            except Fault as fault:
+                raise _placed(fault, LoadCode.ERR_COMPILE_OUTPUT, rule.output_chain) from fault
         diagnostics += [
             Diagnostic(
                 LoadCode.DEPRECATED_ITEM,
                 Severity.WARNING,
                 f"field `{name}` is deprecated",
-                Span(source, source.text.index(name), source.text.index(name) + len(name)),
+                Span(source, text.index(name), text.index(name) + len(name)),
                 rule.output_chain,
             )
             for name in DEPRECATED_FIELDS
-            if name in source.text
+            if name in text
         ]
         return template
 
-    def _plan(  # noqa: PLR0913, PLR0917 - what the stages made of one rule
+    def _assemble_output(self, rule: RuleState, diagnostics: list[Diagnostic]) -> Source:
+        """Join what was written, and what the configuration adds."""
+        pieces = _spaced(rule.output)
+        for addition in self._settings.additions:
+            if _applies(addition, rule):
+                pieces.append(Piece(f" {addition.text}", rule.output[0], is_verbatim=False))
+        source = join(pieces)
+        if _CONTAINER_INFO not in source.text:
+            return source
+        message = f"`{_CONTAINER_INFO}` is deprecated and prints nothing"
+        code = LoadCode.DEPRECATED_ITEM
+        diagnostics.append(Diagnostic(code, Severity.WARNING, message, rule.output[0], rule.chain))
+        return join(_without(source, _CONTAINER_INFO))
+
+    def _plan(
         self,
         rule: RuleState,
         index: int,
-        tree: Condition,
-        formula: Formula,
+        checked: _Checked,
         template: Template,
         diagnostics: list[Diagnostic],
     ) -> RulePlan:
-        events = find_events(formula)
+        events = checked.events
         is_syscall = rule.source == SYSCALL_SOURCE
         if is_syscall and rule.warn_evttypes and events.code_count > MANY_CODES:
             code = LoadCode.NO_EVTTYPE
@@ -275,22 +296,14 @@ class Compiler:
             tags=tuple(sorted(rule.tags)),
             enabled=rule.enabled and rule.priority <= self._settings.min_priority,
             description=join(_spaced(rule.description)).text,
-            condition=formula,
-            condition_text=print_condition(tree),
+            condition=checked.formula,
+            condition_text=checked.text,
             event_names=events.names if is_syscall else None,
             event_code_count=events.code_count,
             output=template,
-            condition_fields=_fields_of(formula),
+            condition_fields=checked.fields,
             output_fields=template_fields(template),
-            exceptions=tuple(
-                RuleException(
-                    exception.name.text,
-                    tuple(field.text for field in exception.fields),
-                    exception.comparisons,
-                    len(exception.values),
-                )
-                for exception in rule.exceptions
-            ),
+            exceptions=tuple(map(_describe_exception, rule.exceptions)),
             capture=rule.capture,
             capture_duration_ms=rule.capture_duration_ms,
             span=rule.name,
@@ -301,12 +314,21 @@ class Compiler:
             message = f"{kind} `{state.name.text}` is not used"
             diagnostics.append(Diagnostic(code, Severity.WARNING, message, state.name, state.chain))
 
-        for macro in sorted(collector.macros.values(), key=lambda state: state.index):
+        for macro in sorted(collector.macros.values(), key=_index_of):
             if macro.name.text not in self._used_macros:
                 warn(LoadCode.UNUSED_MACRO, "macro", macro)
-        for item in sorted(collector.lists.values(), key=lambda state: state.index):
+        for item in sorted(collector.lists.values(), key=_index_of):
             if item.name.text not in self._used_lists:
                 warn(LoadCode.UNUSED_LIST, "list", item)
+
+
+def _describe_exception(state: RuleExceptionState) -> RuleException:
+    fields = tuple(field.text for field in state.fields)
+    return RuleException(state.name.text, fields, state.comparisons, len(state.values))
+
+
+def _index_of(state: ListState | MacroState | RuleState) -> int:
+    return state.index
 
 
 def _spaced(parts: Sequence[Span]) -> list[Piece]:

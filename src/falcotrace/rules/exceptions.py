@@ -76,8 +76,7 @@ def define_exception(item: ExceptionItem, *, is_checked: bool) -> RuleExceptionS
         for field in fields:
             _check_field(item, field)
     is_tuple = not isinstance(item.fields, Span)
-    state = RuleExceptionState(item.name, fields, comparisons, is_tuple, item.values, item.chain)
-    return state
+    return RuleExceptionState(item.name, fields, comparisons, is_tuple, item.values, item.chain)
 
 
 def add_exception(

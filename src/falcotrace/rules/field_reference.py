@@ -1,4 +1,4 @@
-"""References to fields: `proc.aname[2]`, `evt.arg.flags`, `thread.cgroup.cpu` to field and argument.
+"""References to fields, such as `proc.aname[2]` or `evt.arg.flags`, to field and argument.
 
 The names come from `events.fields`; this module knows where a name ends and its argument begins, which
 arguments a field takes, and for how many values a reference stands.
@@ -21,6 +21,7 @@ _ANCESTOR_FIELDS = frozenset(
 )
 _BOTH_ENDS_FIELDS = frozenset({"fd.ip", "fd.port", "fd.net", "fd.proto"})
 _INDEX = re.compile(r"\[(n|index|fdnum|timestamp_ns)\]")
+_MOST_REMEMBERED = 10_000
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
@@ -39,20 +40,18 @@ def find_field(name: str, argument: str | None, span: Span | None = None) -> Fie
         >>> find_field("evt.arg.flags", None).argument
         'flags'
     """
-    for field, rest in _candidates(name):
-        operand = _apply(field, rest, argument, name, span)
-        if operand is not None:
-            return operand
-    raise _unknown_field(name, argument, span)
+    operand = _look_up(name, argument, span)
+    if operand is None:
+        raise _unknown_field(name, argument, span)
+    return operand
 
 
 def is_field(name: str, argument: str | None = None) -> bool:
     """Tell whether a reference would be found."""
     try:
-        find_field(name, argument)
+        return _look_up(name, argument, None) is not None
     except Fault:
         return False
-    return True
 
 
 def longest_field(name: str) -> tuple[FieldOperand, int] | None:
@@ -64,6 +63,23 @@ def longest_field(name: str) -> tuple[FieldOperand, int] | None:
     for end in range(len(name), 2, -1):
         if is_field(name[:end]):
             return find_field(name[:end], None), end
+    return None
+
+
+_found: dict[tuple[str, str | None], FieldOperand] = {}
+"""References seen so far: rules repeat a few hundred."""
+
+
+def _look_up(name: str, argument: str | None, span: Span | None) -> FieldOperand | None:
+    known = _found.get((name, argument))
+    if known is not None:
+        return known
+    for field, rest in _candidates(name):
+        operand = _apply(field, rest, argument, name, span)
+        if operand is not None:
+            if len(_found) < _MOST_REMEMBERED:
+                _found[name, argument] = operand
+            return operand
     return None
 
 
@@ -117,12 +133,14 @@ def _takes_dotted(field: Field) -> bool:
 
 def _check_dotted(field: Field, dotted: str, span: Span | None) -> None:
     if field.name in {"evt.arg", "evt.rawarg"} and dotted not in raw_argument_types():
-        help_text = suggest(dotted, raw_argument_types())
+        help_text = suggest(dotted, raw_argument_types()) if span is not None else None
         raise Fault(f"no event has an argument `{dotted}`", span, help_text=help_text)
-    if field.name == "evt.abspath" and dotted not in {"src", "dst"}:
-        raise _unknown_field(f"{field.name}.{dotted}", None, span)
-    if field.name == "evt.type.is" and dotted not in EVENT_NAMES:
-        raise _unknown_field(f"{field.name}.{dotted}", None, span)
+    is_unknown = (field.name == "evt.abspath" and dotted not in {"src", "dst"}) or (
+        field.name == "evt.type.is" and dotted not in EVENT_NAMES
+    )
+    if is_unknown:
+        message = f"unknown field `{field.name}.{dotted}`"
+        raise Fault(message, span, skippable=True)
 
 
 def _read_bracket(field: Field, argument: str, span: Span | None) -> str | int:

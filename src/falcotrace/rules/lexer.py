@@ -29,9 +29,15 @@ _QUOTED = {
 }
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPES = {
-    **{"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"},
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
     # A backslash before a blank is itself, and the blank is gone: old rules rely on it.
-    **{" ": "\\", "\\": "\\", "/": "/"},
+    " ": "\\",
+    "\\": "\\",
+    "/": "/",
 }
 
 

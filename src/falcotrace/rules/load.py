@@ -25,7 +25,7 @@ from falcotrace.rules.parser import parse_condition
 from falcotrace.rules.plan import Formula, Plan, Priority
 from falcotrace.rules.read import read_items
 from falcotrace.rules.requirements import missing_plugins
-from falcotrace.rules.resolve import MacroResolver
+from falcotrace.rules.resolve import NO_MACROS, MacroResolver
 from falcotrace.rules.select import Selection, select_rules
 from falcotrace.rules.source import TextSource, read_source
 
@@ -106,7 +106,7 @@ class Ruleset:
         return tuple(seen.values())
 
 
-def load_rules(  # noqa: PLR0913 - each is a setting of its own, by name
+def load_rules(
     sources: Iterable[Path | str | RulesText],
     *,
     min_priority: Priority = Priority.DEBUG,
@@ -154,7 +154,7 @@ def parse_formula(text: str) -> Formula:
     """
     source = TextSource("<condition>", text)
     try:
-        tree = MacroResolver().resolve(parse_condition(source), {}, set())
+        tree = MacroResolver().resolve(parse_condition(source), NO_MACROS, set())
         return Checker().check(tree)[0]
     except Fault as fault:
         raise RulesError([diagnose(fault, LoadCode.ERR_COMPILE_CONDITION, ())]) from fault

@@ -84,7 +84,7 @@ class Fields:
         """Return the node of a key, or None."""
         return self._first.get(key)
 
-    def keys(self) -> list[tuple[str, Node]]:
+    def key_nodes(self) -> list[tuple[str, Node]]:
         """The keys as written; an empty name for a key that is not a text."""
         return [(key.value if isinstance(key, Scalar) else "", key) for key, _ in self.node.pairs]
 

@@ -34,8 +34,8 @@ def parse_template(source: Source, *, prints_missing: bool = True) -> Template:
 
     Args:
         source: the template; a star at its beginning is a part of the text if `prints_missing`.
-        prints_missing: as Falco's engine, which puts that star before every rule's output. Otherwise
-            the template's own star decides.
+        prints_missing: as Falco's engine, which puts that star before every rule's output.
+            Otherwise the template's own star decides.
 
     Raises:
         Fault: a token that is neither a field nor a function.
@@ -97,7 +97,7 @@ def render_template(template: Template, text_of: Callable[[Operand], str | None]
 
 
 def fit_width(text: str, width: int) -> str:
-    """Pad with blanks on the right, or cut, to so many bytes.
+    r"""Pad with blanks on the right, or cut, to so many bytes.
 
     Example:
         >>> fit_width("ab", 4), fit_width("größe", 3)

@@ -21,7 +21,7 @@ from falcotrace.rules.faults import Fault
 from falcotrace.rules.lexer import IDENTIFIER, NOT_AND_BLANK, Lexer
 
 MAX_NESTING = 1_000
-"""Falco's engine sets the same number (falco 13074749 rule_loader_compiler.cpp, parse_condition)."""
+"""Falco's engine sets the same (falco 13074749 rule_loader_compiler.cpp, parse_condition)."""
 
 
 @dataclasses.dataclass(slots=True)

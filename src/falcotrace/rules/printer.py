@@ -29,8 +29,13 @@ from falcotrace.rules.ast import (
 from falcotrace.rules.lexer import BARE_ARGUMENT, BARE_TEXT, NUMBER
 
 _ESCAPES = {
-    **{"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"},
-    **{"\\": "\\\\", '"': '\\"'},
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\\": "\\\\",
+    '"': '\\"',
 }
 _QUOTED_BY_FALCO = frozenset(" '").union(_ESCAPES)
 _TRANSLATION = str.maketrans(_ESCAPES)

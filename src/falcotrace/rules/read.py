@@ -122,7 +122,7 @@ def _named(fields: Fields, key: str, kind: ItemKind) -> Fields:
 
 
 def _warn_unknown_keys(fields: Fields, kind: str, diagnostics: list[Diagnostic]) -> None:
-    for name, node in fields.keys():
+    for name, node in fields.key_nodes():
         if name not in _KEYS[kind]:
             message = f"`{name}` is not a key of {kind} items and is left out"
             help_text = suggest(name, _KEYS[kind])

@@ -254,7 +254,7 @@ def _read_entry(file: File, node: Node, chain: Chain, depth: int) -> Entry:
     )
 
 
-def _warn(  # noqa: PLR0913, PLR0917 - the parts of one diagnostic
+def _warn(
     code: LoadCode,
     message: str,
     fields: Fields,

@@ -27,6 +27,43 @@ class _Extent:
     depth: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Resolved:
+    condition: Condition
+    macros: Mapping[str, Condition]
+    result: Condition
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MacroScope:
+    """The macros that a condition may refer to.
+
+    Args:
+        trees: of all macros, by name.
+        indexes: the place of each in the order of definition.
+        visibility: only macros before this place can be seen; None for all.
+    """
+
+    trees: Mapping[str, Condition]
+    indexes: Mapping[str, int]
+    visibility: int | None = None
+
+    def find(self, name: str) -> Condition | None:
+        """Return a macro's tree, if it can be seen."""
+        tree = self.trees.get(name)
+        if tree is None or self.visibility is None or self.indexes[name] < self.visibility:
+            return tree
+        return None
+
+    def names(self) -> list[str]:
+        """The names that can be seen."""
+        return [name for name in self.trees if self.find(name) is not None]
+
+
+NO_MACROS = MacroScope({}, {})
+"""For conditions that stand alone."""
+
+
 class MacroResolver:
     """Replaces references; remembers the extent of trees, which many conditions share."""
 
@@ -35,11 +72,12 @@ class MacroResolver:
         # here contains no reference any more.
         self._extents: dict[int, tuple[Condition, _Extent]] = {}
         self._visits = 0
+        self._resolved: dict[int, _Resolved] = {}
 
-    def resolve(
-        self, condition: Condition, macros: Mapping[str, Condition], used: set[str]
-    ) -> Condition:
+    def resolve(self, condition: Condition, macros: MacroScope, used: set[str]) -> Condition:
         """Return the condition with every reference replaced.
+
+        The same condition with the same macros gives the same tree, not an equal one.
 
         Args:
             condition: the tree.
@@ -49,15 +87,23 @@ class MacroResolver:
         Raises:
             Fault: an unknown macro, a loop, or a condition beyond the limits.
         """
+        known = self._resolved.get(id(condition))
+        if known is not None and all(macros.find(n) is tree for n, tree in known.macros.items()):
+            used.update(known.macros)
+            return known.result
         self._visits = 0
-        resolved = self._substitute(condition, macros, used, ())
-        self._measure(resolved)
-        return resolved
+        names: set[str] = set()
+        result = self._substitute(condition, macros, names, ())
+        self._measure(result)
+        found = {name: tree for name in names if (tree := macros.find(name)) is not None}
+        self._resolved[id(condition)] = _Resolved(condition, found, result)
+        used.update(names)
+        return result
 
     def _substitute(
         self,
         condition: Condition,
-        macros: Mapping[str, Condition],
+        macros: MacroScope,
         used: set[str],
         path: tuple[str, ...],
     ) -> Condition:
@@ -93,7 +139,7 @@ class MacroResolver:
     def _open(
         self,
         reference: MacroReference,
-        macros: Mapping[str, Condition],
+        macros: MacroScope,
         used: set[str],
         path: tuple[str, ...],
     ) -> Condition:
@@ -101,18 +147,18 @@ class MacroResolver:
         if name in path:
             loop = " -> ".join((*path[path.index(name) :], name))
             raise Fault(f"macros refer to each other: {loop}", reference.span, code=_CODE)
-        if name not in macros:
+        tree = macros.find(name)
+        if tree is None:
             raise Fault(
                 f"macro `{name}` is not defined",
                 reference.span,
                 code=_CODE,
-                help_text=suggest(name, macros),
+                help_text=suggest(name, macros.names()),
             )
         if len(path) > _MAX_CHAIN:
             message = f"macros refer to each other through more than {_MAX_CHAIN} others"
             raise Fault(message, reference.span, code=_CODE)
         used.add(name)
-        tree = macros[name]
         if id(tree) in self._extents:
             return tree
         return self._substitute(tree, macros, used, (*path, name))

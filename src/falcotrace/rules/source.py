@@ -200,7 +200,10 @@ def _parse_fault(source: TextSource, error: yaml.YAMLError) -> Fault:
     elif isinstance(error, yaml.reader.ReaderError):
         position = error.position
         message = f"{error.reason}: character U+{ord(source.text[position]):04X}"
-    span = source.span(position, position)
+    return _not_yaml(message, source.span(position, position))
+
+
+def _not_yaml(message: str, span: Span) -> Fault:
     # Falco's chain for a syntax error is one nameless link of this kind.
     chain = (Context(ItemKind.VALUE_FOR, span=span),)
     return Fault(f"not YAML: {message}", span, code=LoadCode.ERR_YAML_PARSE, chain=chain)
@@ -228,6 +231,8 @@ class _Composer:
         return documents
 
     def _take(self, event: yaml.Event, documents: list[Node | None]) -> None:
+        assert event.start_mark is not None
+        assert event.end_mark is not None
         start, end = event.start_mark.index, event.end_mark.index
         match event:
             case yaml.ScalarEvent():
@@ -245,10 +250,8 @@ class _Composer:
                 self._keys.pop()
             case yaml.AliasEvent():
                 if event.anchor not in self._anchors:
-                    message = f"not YAML: no anchor `{event.anchor}` for this alias"
-                    span = self._source.span(start, end)
-                    chain = (Context(ItemKind.VALUE_FOR, span=span),)
-                    raise Fault(message, span, code=LoadCode.ERR_YAML_PARSE, chain=chain)
+                    message = f"no anchor `{event.anchor}` for this alias"
+                    raise _not_yaml(message, self._source.span(start, end))
                 self._add(self._anchors[event.anchor], None)
             case yaml.DocumentStartEvent():
                 self._root = None

@@ -53,10 +53,28 @@ _INTEGERS: Mapping[FieldType, tuple[int, bool]] = MappingProxyType(
 
 _SERVICES: Mapping[str, int] = MappingProxyType(
     {
-        **{"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "tftp": 69},
-        **{"http": 80, "kerberos": 88, "pop3": 110, "sunrpc": 111, "ntp": 123, "imap2": 143},
-        **{"snmp": 161, "ldap": 389, "https": 443, "microsoft-ds": 445, "syslog": 514},
-        **{"ldaps": 636, "imaps": 993, "pop3s": 995, "mysql": 3306, "postgresql": 5432},
+        "ftp": 21,
+        "ssh": 22,
+        "telnet": 23,
+        "smtp": 25,
+        "domain": 53,
+        "tftp": 69,
+        "http": 80,
+        "kerberos": 88,
+        "pop3": 110,
+        "sunrpc": 111,
+        "ntp": 123,
+        "imap2": 143,
+        "snmp": 161,
+        "ldap": 389,
+        "https": 443,
+        "microsoft-ds": 445,
+        "syslog": 514,
+        "ldaps": 636,
+        "imaps": 993,
+        "pop3s": 995,
+        "mysql": 3306,
+        "postgresql": 5432,
     }
 )
 """Ports of a machine without a services database; Falco would refuse the names there."""
