@@ -1,5 +1,68 @@
-"""FalcoTrace: a flight recorder for Linux hosts, and the detective for what it recorded."""
+"""FalcoTrace: a flight recorder for Linux hosts, and the detective for what it recorded.
+
+    import falcotrace as ft
+
+    with ft.open("capture.parquet") as capture:
+        alerts = list(capture.scan(ft.rules("rules/")))
+
+Names are imported when they are first used, so that `import falcotrace` costs nothing.
+"""
+
+from typing import TYPE_CHECKING
 
 from falcotrace.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from falcotrace.alerts import Alert
+    from falcotrace.api import Captures, ScanReport
+    from falcotrace.api import load_plan as rules
+    from falcotrace.api import open_captures as open  # noqa: A004 - the name that users expect
+    from falcotrace.errors import (
+        CaptureError,
+        FalcoTraceError,
+        RecordError,
+        RulesError,
+        UnsupportedError,
+    )
+    from falcotrace.evaluate import evaluate
+
+__all__ = [
+    "Alert",
+    "CaptureError",
+    "Captures",
+    "FalcoTraceError",
+    "RecordError",
+    "RulesError",
+    "ScanReport",
+    "UnsupportedError",
+    "__version__",
+    "evaluate",
+    "open",
+    "rules",
+]
+
+_HOMES = {
+    "Alert": ("alerts", "Alert"),
+    "CaptureError": ("errors", "CaptureError"),
+    "Captures": ("api", "Captures"),
+    "FalcoTraceError": ("errors", "FalcoTraceError"),
+    "RecordError": ("errors", "RecordError"),
+    "RulesError": ("errors", "RulesError"),
+    "ScanReport": ("api", "ScanReport"),
+    "UnsupportedError": ("errors", "UnsupportedError"),
+    "evaluate": ("evaluate", "evaluate"),
+    "open": ("api", "open_captures"),
+    "rules": ("api", "load_plan"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'falcotrace' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(importlib.import_module(f"falcotrace.{module}"), attribute)
+    globals()[name] = value
+    return value

@@ -13,14 +13,14 @@ from falcotrace.cli.exit_codes import ExitCode
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from falcotrace.errors import FalcoTraceError, escape_controls
+    from falcotrace.errors import FalcoTraceError
 
     try:
         app()
     except FalcoTraceError as error:
         if "--debug" in sys.argv:
             raise
-        print(f"falcotrace: {escape_controls(str(error), keep_newlines=True)}", file=sys.stderr)
+        print(f"falcotrace: {error}", file=sys.stderr)
         sys.exit(ExitCode.ERROR)
     except BrokenPipeError:
         # The reader of our output went away; say nothing, as other tools do.

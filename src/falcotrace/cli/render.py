@@ -16,9 +16,7 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
-) -> None:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
     """Print rows: as a table on a terminal, tab-separated with a header line elsewhere.
 
     Args:

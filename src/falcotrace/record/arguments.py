@@ -27,9 +27,19 @@ from falcotrace.record.layout import PartKind
 
 _SIGNED_BITS = {"INT8": 8, "INT16": 16, "INT32": 32, "FD": 32, "PID": 32, "ERRNO": 64}
 _UNSIGNED_BITS = {
-    "UINT8": 8, "UINT16": 16, "UINT32": 32, "UID": 32, "GID": 32, "MODE": 32, "SIGTYPE": 8,
-    "FLAGS8": 32, "FLAGS16": 32, "FLAGS32": 32,
-    "ENUMFLAGS8": 32, "ENUMFLAGS16": 32, "ENUMFLAGS32": 32,
+    "UINT8": 8,
+    "UINT16": 16,
+    "UINT32": 32,
+    "UID": 32,
+    "GID": 32,
+    "MODE": 32,
+    "SIGTYPE": 8,
+    "FLAGS8": 32,
+    "FLAGS16": 32,
+    "FLAGS32": 32,
+    "ENUMFLAGS8": 32,
+    "ENUMFLAGS16": 32,
+    "ENUMFLAGS32": 32,
 }
 _OPEN_FLAGS = FLAG_TABLES["file_flags"]
 _ACCESS_MODES = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_RDWR")
@@ -59,11 +69,12 @@ def sources() -> Mapping[str, Mapping[str, Source]]:
 
 
 def _parse_source(text: str) -> Source:
-    if "." in text:
-        return Source(*text.split(".", 1)[:1], operands=(text.split(".", 1)[1],))
+    kind, dot, member = text.partition(".")
+    if dot:
+        return Source(kind, (member,))
     verb, *operands = text.split(":")
     head = verb.rstrip("0123456789@d")
-    if head in {"openmode"} or not verb[len(head) :]:
+    if not verb[len(head) :]:
         return Source(head, tuple(operands))
     place, _, slot = verb[len(head) :].partition("@d")
     return Source(head, (place, *([slot] if slot else []), *operands))

@@ -182,14 +182,13 @@ class CallEvents:
         pairs = bases.astype(np.int64) << 32 | given.astype(np.int64) & 0xFFFFFFFF
         distinct, indices = np.unique(pairs, return_inverse=True)
         codes = np.fromiter(
-            (self._join(pair >> 32, np.int32(pair & 0xFFFFFFFF)) for pair in distinct.tolist()),
+            (self._join(pair >> 32, _code(pair & 0xFFFFFFFF)) for pair in distinct.tolist()),
             np.int32,
             len(distinct),
         )
         return codes[indices]
 
     def _join(self, base: int, given: int) -> int:
-        given = int(np.int64(given).astype(np.int32))
         if given == MISSING:
             return MISSING
         memo = self._known.joined_paths
@@ -218,7 +217,8 @@ class CallEvents:
     def exec_filenames(self) -> np.ndarray:
         """Codes of the names given to exec: from the program, or of a failed call its argument."""
         states, indices = self._states
-        codes = self._known.pool.codes([s and s.image.filename for s in states])[indices]
+        names = [None if state is None else state.image.filename for state in states]
+        codes = self._known.pool.codes(names)[indices]
         return np.where(self.results < 0, self.part_codes(PartKind.STRING, 0), codes)
 
     def file_numbers(self, member: str) -> tuple[np.ndarray, np.ndarray]:
@@ -255,7 +255,8 @@ class CallEvents:
     def process_values(self, what: str) -> tuple[list[str | int | bytes | None], np.ndarray]:
         """What is known of the processes: distinct values, and which one each event has."""
         states, indices = self._states
-        return [state and _process_value(state, what) for state in states], indices
+        values = [None if state is None else _process_value(state, what) for state in states]
+        return values, indices
 
     def file_texts(self, ids: np.ndarray) -> np.ndarray:
         """Codes of files as descriptors show them: `<f>/etc/passwd`; MISSING for 0."""
@@ -266,6 +267,11 @@ class CallEvents:
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:
         """Codes of distinct texts."""
         return self._known.pool.codes(texts)
+
+
+def _code(bits: int) -> int:
+    """A code from its 32 bits: MISSING is negative."""
+    return bits - (1 << 32) if bits >> 31 else bits
 
 
 def _process_value(state: State, what: str) -> str | int | bytes | None:

@@ -41,7 +41,7 @@ class Columns:
             self.put_codes(path, rows, self._pool.codes(distinct)[indices])
 
     def put_numbers(
-        self, path: str, rows: Rows, values: np.ndarray | int, valid: np.ndarray | bool = True
+        self, path: str, rows: Rows, values: np.ndarray | int, valid: np.ndarray | None = None
     ) -> None:
         """Set numbers or truths; `valid` says which of them are values."""
         column = self._numbers.get(path)
@@ -51,7 +51,7 @@ class Columns:
             column = (np.zeros(self.row_count, kind), np.zeros(self.row_count, np.bool_))
             self._numbers[path] = column
         column[0][rows] = values
-        column[1][rows] = valid
+        column[1][rows] = True if valid is None else valid
 
     def put_bytes(
         self, path: str, rows: np.ndarray, distinct: Sequence[bytes | None], indices: np.ndarray

@@ -232,12 +232,20 @@ def _endpoint_getters() -> dict[str, Callable[[OpenFile], Value]]:
         ("fd.ip_right", "fd.port_right"): _tuple_end(1),
     }
     for (address, port), end in ends.items():
-        getters[address] = lambda file, end=end: (found := end(file)) and found.text
-        getters[f"{address}_bytes"] = lambda file, end=end: (
-            ((found := end(file)) and found.address) or None
-        )
-        getters[port] = lambda file, end=end: None if (found := end(file)) is None else found.port
+        getters[address] = _of(end, lambda found: found.text)
+        getters[f"{address}_bytes"] = _of(end, lambda found: found.address or None)
+        getters[port] = _of(end, lambda found: found.port)
     return getters
+
+
+def _of(
+    end: Callable[[OpenFile], Endpoint | None], value: Callable[[Endpoint], Value]
+) -> Callable[[OpenFile], Value]:
+    def get(file: OpenFile) -> Value:
+        found = end(file)
+        return None if found is None else value(found)
+
+    return get
 
 
 _GETTERS: Mapping[str, Callable[[OpenFile], Value]] = {

@@ -7,6 +7,7 @@ In: file descriptions from the kernel, and the names that opens gave. Out: colum
 import os
 import socket
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +34,17 @@ _ANON_TYPES = {
     "bpf_link": "bpf",
     "bpf_iter": "bpf",
 }
-_PROTOCOLS = {
+_PROTOCOLS: Mapping[int, str] = {
     socket.IPPROTO_TCP: "tcp",
     socket.IPPROTO_UDP: "udp",
     socket.IPPROTO_ICMP: "icmp",
     socket.IPPROTO_ICMPV6: "icmp",
 }
-_BY_SOCKET_TYPE = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp", socket.SOCK_RAW: "raw"}
+_BY_SOCKET_TYPE: Mapping[int, str] = {
+    socket.SOCK_STREAM: "tcp",
+    socket.SOCK_DGRAM: "udp",
+    socket.SOCK_RAW: "raw",
+}
 _TCP_ESTABLISHED = 1
 _TCP_LISTEN = 10
 _TCP_SYN_SENT = 2
@@ -191,7 +196,7 @@ def describe_file(sample: np.void, path: str, name: str) -> OpenFile:
     """Make an `OpenFile` of a sample of `layout.FILE`."""
     flags = int(sample["file_flags"])
     kind = int(sample["kind"])
-    common = {
+    common: dict[str, object] = {
         "path": path or None,
         "kernel_name": name,
         "dev": int(sample["dev"]),
@@ -239,23 +244,26 @@ def _describe_socket(sample: np.void, common: dict[str, object]) -> OpenFile:
         kind = "ipv4"
     state = int(sample["state"])
     listening = bool(flags & FileFlag.LISTENING) or state == _TCP_LISTEN
-    protocol = _PROTOCOLS.get(int(sample["protocol"])) or _BY_SOCKET_TYPE.get(
-        int(sample["socket_type"]), "raw"
-    )
-    if int(sample["socket_type"]) == socket.SOCK_RAW:
-        protocol = "raw"
     return OpenFile(
         type=kind,
         local=local,
         remote=remote,
         role=Role(int(sample["role"])),
-        protocol=protocol,
+        protocol=_protocol(sample),
         is_listening=listening or (remote.port == 0 and int(sample["role"]) == Role.SERVER),
         is_connected=state in {_TCP_ESTABLISHED, _TCP_SYN_SENT} and remote.port != 0,
         sock=int(sample["sock"]),
         peer=int(sample["peer"]),
         **common,  # type: ignore[arg-type]
     )
+
+
+def _protocol(sample: np.void) -> str:
+    """`fd.l4proto`: by protocol number; protocol 0 by the socket's type."""
+    kind = int(sample["socket_type"])
+    if kind == socket.SOCK_RAW:
+        return "raw"
+    return _PROTOCOLS.get(int(sample["protocol"])) or _BY_SOCKET_TYPE.get(kind, "raw")
 
 
 def _socket_type(family: int) -> str:

@@ -1,4 +1,4 @@
-"""The table of process states that stands beside each row group: a row of columns for each `proc.key`.
+"""The table of process states beside each row group: columns for each `proc.key`.
 
 In: what `Processes` knows of keys. Out: `proc.key` and every process column of the schema. What
     only a container runtime could say stays null in containers, and is `host` or empty outside, as

@@ -1,0 +1,222 @@
+"""The Python API: open captures, load rules, scan, and ask SQL.
+
+    import falcotrace as ft
+
+    with ft.open("capture.parquet") as capture:
+        for alert in capture.scan(ft.rules("rules/")):
+            print(alert.time_ns, alert.rule.name, alert.output)
+        capture.sql("SELECT proc.name, count(*) FROM events GROUP BY ALL").df()
+
+A thin layer: files and globs become open captures, everything else is done below. The command line
+stands on it.
+"""
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from falcotrace.alerts import Alert
+from falcotrace.capture.reader import Capture, open_capture
+from falcotrace.capture.summary import Summary, describe_losses, summarise
+from falcotrace.engines.base import RuleGap, ScanOptions, find_gaps
+from falcotrace.engines.replay import ReplayEngine
+from falcotrace.errors import CaptureError
+from falcotrace.rules.load import load_rules
+from falcotrace.rules.plan import Plan
+from falcotrace.rules.shipped import shipped_rules
+
+if TYPE_CHECKING:
+    import duckdb
+
+CAPTURE_SUFFIX = ".parquet"
+
+
+class ScanReport:
+    """Alerts, one after another, and what the captures could not answer.
+
+    Iterating scans; each iteration scans anew. Alerts come row group by row group, so memory does not
+    grow with the captures.
+    """
+
+    def __init__(self, captures: Sequence[Capture], plan: Plan, options: ScanOptions) -> None:
+        self._captures = captures
+        self._plan = plan
+        self._options = options
+
+    def __iter__(self) -> Iterator[Alert]:
+        for batch in ReplayEngine().scan(self._captures, self._plan, self._options):
+            yield from batch.alerts
+
+    @property
+    def gaps(self) -> tuple[tuple[Capture, RuleGap], ...]:
+        """Rules that could not fully run, by capture."""
+        return tuple(
+            (capture, gap) for capture in self._captures for gap in find_gaps(self._plan, capture)
+        )
+
+    @property
+    def coverage_notes(self) -> tuple[str, ...]:
+        """One sentence for each rule that could not fully run, the same ones once."""
+        notes = (describe_gap(gap) for _, gap in self.gaps)
+        return tuple(dict.fromkeys(notes))
+
+
+class Captures:
+    """One or more open captures. Make them with `open_captures` (`falcotrace.open`)."""
+
+    def __init__(self, captures: Sequence[Capture]) -> None:
+        self._captures = tuple(captures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._captures)
+
+    def __iter__(self) -> Iterator[Capture]:
+        return iter(self._captures)
+
+    def close(self) -> None:
+        """Close the files."""
+        for capture in self._captures:
+            capture.close()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, in order of time."""
+        return tuple(capture.path for capture in self._captures)
+
+    @property
+    def info(self) -> tuple[Summary, ...]:
+        """What is in each capture."""
+        return tuple(summarise(capture) for capture in self._captures)
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether events were lost, or nobody knows."""
+        losses = [capture.footer.losses for capture in self._captures]
+        return any(loss.lost_count or not loss.is_known for loss in losses)
+
+    @property
+    def loss_notes(self) -> tuple[str, ...]:
+        """One sentence for each capture that is not complete."""
+        return tuple(
+            f"{capture.path.name}: lost events: {describe_losses(capture.footer.losses)}"
+            for capture in self._captures
+            if capture.footer.losses.lost_count or not capture.footer.losses.is_known
+        )
+
+    def scan(
+        self,
+        rules: Plan | None = None,
+        *,
+        all_matches: bool = True,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        threads: int = 2,
+    ) -> ScanReport:
+        """Ask rules of the captures.
+
+        Args:
+            rules: from `falcotrace.rules`; those that ship by default.
+            all_matches: every rule that holds alerts; otherwise only the first for each event, as
+                Falco does by default.
+            since_ns: leave out events before this time, ns since the epoch.
+            until_ns: leave out events at this time and later, ns since the epoch.
+            threads: row groups that are worked on at once.
+        """
+        options = ScanOptions(
+            first_match=not all_matches, since_ns=since_ns, until_ns=until_ns, threads=threads
+        )
+        return ScanReport(self._captures, rules or load_plan(), options)
+
+    def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
+        """Ask DuckDB; the captures are the view `events`.
+
+        Returns:
+            A lazy relation: `.df()`, `.pl()`, `.arrow()`, or printed as it is.
+
+        Example:
+            >>> capture.sql("SELECT proc.name FROM events LIMIT 3")  # doctest: +SKIP
+        """
+        from falcotrace.engines.duckdb import connect_captures
+
+        return connect_captures(self.paths).sql(query)
+
+
+def open_captures(
+    sources: str | Path | Iterable[str | Path],
+) -> Captures:
+    """Open captures.
+
+    Args:
+        sources: a file, a folder (its `*.parquet`), a glob, or several of them.
+
+    Raises:
+        CaptureError: nothing is there, or a file is no capture.
+    """
+    several = [sources] if isinstance(sources, str | Path) else list(sources)
+    paths = [path for source in several for path in expand_source(source)]
+    opened = [open_capture(path) for path in dict.fromkeys(paths)]
+    opened.sort(key=lambda capture: min((g.first_time_ns for g in capture.row_groups), default=0))
+    return Captures(opened)
+
+
+def expand_source(source: str | Path) -> list[Path]:
+    """The capture files that a file, a folder or a glob stands for.
+
+    Raises:
+        CaptureError: there is none.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(path.glob(f"**/*{CAPTURE_SUFFIX}"))
+        if not found:
+            raise CaptureError(path, f"no {CAPTURE_SUFFIX} file in this folder")
+        return found
+    if not path.exists() and glob.has_magic(str(source)):
+        matches = sorted(map(Path, glob.glob(str(source), recursive=True)))
+        if not matches:
+            raise CaptureError(path, "no file matches")
+        return matches
+    return [path]
+
+
+def load_plan(*sources: str | Path) -> Plan:
+    """Load rules, ready to scan with.
+
+    Args:
+        sources: rules files and folders, in order; those that ship if none is given.
+
+    Raises:
+        RulesError: the rules cannot be used; it carries every diagnostic.
+    """
+    ruleset = load_rules(sources or [shipped_rules()], append_suggested=True)
+    ruleset.raise_if_invalid()
+    return ruleset.plan
+
+
+def describe_gap(gap: RuleGap) -> str:
+    """One sentence about a rule that could not fully run."""
+    name = f"rule `{gap.rule.name}`"
+    if gap.other_source:
+        return f"{name} did not run: it is about events of `{gap.rule.source}`"
+    reasons = []
+    if gap.missing_events:
+        reasons.append(f"without the events {', '.join(gap.missing_events)}")
+    if gap.unrecorded_fields:
+        reasons.append(f"without values of {', '.join(gap.unrecorded_fields)}")
+    if gap.unsupported_fields:
+        reasons.append(f"with fields that are not supported: {', '.join(gap.unsupported_fields)}")
+    verb = "did not run" if gap.runs_on_no_event else "ran"
+    return f"{name} {verb} {' and '.join(reasons)}, which this capture does not have"

@@ -1,0 +1,36 @@
+"""Which rules a command uses: the user's, or those that ship; and how their problems are told."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from falcotrace.rules.load import Ruleset
+
+RulesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-r", "--rules", help="Rules file or folder; repeat it in order. Default: those that ship."
+    ),
+]
+
+
+def load_for_use(rules: Sequence[Path] | None, *, append_suggested: bool = True) -> "Ruleset":
+    """Load rules to run them; warnings go to standard error.
+
+    Raises:
+        RulesError: the rules cannot be used.
+    """
+    from falcotrace.errors import render_diagnostic
+    from falcotrace.rules.load import load_rules
+    from falcotrace.rules.shipped import shipped_rules
+
+    ruleset = load_rules(rules or [shipped_rules()], append_suggested=append_suggested)
+    ruleset.raise_if_invalid()
+    for warning in ruleset.warnings if rules else ():
+        if not str(warning.code).startswith("LOAD_UNUSED"):
+            print(render_diagnostic(warning), file=sys.stderr)
+    return ruleset

@@ -1,0 +1,186 @@
+"""`falcotrace scan`: ask rules of captures."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.rule_sources import RulesOption, load_for_use
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from falcotrace.api import Captures, ScanReport
+    from falcotrace.rules.plan import Plan, Priority
+
+_FORMATS = ("table", "json", "text")
+
+
+def scan(
+    captures: Annotated[list[Path], typer.Argument(help="Capture files, folders or globs.")],
+    *,
+    rules: RulesOption = None,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table, json (Falco's) or text (Falco's).")
+    ] = "table",
+    priority: Annotated[
+        str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
+    ] = "debug",
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
+    ] = None,
+    disable: Annotated[
+        list[str] | None,
+        typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
+    ] = None,
+    all_matches: Annotated[
+        bool,
+        typer.Option(
+            "--all-matches/--first-match",
+            help="Every rule that matches an event alerts, or only the first (Falco's default).",
+        ),
+    ] = True,
+    since: Annotated[
+        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Print counts for each rule instead of alerts.")
+    ] = False,
+) -> None:
+    """Ask Falco rules of captures.
+
+    Exit codes: 0 clean, 1 alerts, 2 error, 3 clean but events were lost.
+    """
+    from falcotrace.api import open_captures
+
+    if output_format not in _FORMATS:
+        raise typer.BadParameter(f"expected one of {', '.join(_FORMATS)}, found {output_format!r}")
+    plan = _chosen_plan(rules, priority, tag or [], rule or [], disable or [])
+    with open_captures(captures) as opened:
+        report = opened.scan(
+            plan,
+            all_matches=all_matches,
+            since_ns=_time(since),
+            until_ns=_time(until),
+        )
+        if summary:
+            alert_count = _print_summary(report)
+        else:
+            alert_count = _print_alerts(report, output_format)
+        _print_notes(report, opened)
+        lost = opened.has_losses
+    if alert_count:
+        sys.exit(ExitCode.ALERTS)
+    sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
+
+
+def _time(text: str) -> int | None:
+    from falcotrace.cli.quantities import parse_time
+
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _chosen_plan(
+    rules: "Sequence[Path] | None",
+    priority: str,
+    tags: "Sequence[str]",
+    names: "Sequence[str]",
+    disabled: "Sequence[str]",
+) -> "Plan":
+    """The rules to run: chosen ones only, if any were named, without those that were disabled."""
+    from falcotrace.rules.plan import Priority
+    from falcotrace.rules.select import Selection, select_rules
+
+    try:
+        least = Priority[{"INFO": "INFORMATIONAL"}.get(priority.upper(), priority.upper())]
+    except KeyError:
+        known = ", ".join(item.name.lower() for item in Priority)
+        raise typer.BadParameter(f"expected one of {known}, found {priority!r}") from None
+    plan = load_for_use(rules).plan
+    selections = [Selection(enables=True, tag=tag) for tag in tags]
+    selections += [Selection(enables=True, rule=name) for name in names]
+    if selections:
+        selections.insert(0, Selection(enables=False, rule="*"))
+    selections += [Selection(enables=False, rule=name) for name in disabled]
+    return at_least(select_rules(plan, selections, least), least)
+
+
+def at_least(plan: "Plan", least: "Priority") -> "Plan":
+    """The plan with rules switched off that are less severe than `least`."""
+    return dataclasses.replace(
+        plan,
+        rules=tuple(
+            dataclasses.replace(rule, enabled=rule.enabled and rule.priority <= least)
+            for rule in plan.rules
+        ),
+    )
+
+
+def _print_alerts(report: "ScanReport", output_format: str) -> int:
+    from falcotrace.outputs.falco import json_line, text_line
+
+    count = 0
+    if output_format == "table":
+        return _print_table(report)
+    draw = json_line if output_format == "json" else text_line
+    for alert in report:
+        print(draw(alert))
+        count += 1
+    return count
+
+
+def _print_table(report: "ScanReport") -> int:
+    from falcotrace.cli.alert_table import AlertTable
+
+    drawn = AlertTable()
+    for alert in report:
+        drawn.add(alert)
+    drawn.finish()
+    return drawn.count
+
+
+def _print_summary(report: "ScanReport") -> int:
+    from falcotrace.cli.render import table
+    from falcotrace.outputs.times import iso_time
+
+    total = 0
+    firsts: dict[str, tuple[str, int, int, int]] = {}
+    for alert in report:
+        total += 1
+        name = alert.rule.name
+        title, count, first_ns, _last_ns = firsts.get(
+            name, (alert.priority.title, 0, alert.time_ns, 0)
+        )
+        firsts[name] = (title, count + 1, first_ns, alert.time_ns)
+    table(
+        ("rule", "priority", "alerts", "first", "last"),
+        [
+            (name, title, f"{count:,}", iso_time(first_ns), iso_time(last_ns))
+            for name, (title, count, first_ns, last_ns) in sorted(
+                firsts.items(), key=lambda item: -item[1][1]
+            )
+        ],
+        right=("alerts",),
+    )
+    return total
+
+
+def _print_notes(report: "ScanReport", opened: "Captures") -> None:
+    """Say what could not be asked, and what was lost; never silently quiet."""
+    from falcotrace.outputs.escape import for_terminal
+
+    for note in (*opened.loss_notes, *report.coverage_notes):
+        print(f"note: {for_terminal(note)}", file=sys.stderr)
