@@ -57,8 +57,8 @@ __noinline u64 describe_cgroups(u64 css_set, u64 serials, u32 flags)
 	struct ft_scratch *scratch = claim_scratch();
 
 	if (!scratch) {
-		FT_COUNT(made[FT_CGROUPS]);
-		FT_COUNT(lost[FT_CGROUPS]);
+		count_made(FT_CGROUPS);
+		count_lost(FT_CGROUPS);
 		return 0;
 	}
 	struct ft_cgroups *sample = (void *)scratch->sample;

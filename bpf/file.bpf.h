@@ -100,8 +100,8 @@ static __always_inline long describe_file(const struct ft_thread *thread, u64 ad
 	struct ft_scratch *scratch = claim_scratch();
 
 	if (!scratch) {
-		FT_COUNT(made[FT_FILE]);
-		FT_COUNT(lost[FT_FILE]);
+		count_made(FT_FILE);
+		count_lost(FT_FILE);
 		return -1;
 	}
 	struct ft_file *sample = (void *)scratch->sample;
@@ -155,7 +155,6 @@ static __always_inline void remember_recent(struct ft_thread *thread, u64 file, 
 	struct ft_recent *recent = &thread->recent[fd & (FT_RECENT - 1)];
 
 	recent->file = known->settled ? file : 0;
-	recent->inode = known->inode;
 	recent->file_id = known->file_id;
 	recent->generation = *generation_of(file);
 }
@@ -195,19 +194,33 @@ __noinline u64 identify_file(struct ft_thread *thread, u64 file, u64 inode, u32 
 	return now.file_id;
 }
 
-/** The same, from a thread's descriptor; files that the thread used lately are found without a map. */
+/**
+ * The same, from a thread's descriptor; files that the thread used lately are found without a map.
+ *
+ * The address alone tells them: whatever opens or closes a file changes the address's generation.
+ */
 static __always_inline u64 identify_fd(struct task_struct *task, struct ft_thread *thread, u32 fd, u32 how)
 {
+	const struct ft_recent *recent = &thread->recent[fd & (FT_RECENT - 1)];
 	u64 file = file_at(task, fd);
+
 	if (!file)
 		return 0;
-
-	const struct ft_recent *recent = &thread->recent[fd & (FT_RECENT - 1)];
-	u64 inode = inode_of(file);
-	if (recent->file == file && recent->inode == inode && recent->generation == *generation_of(file) &&
-	    !(how & (FT_HOW_NEW | FT_HOW_NAMED)))
+	if (recent->file == file && recent->generation == *generation_of(file) && !(how & (FT_HOW_NEW | FT_HOW_NAMED)))
 		return recent->file_id;
-	return identify_file(thread, file, inode, fd, how);
+	return identify_file(thread, file, inode_of(file), fd, how);
+}
+
+/** What a descriptor is that is about to be closed; threads that remember the address must look again. */
+static __always_inline u64 identify_closing(struct task_struct *task, struct ft_thread *thread, u32 fd)
+{
+	u64 file = file_at(task, fd);
+
+	if (!file)
+		return 0;
+	u64 file_id = identify_file(thread, file, inode_of(file), fd, 0);
+	__sync_fetch_and_add(generation_of(file), 1);
+	return file_id;
 }
 
 #endif

@@ -208,8 +208,8 @@ static __always_inline void describe_image(struct task_struct *task, struct ft_t
 		return;
 	scratch = claim_scratch();
 	if (!scratch) {
-		FT_COUNT(made[FT_IMAGE]);
-		FT_COUNT(lost[FT_IMAGE]);
+		count_made(FT_IMAGE);
+		count_lost(FT_IMAGE);
 		return;
 	}
 	struct ft_image *sample = (void *)scratch->sample;

@@ -43,6 +43,13 @@ enum ft_part_when {
 	FT_WHEN_SUCCESS = 1, /* only if the call succeeded */
 };
 
+/* ft_syscall.data_when: when it is a struct ft_event_data */
+enum ft_data_when {
+	FT_DATA_NEVER = 0,
+	FT_DATA_ALWAYS = 1,
+	FT_DATA_ARG = 8, /* + n: if args[n] is not null */
+};
+
 /** One variable part that a system call's event carries. Read as one u64. */
 struct ft_part_rule {
 	u8 kind; /**< enum ft_part_kind */
@@ -60,8 +67,8 @@ struct ft_syscall {
 	s8 other_arg;	   /**< second descriptor; -1 none */
 	s8 pair_arg;	   /**< argument that points to two new descriptors; -1 none */
 	u8 part_count;
-	s8 when_arg;	   /**< FT_CALL_RESULT_FD only if this argument is one of: */
-	u8 has_data;	   /**< needs struct ft_event_data */
+	s8 when_arg;	   /**< result and parts count only if this argument is one of: */
+	u8 data_when;	   /**< enum ft_data_when */
 	u32 when_value;	   /**< ... this value, or */
 	u64 when_below_64; /**< ... a bit of this */
 	struct ft_part_rule part[FT_PARTS];
@@ -82,6 +89,7 @@ const volatile u32 targ_execve_nr = 59;	 /* the number that a successful exec ge
 /* Host ids of thread groups. Written while running. */
 u32 self_pid = 0;   /* the recorder: left out */
 u32 follow_pid = 0; /* root of what is followed */
+u32 follow_vpid = 0; /* the same in the recorder's pid namespace: an iterator finds follow_pid by it */
 
 /* Numbers of descriptions: dense, so that readers index arrays with them. */
 u64 last_process_id = 0;
@@ -95,7 +103,6 @@ u32 file_generations[FT_GENERATIONS] = {};
 /** A file that a thread used lately. */
 struct ft_recent {
 	u64 file;
-	u64 inode;
 	u64 file_id;
 	u32 generation;
 	u32 reserved;
@@ -200,18 +207,40 @@ struct {
 	__type(value, struct ft_counters);
 } counters SEC(".maps");
 
-/* Adds to a member of this CPU's counters. Atomic: not every kernel runs tracing programs without preemption. */
+/* This CPU's counters, which every program finds: there is one for each CPU. */
+static __always_inline struct ft_counters *find_counters(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
 #define FT_COUNT(member)                                                                        \
 	do {                                                                                    \
-		u32 cpu_ = bpf_get_smp_processor_id();                                          \
-		struct ft_counters *counters_ = bpf_map_lookup_elem(&counters, &cpu_);          \
+		struct ft_counters *counters_ = find_counters();                                \
 		if (counters_)                                                                  \
 			__sync_fetch_and_add(&counters_->member, 1);                            \
 	} while (0)
 
+/* Not atomic, because it stands in the path of each event: the kernel runs these hooks without preemption. */
+static __always_inline void count_made(u32 type)
+{
+	struct ft_counters *found = find_counters();
+
+	if (found)
+		found->made[type & 7]++;
+}
+
+static __always_inline void count_lost(u32 type)
+{
+	struct ft_counters *found = find_counters();
+
+	if (found)
+		__sync_fetch_and_add(&found->lost[type & 7], 1);
+}
+
 #define FT_NEW_ID(counter) (__sync_fetch_and_add(&(counter), 1) + 1)
 
-/* What a system call's event needs of its table row, checked by the compiler: it is read as one u64. */
 _Static_assert(sizeof(struct ft_part_rule) == 8, "append_part() takes it apart");
 
 #endif

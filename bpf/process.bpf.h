@@ -213,8 +213,8 @@ static __always_inline void describe_process(struct task_struct *task, struct ft
 	struct ft_scratch *scratch = claim_scratch();
 	if (!scratch) {
 		thread->pending = 1;
-		FT_COUNT(made[FT_PROCESS]);
-		FT_COUNT(lost[FT_PROCESS]);
+		count_made(FT_PROCESS);
+		count_lost(FT_PROCESS);
 		return;
 	}
 	struct ft_process *sample = (void *)scratch->sample;

@@ -90,9 +90,9 @@ static __always_inline void emit_event(const struct ft_call *call, struct ft_thr
 {
 	struct ft_event *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
 
-	FT_COUNT(made[FT_EVENT]);
+	count_made(FT_EVENT);
 	if (!event) {
-		FT_COUNT(lost[FT_EVENT]);
+		count_lost(FT_EVENT);
 		return;
 	}
 	fill_event(event, call, thread, file_id, FT_EVENT);
@@ -122,8 +122,8 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 	fill_files(&files, call, task, thread, row, other_file_id);
 	scratch = claim_scratch();
 	if (!scratch) {
-		FT_COUNT(made[FT_EVENT_DATA]);
-		FT_COUNT(lost[FT_EVENT_DATA]);
+		count_made(FT_EVENT_DATA);
+		count_lost(FT_EVENT_DATA);
 		return;
 	}
 	struct ft_event_data *sample = (void *)scratch->sample;
@@ -141,14 +141,22 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 	submit_scratch(scratch, FT_EVENT_DATA);
 }
 
-static __always_inline bool result_is_fd(const struct ft_call *call, const volatile struct ft_syscall *row)
+/* Does the row mean this call, or one that asks for something else under the same number? */
+static __always_inline bool is_meant(const struct ft_call *call, const volatile struct ft_syscall *row)
 {
-	if (!(row->flags & FT_CALL_RESULT_FD) || call->ret < 0)
-		return false;
 	if (row->when_arg < 0)
 		return true;
 	u64 value = argument(call->regs, row->when_arg);
 	return value == row->when_value || (value < 64 && row->when_below_64 >> value & 1);
+}
+
+static __always_inline bool has_data(const struct ft_call *call, const volatile struct ft_syscall *row)
+{
+	u32 when = row->data_when;
+
+	if (when >= FT_DATA_ARG && !argument(call->regs, when - FT_DATA_ARG))
+		return false;
+	return when != FT_DATA_NEVER && is_meant(call, row);
 }
 
 /* What the call says about a socket's address and role. */
@@ -206,7 +214,7 @@ static __always_inline u64 identify_call(struct ft_call *call, struct task_struc
 		*other = thread->closing_file_id;
 		thread->closing_file_id = 0;
 	}
-	if (result_is_fd(call, row)) {
+	if (flags & FT_CALL_RESULT_FD && call->ret >= 0 && is_meant(call, row)) {
 		call->flags |= FT_RESULT_FD;
 		thread->stdio_changed |= call->ret < 3;
 		u32 how = flags & FT_CALL_NEW_FILE ? FT_HOW_NEW | (flags & FT_CALL_LISTENS ? FT_HOW_SERVER : 0) : 0;
@@ -254,7 +262,7 @@ static __always_inline void record_call(struct ft_call *call, struct task_struct
 		file_id = identify_call(call, task, thread, row, &other_file_id);
 	if (has_changed(task, thread))
 		describe_current(task, thread);
-	if (decoded && row->has_data)
+	if (decoded && has_data(call, row))
 		emit_event_data(call, task, thread, row, file_id, other_file_id);
 	else
 		emit_event(call, thread, file_id);
@@ -295,7 +303,7 @@ static __always_inline void note_closing(struct task_struct *task, u32 fd)
 	struct ft_thread *thread = find_thread(task);
 
 	if (thread)
-		thread->closing_file_id = identify_fd(task, thread, fd, 0);
+		thread->closing_file_id = identify_closing(task, thread, fd);
 }
 
 static __always_inline void note_replacing(struct task_struct *task, u32 from, u32 to)
@@ -428,9 +436,9 @@ int BPF_PROG(handle_exit, struct task_struct *task)
 	if (has_changed(task, thread))
 		describe_current(task, thread);
 	struct ft_exit *sample = bpf_ringbuf_reserve(&ring, sizeof(*sample), 0);
-	FT_COUNT(made[FT_EXIT]);
+	count_made(FT_EXIT);
 	if (!sample) {
-		FT_COUNT(lost[FT_EXIT]);
+		count_lost(FT_EXIT);
 		return 0;
 	}
 	fill_header(&sample->header, FT_EXIT, 0);
@@ -445,13 +453,38 @@ int BPF_PROG(handle_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Is the task follow_pid or one of its descendants? Finds follow_pid itself first. */
+static __always_inline bool is_followed(struct task_struct *task)
+{
+	struct pid *reader = bpf_get_current_task_btf()->thread_pid;
+	u32 level = BPF_CORE_READ(reader, level);
+	struct task_struct *at = task;
+
+	if (follow_vpid && task->pid == task->tgid &&
+	    number_in(task->thread_pid, level, own_pid_namespace(reader, level)) == follow_vpid)
+		follow_pid = task->tgid;
+	for (int i = 0; follow_pid && i < 32; i++) {
+		u32 pid = BPF_CORE_READ(at, tgid);
+		if (pid == follow_pid)
+			return true;
+		if (pid <= 1)
+			break;
+		at = BPF_CORE_READ(at, real_parent);
+	}
+	return false;
+}
+
 static __always_inline void describe_existing(struct task_struct *task, struct task_struct *other)
 {
 	struct ft_thread *thread = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	self_pid = bpf_get_current_pid_tgid() >> 32;
-	if (thread && !thread->process_id)
+	self_pid = bpf_get_current_pid_tgid() >> 32; /* an iterator runs in its reader */
+	if (!thread)
+		return;
+	if (!thread->process_id)
 		describe_process(task, thread, other, FT_SNAPSHOT);
+	if (targ_follow)
+		thread->followed |= is_followed(task);
 }
 
 /** Describes the threads that exist already. Its reader is the recorder. */
@@ -486,7 +519,7 @@ int handle_task_file(struct bpf_iter__task_file *ctx)
 	if (!task || !file)
 		return 0;
 	struct ft_thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (thread)
+	if (thread && (!targ_follow || thread->followed))
 		identify_file(thread, as_number(file), as_number(file->f_inode), ctx->fd, FT_HOW_SNAPSHOT);
 	return 0;
 }

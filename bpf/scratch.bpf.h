@@ -78,9 +78,9 @@ static __always_inline long submit_scratch(struct ft_scratch *scratch, u32 type)
 	if (len > 0 && len <= FT_SAMPLE_BYTES)
 		err = bpf_ringbuf_output(&ring, scratch->sample, len, BPF_RB_NO_WAKEUP);
 	release_scratch(scratch);
-	FT_COUNT(made[type]);
+	count_made(type);
 	if (err)
-		FT_COUNT(lost[type]);
+		count_lost(type);
 	return err;
 }
 

@@ -4,7 +4,7 @@ In come the bytes of a compiled object and settings for it, out go running progr
 of maps. The only module with ctypes. It knows nothing about what the programs do (`session.py`) and
 does not read their ring buffer (`ring.py`).
 
-Source: libbpf 1.x, `bpf/libbpf.h`; in that version failures are negative numbers, or NULL with errno.
+Source: libbpf 1.x, `bpf/libbpf.h`; in it failures are negative numbers, or NULL with errno.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ _FUNCTIONS: Final = {
     "bpf_program__set_autoload": (_INT, (_POINTER, ctypes.c_bool)),
     "bpf_program__attach": (_POINTER, (_POINTER,)),
     "bpf_program__attach_iter": (_POINTER, (_POINTER, _POINTER)),
+    "bpf_program__attach_perf_event": (_POINTER, (_POINTER, _INT)),
     "bpf_program__fd": (_INT, (_POINTER,)),
     "bpf_link__fd": (_INT, (_POINTER,)),
     "bpf_link__destroy": (_INT, (_POINTER,)),
@@ -53,12 +54,12 @@ _HINT_LIBRARY: Final = (
     "`zypper install libbpf1` (SUSE), `pacman -S libbpf` (Arch)."
 )
 _HINT_RIGHTS: Final = (
-    "Recording needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; in a container: "
-    "the host's pid namespace and `--privileged`."
+    "Recording needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; in a "
+    "container: the host's pid namespace and `--privileged`."
 )
 _HINT_BTF: Final = (
-    "Recording needs Linux 5.12 or newer, built with CONFIG_DEBUG_INFO_BTF=y (all large distributions "
-    f"do); the kernel then shows {KERNEL_BTF}."
+    "Recording needs Linux 5.12 or newer, built with CONFIG_DEBUG_INFO_BTF=y (all large "
+    f"distributions do); the kernel then shows {KERNEL_BTF}."
 )
 _HINT_VERIFIER: Final = "Run again with --debug to see what the kernel's verifier says."
 
@@ -78,7 +79,7 @@ def _library() -> ctypes.CDLL:
 
 
 class _Log:
-    """What libbpf prints while something is done: its warnings, and with them the verifier's log."""
+    """What libbpf prints while something is done: warnings, and with them the verifier's log."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -197,6 +198,16 @@ class BpfObject:
             raise self._error(f"cannot attach {program}", ctypes.get_errno())
         self._links.append(link)
 
+    def attach_tracepoint(self, program: str, tracepoint: str) -> None:
+        """Let a program run at a tracepoint such as `syscalls/sys_enter_close`, on all CPUs."""
+        perf_fd = _open_tracepoint(tracepoint)
+        with self._log.catching():
+            link = _library().bpf_program__attach_perf_event(self._program(program), perf_fd)
+        if not link:
+            os.close(perf_fd)
+            raise self._error(f"cannot attach {program}", ctypes.get_errno())
+        self._links.append(link)
+
     def detach(self) -> None:
         """Stop all programs; maps and the ring stay."""
         while self._links:
@@ -212,7 +223,7 @@ class BpfObject:
             fd = _library().bpf_iter_create(_library().bpf_link__fd(link))
             if fd < 0:
                 raise self._error(f"cannot run {program}", -fd)
-            with open(fd, "rb", buffering=0) as output:
+            with os.fdopen(fd, "rb", buffering=0) as output:
                 return output.read()
         finally:
             _library().bpf_link__destroy(link)
@@ -278,6 +289,65 @@ class BpfObject:
 
     def _error(self, message: str, number: int) -> RecordError:
         return RecordError(f"{message}: {os.strerror(number)}", explain(number), number)
+
+
+_SYS_PERF_EVENT_OPEN: Final = {"x86_64": 298, "aarch64": 241}
+_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
+_FSCONFIG_CMD_CREATE: Final = 6
+_TRACEFS: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
+
+
+def _system_call(number: int, *arguments: int | bytes | None) -> int:
+    """Make a system call for which the C library has no function; raises OSError."""
+    function = ctypes.CDLL(None, use_errno=True).syscall
+    function.restype = ctypes.c_long
+    words = [ctypes.c_long(item) if isinstance(item, int) else item for item in arguments]
+    result = int(function(ctypes.c_long(number), *words))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def _read_tracepoint_id(tracepoint: str) -> int:
+    """Read a tracepoint's number from tracefs, which is mounted for nobody else if it is not."""
+    place = f"events/{tracepoint}/id"
+    for root in _TRACEFS:
+        with contextlib.suppress(OSError):
+            return int((root / place).read_text())
+    context = _system_call(_SYS_FSOPEN, b"tracefs", 1)
+    try:
+        _system_call(_SYS_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        mount = _system_call(_SYS_FSMOUNT, context, 1, 0)
+    finally:
+        os.close(context)
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC, dir_fd=mount)
+        with os.fdopen(fd) as file:
+            return int(file.read())
+    finally:
+        os.close(mount)
+
+
+def has_tracepoint(tracepoint: str) -> bool:
+    """Whether the kernel has a tracepoint and lets this process use it."""
+    try:
+        os.close(_open_tracepoint(tracepoint))
+    except RecordError:
+        return False
+    return True
+
+
+def _open_tracepoint(tracepoint: str) -> int:
+    """Return a perf event of the tracepoint; its programs run on all CPUs, whatever its CPU is."""
+    try:
+        number = _read_tracepoint_id(tracepoint)
+        # struct perf_event_attr: type PERF_TYPE_TRACEPOINT, size, config, sample_period
+        attributes = struct.pack("<IIQQ", 2, 112, number, 1).ljust(112, b"\0")
+        cloexec = 8  # PERF_FLAG_FD_CLOEXEC
+        call = _SYS_PERF_EVENT_OPEN[os.uname().machine]
+        return _system_call(call, attributes, -1, 0, -1, cloexec)
+    except (OSError, KeyError) as error:
+        raise RecordError(f"cannot use tracepoint {tracepoint}: {error}") from error
 
 
 def explain(number: int, *, euid: int | None = None, btf: Path = KERNEL_BTF) -> str:

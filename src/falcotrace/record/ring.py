@@ -1,13 +1,14 @@
-"""The ring buffer: hands out whole samples, many at a time, and tells the kernel that they were taken.
+"""The ring buffer: hands out whole samples, many at a time, and frees what was taken.
 
 In comes the file descriptor of a BPF ring buffer, out go views of its memory with the places of the
 samples in it. What samples mean is not known here (`layout.py`), only how they are found.
 
-Samples have different lengths, and following headers one by one is too slow in Python. So each sample
-begins with a random number that the session chose (`layout.HEADER`, `magic`): all places where it
-stands are found at once, and then checked against the lengths in the kernel's headers: each sample
-must begin where the one before it ends. Bytes that a traced program wrote can neither pass for a
-sample nor hide one, even if they contain the number: only what the chain of headers reaches counts.
+Samples have different lengths, and following headers one by one is too slow in Python. So each
+sample begins with a random number that the session chose (`layout.HEADER`, `magic`): all places
+where it stands are found at once, and then checked against the lengths in the kernel's headers:
+each sample must begin where the one before it ends. Bytes that a traced program wrote can neither
+pass for a sample nor hide one, even if they contain the number: only what the chain of headers
+reaches counts.
 
 Source: Linux kernel/bpf/ringbuf.c; Documentation/bpf/ringbuf.rst.
 """
@@ -71,7 +72,7 @@ def find_samples(raw: NDArray[np.uint8], magic: int) -> Batch:
     words = usable.view("<u4")
     candidates = np.flatnonzero(words[2::2] == magic).astype(np.int64)
     headers = words[candidates * 2]
-    lengths = headers & _LENGTH
+    lengths = headers & np.uint32(_LENGTH)
     ends = candidates + ((lengths.astype(np.int64) + 15) >> 3)
     whole = ends <= len(words) // 2
     if len(candidates) and not (
