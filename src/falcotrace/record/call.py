@@ -28,6 +28,7 @@ PartsOf = Callable[[int], Sequence[tuple[PartKind, int]]]
 class Known:
     """What is known beside the events themselves."""
 
+    arch: str
     pool: TextPool
     files: OpenFiles
     processes: Processes

@@ -23,21 +23,40 @@ from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
 from falcotrace.record.samples import block_of
+from falcotrace.record.syscalls import syscalls_by_number
 from falcotrace.record.text_pool import TextPool
 
 ROW_GROUP_EVENTS = 500_000
 """Events that make a row group worth its own cost."""
 
 
+def _parts_of(arch: str, data_bytes: int) -> PartsOf:
+    """The parts that events of each system call carry, by its number."""
+    parts = {
+        number: tuple((part.kind, part.arg) for part in call.parts_sent(data_bytes))
+        for number, call in syscalls_by_number(arch).items()
+    }
+    return lambda number: parts.get(number, ())
+
+
 class Converter:
-    """Converts the samples of one recording."""
+    """Converts the samples of one recording.
+
+    Args:
+        writer: takes the row groups.
+        accounts: names of users and groups.
+        arch: whose numbers system calls have, `x86_64` or `aarch64`.
+        boot_to_epoch_ns: added to times since boot.
+        data_bytes: how much of each buffer was asked for.
+    """
 
     def __init__(
         self,
         writer: CaptureWriter,
         accounts: Accounts,
-        parts_of: PartsOf,
+        arch: str,
         boot_to_epoch_ns: int,
+        data_bytes: int = 0,
     ) -> None:
         pool = TextPool()
         self._writer = writer
@@ -45,11 +64,12 @@ class Converter:
         self._position = 0
         self._next_num = 1
         self._known = Known(
+            arch=arch,
             pool=pool,
             files=OpenFiles(pool),
             processes=Processes(),
             accounts=accounts,
-            parts_of=parts_of,
+            parts_of=_parts_of(arch, data_bytes),
             joined_paths={},
         )
 

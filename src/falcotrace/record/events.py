@@ -24,6 +24,7 @@ from falcotrace.record.descriptors import (
 from falcotrace.record.exits import put_exits
 from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
 from falcotrace.record.samples import SampleBlock
+from falcotrace.record.syscalls import syscalls_by_number
 
 PROCEXIT_NUMBER = 0xFFFF
 """Stands for the number of a system call in the merged events of process ends."""
@@ -44,17 +45,16 @@ class Call:
 
 
 @cache
-def calls() -> dict[int, Call]:
-    """System calls by number, x86-64."""
+def calls(arch: str) -> dict[int, Call]:
+    """System calls of an architecture (`x86_64`, `aarch64`) by number."""
     by_constant = {event.constant: event for event in EVENT_TYPES}
+    exit_events = {syscall.name: by_constant.get(syscall.exit_event) for syscall in SYSCALLS}
     events = current_events()
     found: dict[int, Call] = {}
-    for syscall in SYSCALLS:
-        if syscall.x86_64 is None:
-            continue
-        event = by_constant.get(syscall.exit_event)
+    for number, syscall in syscalls_by_number(arch).items():
+        event = exit_events.get(syscall.name)
         current = events.get(event.name) if event and event.name != "syscall" else None
-        found[syscall.x86_64] = Call(current.name if current else syscall.name, current)
+        found[number] = Call(current.name if current else syscall.name, current)
     return found
 
 
@@ -118,7 +118,7 @@ def event_columns(
     """
     count = len(events.fixed)
     columns = Columns(count, known.pool)
-    numbers_by_name = {call.name: number for number, call in calls().items()}
+    numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
     name_opened_files(events, known, numbers_by_name)
     events = replace(events, first_use=first_uses(events, known))
     _put_common(events, known, columns, first_num, boot_to_epoch_ns)
@@ -156,7 +156,7 @@ def _put_common(
 
 
 def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> None:
-    meaning = calls().get(number)
+    meaning = calls(known.arch).get(number)
     if meaning is None:
         name = "unknown" if number < COMPAT_OFFSET else f"compat_{number - COMPAT_OFFSET}"
         columns.put_codes("evt.type", call.rows, known.pool.code(name))

@@ -14,7 +14,8 @@ from falcotrace.events.text import to_text
 from falcotrace.record.layout import HEADER, SAMPLES, STRINGS, SampleType
 from falcotrace.record.ring import Batch
 
-_TYPE_OFFSET = (HEADER.fields or {})["type"][1]
+assert HEADER.fields is not None
+_TYPE_OFFSET = HEADER.fields["type"][1]
 
 
 @dataclass(frozen=True)

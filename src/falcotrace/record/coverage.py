@@ -1,0 +1,60 @@
+"""What a recording covers: which events it has, and which columns it fills.
+
+In: the recorder's own tables. Out: what the footer says, so that a rule that asks for something else is
+named and not silently quiet.
+"""
+
+from functools import cache
+
+from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
+from falcotrace.events.event_types import current_events
+from falcotrace.record.arguments import sources
+from falcotrace.record.process_table import RUNTIME_COLUMNS
+from falcotrace.record.syscalls import load_syscalls
+
+_COMMON = (
+    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.res", "evt.rawres"),
+    *("evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
+)
+_EXIT = ("status", "ret", "sig", "core", "reaper_tid")
+_UNRECORDED_FD = frozenset({"fd.types"})
+
+
+@cache
+def recorded_events() -> frozenset[str]:
+    """Names of the events that a recording can have, as `evt.type` shows them."""
+    from falcotrace.record.events import calls
+
+    names = {call.name for arch in ("x86_64", "aarch64") for call in calls(arch).values()}
+    return frozenset(names | {syscall.name for syscall in load_syscalls()} | {"procexit"})
+
+
+@cache
+def recorded_columns() -> frozenset[str]:
+    """Columns that a recording fills where it has something to say."""
+    found = set(_COMMON)
+    for name, places in sources().items():
+        if name in current_events():
+            found.update(f"{kind}.{param}" for param in places for kind in _KINDS)
+    found.update(f"{kind}.{param}" for param in _EXIT for kind in _KINDS)
+    found.update(
+        path
+        for path, column in COLUMNS.items()
+        if column.scope is Scope.FD and path not in _UNRECORDED_FD
+    )
+    # Outside containers those of the runtime are known: `host` or empty.
+    found.update(column.path for column in PROCESS_COLUMNS)
+    return frozenset(found & COLUMNS.keys()) - RUNTIME_ONLY
+
+
+_KINDS = ("evt.arg", "evt.rawarg")
+
+RUNTIME_ONLY = frozenset(path for path in RUNTIME_COLUMNS if path.startswith("k8s.")) | {
+    "container.privileged",
+    "container.mount.source",
+    "container.mount.dest",
+    "container.mount.mode",
+    "container.mount.rdwr",
+    "container.mount.propagation",
+}
+"""Columns that only a container runtime can fill; they stay null everywhere."""
