@@ -22,16 +22,10 @@ from falcotrace.engines.vectors import (
     Vector,
     text_vector,
 )
-from falcotrace.errors import RulesError
 from falcotrace.events.operators import Multiplicity, ValueKind, kind_of
 from falcotrace.events.text import to_bytes, to_text
-from falcotrace.rules.check import Checker
-from falcotrace.rules.codes import LoadCode
-from falcotrace.rules.faults import Fault, diagnose
-from falcotrace.rules.parser import parse_condition
-from falcotrace.rules.plan import FieldOperand, Formula, iter_atoms
-from falcotrace.rules.resolve import MacroResolver
-from falcotrace.rules.source import TextSource
+from falcotrace.rules.load import parse_formula
+from falcotrace.rules.plan import FieldOperand, iter_atoms
 
 Event = Mapping[str, object]
 
@@ -54,20 +48,12 @@ def evaluate(condition: str, events: Sequence[Event]) -> list[bool]:
         >>> evaluate("proc.name in (cat, vi) and fd.num > 2", [{"proc.name": "vi", "fd.num": 3}])
         [True]
     """
-    formula = _compile(condition)
+    formula = parse_formula(condition)
     literals = Literals(iter_atoms(formula))
     node = FormulaCompiler(literals, is_process=lambda _: False).compile(formula)
     rows = np.arange(len(events))
     truth: list[bool] = RowSet(_Events(events), rows).truth(node, None).tolist()
     return truth
-
-
-def _compile(condition: str) -> Formula:
-    try:
-        tree = parse_condition(TextSource("<condition>", condition))
-        return Checker().check(MacroResolver().resolve(tree, {}, set()))[0]
-    except Fault as fault:
-        raise RulesError([diagnose(fault, LoadCode.ERR_COMPILE_CONDITION, ())]) from None
 
 
 class _Events:

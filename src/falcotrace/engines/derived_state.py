@@ -1,8 +1,6 @@
 """Derived fields about the process, its container and the open file."""
 
-import socket
 from collections.abc import Callable, Mapping
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -215,16 +213,8 @@ def _in_container(of: Callable[[Inputs], TextVector]) -> DerivedFunction:
     return lambda inputs: join_texts(":", [inputs.texts("container.id"), of(inputs)])
 
 
-@cache
-def _service_name(port: int) -> str:
-    try:
-        return socket.getservbyport(port)
-    except (OSError, OverflowError):
-        return str(port)
-
-
-def _service(path: str) -> DerivedFunction:
-    return lambda inputs: number_texts(inputs.numbers(path), _service_name)
+def _port_text(path: str) -> DerivedFunction:
+    return lambda inputs: number_texts(inputs.numbers(path))
 
 
 def _device(part: Callable[[Integers], Integers]) -> DerivedFunction:
@@ -283,10 +273,10 @@ STATE_FUNCTIONS: Mapping[str, DerivedFunction] = MappingProxyType(
         "fd_uid": _fd_uid,
         "containername": _in_container(lambda inputs: inputs.texts("fd.name")),
         "containerdirectory": _in_container(_fd_directory),
-        "service_cport": _service("fd.cport"),
-        "service_sport": _service("fd.sport"),
-        "service_lport": _service("fd.lport"),
-        "service_rport": _service("fd.rport"),
+        "service_cport": _port_text("fd.cport"),
+        "service_sport": _port_text("fd.sport"),
+        "service_lport": _port_text("fd.lport"),
+        "service_rport": _port_text("fd.rport"),
         "dev_major": _device(lambda device: (device >> 8) & 0xFFF),
         "dev_minor": _device(lambda device: (device & 0xFF) | ((device >> 12) & 0xFFF00)),
         "mount": _mount(_MOUNT_PARTS),

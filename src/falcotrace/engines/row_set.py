@@ -6,7 +6,7 @@ once for each process state. What a source is (a row group, a table of processes
 its own business.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -39,7 +39,7 @@ class RowSet:
         rows: the rows, by the source's own numbers.
         processes: the states of processes as a set of their own; None if the source has no such
             table, and every node is decided row by row.
-        places: for each row the place of its process state among `processes`.
+        places: gives for each row the place of its process state among `processes`.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class RowSet:
         source: Source,
         rows: Rows,
         processes: "RowSet | None" = None,
-        places: Codes | None = None,
+        places: Callable[[Rows], Codes] | None = None,
     ) -> None:
         self.rows = rows
         self._source = source
         self._processes = processes
-        self._places = places
+        self._find_places = places
+        self._places: Codes | None = None
         self._vectors: dict[Operand, Vector] = {}
         self._truths: dict[Node, Bools] = {}
 
@@ -162,10 +163,19 @@ class RowSet:
 
     def _by_process(self, node: Node, positions: Rows | None) -> Bools:
         assert self._processes is not None
-        assert self._places is not None
         truth = self._processes.whole_truth(node)
-        places = self._places if positions is None else self._places.take(positions)
-        return truth.take(places)
+        if not truth.any():
+            return np.zeros(len(self) if positions is None else len(positions), np.bool_)
+        places = self.places
+        return truth.take(places if positions is None else places.take(positions))
+
+    @property
+    def places(self) -> Codes:
+        """For each row the place of its process state."""
+        if self._places is None:
+            assert self._find_places is not None
+            self._places = self._find_places(self.rows)
+        return self._places
 
     def whole_truth(self, node: Node) -> Bools:
         """Whether a node holds for each row of the set; remembered."""

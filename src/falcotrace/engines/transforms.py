@@ -146,11 +146,14 @@ def _decode_base64(values: pa.Array) -> pa.Array:
 
 
 def _decode_one(raw: bytes) -> bytes | None:
-    stripped = raw.rstrip(b"=")
+    """Decode strictly: padding may be left out, but bits that mean nothing must be zero."""
+    bare = raw.rstrip(b"=")
+    full = bare + b"=" * (-len(bare) % 4)
     try:
-        return base64.b64decode(stripped + b"=" * (-len(stripped) % 4), validate=True)
+        decoded = base64.b64decode(full, validate=True)
     except binascii.Error:
         return None
+    return decoded if raw in {bare, full} and base64.b64encode(decoded) == full else None
 
 
 def _length(argument: _Argument, vector_of: VectorOf, rows: int) -> Vector:

@@ -1,0 +1,166 @@
+"""What engines have in common: options, matches, and what a capture cannot answer.
+
+In: captures and a plan. Out: matches in order. Engines differ in how they get there and in nothing
+else.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from falcotrace.alerts import Alert
+from falcotrace.capture.reader import Capture
+from falcotrace.engines.field_columns import columns_of, is_unsupported
+from falcotrace.engines.vectors import Codes, Integers, Rows
+from falcotrace.rules.plan import FieldOperand, Plan, RulePlan
+
+SYSCALL_SOURCE = "syscall"
+"""The only event source that captures hold."""
+
+_ANY_COLUMN_WILL_DO = frozenset({"arg", "args", "rawarg", "abspath"})
+"""Functions that read one column or another, by the type of the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How to scan.
+
+    Attributes:
+        first_match: only the first rule in the order of the plan fires on an event, as with
+            Falco's `rule_matching: first`; otherwise every rule that holds.
+        since_ns: leave out events before this time, ns since the epoch.
+        until_ns: leave out events at this time and later.
+        threads: how many row groups are worked on at the same time.
+    """
+
+    first_match: bool = False
+    since_ns: int | None = None
+    until_ns: int | None = None
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchBatch:
+    """Matches of one row group, ordered by `evt.num`, then by the place of the rule.
+
+    Attributes:
+        rules: for each match the place of the rule in the plan.
+        rows: its row in the row group.
+        nums: its `evt.num`.
+        times_ns: its `evt.time`.
+    """
+
+    rules: Codes
+    rows: Rows
+    nums: Integers
+    times_ns: Integers
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def part(self, start: int, end: int) -> "MatchBatch":
+        """The matches from one place up to another."""
+        return MatchBatch(
+            self.rules[start:end],
+            self.rows[start:end],
+            self.nums[start:end],
+            self.times_ns[start:end],
+        )
+
+
+def order_matches(batch: MatchBatch, *, first_match: bool) -> MatchBatch:
+    """Put matches into the order of alerts; with `first_match` keep one for each event."""
+    order = np.lexsort((batch.rules, batch.nums))
+    if first_match:
+        nums = batch.nums[order]
+        order = order[np.diff(nums, prepend=nums[:1] - 1) != 0]
+    return MatchBatch(
+        batch.rules[order], batch.rows[order], batch.nums[order], batch.times_ns[order]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBatch:
+    """Alerts that became known together.
+
+    Attributes:
+        capture: the capture that they come from.
+        alerts: in order of `evt.num`.
+    """
+
+    capture: Capture
+    alerts: tuple[Alert, ...]
+
+
+class Engine(Protocol):
+    """Runs the enabled rules of a plan over captures."""
+
+    def scan(
+        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions
+    ) -> Iterator[AlertBatch]:
+        """Yield alerts, those of one capture in order of `evt.num`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGap:
+    """Why a rule could not fully run on a capture.
+
+    Attributes:
+        rule: the rule.
+        missing_events: types of events that it looks at and that were not recorded, sorted.
+        runs_on_no_event: whether none of its types of events was recorded.
+        unrecorded_fields: fields, as the rule spells them, that this recording never fills.
+        unsupported_fields: fields that no capture can answer.
+        other_source: the rule is about another event source.
+    """
+
+    rule: RulePlan
+    missing_events: tuple[str, ...]
+    runs_on_no_event: bool
+    unrecorded_fields: tuple[str, ...]
+    unsupported_fields: tuple[str, ...]
+    other_source: bool
+
+
+def find_gaps(plan: Plan, capture: Capture) -> tuple[RuleGap, ...]:
+    """Return what a capture cannot answer, for each enabled rule that is concerned."""
+    gaps = (_gap(rule, capture) for rule in plan.enabled)
+    return tuple(gap for gap in gaps if gap is not None)
+
+
+def runs_on_captures(rule: RulePlan) -> bool:
+    """Whether a rule is about the event source that captures hold."""
+    return rule.enabled and rule.source == SYSCALL_SOURCE
+
+
+def _gap(rule: RulePlan, capture: Capture) -> RuleGap | None:
+    recorded = capture.footer.recording.event_names
+    wanted = rule.event_names or frozenset()
+    missing = sorted(wanted - set(recorded)) if recorded is not None else []
+    unrecorded = [
+        operand.text
+        for operand in rule.condition_fields
+        if _is_unrecorded(operand, capture.unrecorded)
+    ]
+    unsupported = [operand.text for operand in rule.condition_fields if is_unsupported(operand)]
+    other_source = rule.source != SYSCALL_SOURCE
+    if not (missing or unrecorded or unsupported or other_source):
+        return None
+    return RuleGap(
+        rule=rule,
+        missing_events=tuple(missing),
+        runs_on_no_event=bool(wanted) and len(missing) == len(wanted),
+        unrecorded_fields=tuple(dict.fromkeys(unrecorded)),
+        unsupported_fields=tuple(dict.fromkeys(unsupported)),
+        other_source=other_source,
+    )
+
+
+def _is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
+    paths = columns_of(operand)
+    if operand.field.source in _ANY_COLUMN_WILL_DO:
+        return bool(paths) and all(path in unrecorded for path in paths)
+    return any(path in unrecorded for path in paths)

@@ -1,0 +1,251 @@
+"""The columnar rule engine: runs a plan over captures, a row group at a time.
+
+In: open captures and a plan. Out: alerts, those of one capture in order of `evt.num`. Row groups
+are independent of each other, so several are worked on at once and memory is bounded by theirs;
+what is known about one is forgotten with it. No event is looked at by itself.
+
+    rows of the rule's event types -> process parts -> cheap parts -> texts -> matches -> alerts
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from falcotrace.capture.reader import Capture, open_capture
+from falcotrace.engines.base import (
+    AlertBatch,
+    MatchBatch,
+    ScanOptions,
+    order_matches,
+    runs_on_captures,
+)
+from falcotrace.engines.capture_source import RowGroupSource
+from falcotrace.engines.field_columns import is_process_operand
+from falcotrace.engines.formula import FormulaCompiler, Node
+from falcotrace.engines.literals import Literals
+from falcotrace.engines.rendering import render_alerts
+from falcotrace.engines.row_set import RowSet
+from falcotrace.engines.vectors import Bools, Rows, TextVector
+from falcotrace.rules.plan import Plan
+
+_ALERTS_PER_BATCH = 10_000
+"""Alerts are rendered in portions, so that a rule that always fires does not fill the memory."""
+
+_EventSet = frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A plan compiled for replay.
+
+    Attributes:
+        rules: for each set of event types, the places in the plan and the nodes of its rules.
+        event_names: all types of events that some rule looks at; None for every type.
+    """
+
+    rules: dict[_EventSet, list[tuple[int, Node]]]
+    event_names: _EventSet
+
+
+def compile_plan(plan: Plan) -> Program:
+    """Compile the enabled rules of a plan; those about other event sources are left out."""
+    literals = Literals(plan.atoms)
+    compiler = FormulaCompiler(literals, is_process_operand)
+    rules: dict[_EventSet, list[tuple[int, Node]]] = {}
+    for place, rule in enumerate(plan.rules):
+        if runs_on_captures(rule) and rule.event_names != frozenset():
+            entry = (place, compiler.compile(rule.condition))
+            rules.setdefault(rule.event_names, []).append(entry)
+    names: set[str] = set().union(*(events or () for events in rules))
+    return Program(rules, None if None in rules else frozenset(names))
+
+
+class ReplayEngine:
+    """Runs plans over the columns of captures with numpy and Arrow."""
+
+    def scan(
+        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
+    ) -> Iterator[AlertBatch]:
+        """Yield the alerts of the enabled rules.
+
+        Args:
+            captures: open captures; their row groups are taken in order of time.
+            plan: the rules.
+            options: how to scan.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        for found in self.match(captures, plan, options):
+            footer = found.capture.footer
+            for start in range(0, len(found.matches), _ALERTS_PER_BATCH):
+                part = found.matches.part(start, start + _ALERTS_PER_BATCH)
+                alerts = render_alerts(
+                    part, plan, found.source, footer.host.hostname, found.capture.path.name
+                )
+                yield AlertBatch(found.capture, alerts)
+
+    def match(
+        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
+    ) -> Iterator["GroupMatches"]:
+        """Yield the matches of each row group, without rendering anything."""
+        options = options or ScanOptions()
+        program = compile_plan(plan)
+        groups = sorted(
+            ((capture, group) for capture in captures for group in capture.row_groups),
+            key=lambda pair: pair[1].first_time_ns,
+        )
+        tasks = [
+            _Task(capture, group.index)
+            for capture, group in groups
+            if _overlaps(group.first_time_ns, group.last_time_ns, options)
+        ]
+        if not program.rules:
+            return
+        worker = _Worker(program, options)
+        if options.threads <= 1 or len(tasks) <= 1:
+            yield from map(worker.run, tasks)
+            return
+        try:
+            with ThreadPoolExecutor(options.threads, thread_name_prefix="replay") as pool:
+                pending: deque[Future[GroupMatches]] = deque()
+                for task in tasks:
+                    if len(pending) > options.threads:
+                        yield pending.popleft().result()
+                    pending.append(pool.submit(worker.run_apart, task))
+                while pending:
+                    yield pending.popleft().result()
+        finally:
+            worker.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupMatches:
+    """The matches of one row group, and the row group itself to render them from."""
+
+    capture: Capture
+    source: RowGroupSource
+    matches: MatchBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    capture: Capture
+    group: int
+
+
+class _Worker:
+    """Matches row groups; remembers which columns they need."""
+
+    def __init__(self, program: Program, options: ScanOptions) -> None:
+        self._program = program
+        self._options = options
+        self._local = threading.local()
+        self._opened: list[Capture] = []
+        self._expected: frozenset[str] = frozenset()
+
+    def run(self, task: _Task, capture: Capture | None = None) -> GroupMatches:
+        """Match one row group."""
+        source = RowGroupSource(capture or task.capture, task.group, self._expected)
+        matches = match_row_group(self._program, source, self._options)
+        # What one row group needed, the next will need: decode it in one go.
+        self._expected |= frozenset(source.decoded)
+        return GroupMatches(task.capture, source, matches)
+
+    def run_apart(self, task: _Task) -> GroupMatches:
+        """Match one row group in a thread of several, each with files of its own."""
+        files: dict[Capture, Capture] = self._local.__dict__.setdefault("files", {})
+        capture = files.get(task.capture)
+        if capture is None:
+            capture = files[task.capture] = open_capture(task.capture.path)
+            self._opened.append(capture)
+        return self.run(task, capture)
+
+    def close(self) -> None:
+        """Close the threads' own files."""
+        for capture in self._opened:
+            capture.close()
+
+
+def match_row_group(program: Program, source: RowGroupSource, options: ScanOptions) -> MatchBatch:
+    """Run all rules over one row group."""
+    rows_of = _rows_by_type(program, source, options)
+    processes = source.process_set()
+    places: list[int] = []
+    found: list[Rows] = []
+    for events, rules in program.rules.items():
+        rows = _rows_of_events(rows_of, events)
+        if not len(rows):
+            continue
+        row_set = RowSet(source, rows, processes, source.places.take)
+        for place, node in rules:
+            selected = row_set.select(node)
+            if len(selected):
+                places.append(place)
+                found.append(rows[selected])
+    return _batch(source, places, found, options)
+
+
+def _batch(
+    source: RowGroupSource, places: list[int], found: list[Rows], options: ScanOptions
+) -> MatchBatch:
+    if not found:
+        empty = np.zeros(0, np.int64)
+        return MatchBatch(np.zeros(0, np.int32), empty, empty, empty)
+    rows = np.concatenate(found)
+    rules = np.repeat(np.array(places, np.int32), [len(part) for part in found])
+    nums, times = source.integers("evt.num").take(rows), source.integers("evt.time").take(rows)
+    return order_matches(MatchBatch(rules, rows, nums, times), first_match=options.first_match)
+
+
+def _rows_by_type(
+    program: Program, source: RowGroupSource, options: ScanOptions
+) -> dict[str, Rows]:
+    """The rows of each type of event that some rule looks at."""
+    events = source.column("evt.type")
+    assert isinstance(events, TextVector)
+    names = events.domain.values.to_pylist()
+    wanted = [program.event_names is None or name in program.event_names for name in names]
+    # Codes fit into 16 bits (there are some hundred types), which sorts by radix.
+    codes = events.codes.astype(np.int16 if len(names) < 1 << 15 else np.int32)
+    meant = np.append(np.array(wanted, np.bool_), np.False_).take(codes)
+    meant &= _in_time(source, options)
+    rows = np.flatnonzero(meant)
+    of_rows = codes.take(rows)
+    order = np.argsort(of_rows, kind="stable")
+    ends = np.cumsum(np.bincount(of_rows, minlength=len(names)))
+    sorted_rows = rows.take(order)
+    return {
+        name: sorted_rows[start:end]
+        for name, start, end in zip(names, (0, *ends[:-1]), ends, strict=True)
+        if end > start
+    }
+
+
+def _rows_of_events(rows_of: dict[str, Rows], events: _EventSet) -> Rows:
+    names = rows_of if events is None else events & rows_of.keys()
+    parts = [rows_of[name] for name in sorted(names)]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _overlaps(first_ns: int, last_ns: int, options: ScanOptions) -> bool:
+    return (options.since_ns is None or last_ns >= options.since_ns) and (
+        options.until_ns is None or first_ns < options.until_ns
+    )
+
+
+def _in_time(source: RowGroupSource, options: ScanOptions) -> Bools | np.bool_:
+    """Which rows lie between the limits; times are read only where a limit cuts."""
+    truth: Bools | np.bool_ = np.True_
+    first, last = source.time_span
+    if options.since_ns is not None and first < options.since_ns:
+        truth = truth & (source.integers("evt.time") >= options.since_ns)
+    if options.until_ns is not None and last >= options.until_ns:
+        truth = truth & (source.integers("evt.time") < options.until_ns)
+    return truth
