@@ -1,0 +1,286 @@
+"""Derived fields about the process, its container and the open file, as SQL.
+
+In: the query's context and the field's argument. Out: values. What each function means stands in
+`falcotrace.events.derived`; a test holds the columns used here to the inputs named there.
+"""
+
+import socket
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+
+from sqlglot import exp
+
+from falcotrace.engines.sql import build, raw_text
+from falcotrace.engines.sql.build import template
+from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.derived_events import (
+    Argument,
+    DerivedSql,
+    chosen,
+    number_of,
+    text_of,
+    truth_of,
+)
+from falcotrace.engines.sql.patterns import NOTHING, quote
+from falcotrace.engines.sql.text_checks import TEXT_CHECKS, full_match
+from falcotrace.engines.sql.values import Choice, PrintedNumber, Scalar
+from falcotrace.events import derived as table
+from falcotrace.events.operators import Operator, ValueKind
+
+_PORTS = range(1 << 16)
+
+
+def _text(value: exp.Expr) -> Scalar:
+    return Scalar(value, ValueKind.TEXT)
+
+
+def _or_empty(items: str, value: exp.Expr) -> Scalar:
+    """A text that is empty where the list is there and has none."""
+    sql = f"CASE WHEN {items} IS NOT NULL THEN coalesce(:value, '') END"
+    return _text(template(sql, value=value))
+
+
+def _args_text(_: Context, argument: Argument) -> Scalar:
+    if argument is None:
+        return _text(template("array_to_string(proc.argv, ' ')"))
+    return _or_empty("proc.argv", _item_at("proc.argv", int(argument)))
+
+
+def _item_at(path: str, index: int) -> exp.Expr:
+    return build.element(build.column(path), build.number(index + 1))
+
+
+def _argument_length(_: Context, _argument: Argument) -> Scalar:
+    length = raw_text.byte_length(template("array_to_string(proc.argv, '')"))
+    return Scalar(length, ValueKind.NUMBER)
+
+
+def _env_text(_: Context, argument: Argument) -> Scalar:
+    if argument is None:
+        return _text(template("array_to_string(proc.env, ' ')"))
+    value = _behind(build.column("proc.env"), f"{argument}=")
+    return _or_empty("proc.env", build.call("trim", value))
+
+
+def _behind(items: exp.Expr, prefix: str) -> exp.Expr:
+    """What follows a prefix in the first element that begins with it."""
+    return template(
+        "substr(list_filter(:items, lambda x: starts_with(x, :prefix))[1], :start)",
+        items=items,
+        prefix=build.text(prefix),
+        start=build.number(len(prefix) + 1),
+    )
+
+
+def _item(path: str, separator: str, between: str) -> DerivedSql:
+    """The value of a key in a text of joined `key value` items."""
+
+    def function(_: Context, argument: Argument) -> Scalar:
+        items = build.call("string_split", build.column(path), build.text(separator))
+        return _text(_behind(items, f"{argument}{between}"))
+
+    return function
+
+
+def _main_thread_memory(path: str, factor: str = "") -> DerivedSql:
+    return number_of(
+        f"CASE WHEN thread.tid = proc.pid THEN {path}{factor} WHEN {path} IS NOT NULL THEN 0 END"
+    )
+
+
+def _typechar(context: Context, _: Argument) -> Scalar:
+    fd_type = build.column("fd.type")
+    unknown = template("fd.type IS NULL AND fd.num IS NOT NULL")
+
+    def guessed(condition: exp.Expr) -> exp.Expr:
+        return build.all_of([unknown.copy(), condition])
+
+    conditions: dict[str, list[exp.Expr]] = {}
+    for name, char in table.TYPECHAR_BY_FD_TYPE.items():
+        conditions.setdefault(char, []).append(build.text(name))
+    by_char = {char: [build.among(fd_type, names)] for char, names in conditions.items()}
+    others = template(
+        "fd.type IS NOT NULL AND NOT :known",
+        known=exp.In(
+            this=fd_type, expressions=[build.text(name) for name in table.TYPECHAR_BY_FD_TYPE]
+        ),
+    )
+    by_char.setdefault(table.OTHER_TYPECHAR, []).append(others)
+    for char in sorted({*table.TYPECHAR_BY_EVENT.values()}):
+        names = {name for name, other in table.TYPECHAR_BY_EVENT.items() if other == char}
+        by_char.setdefault(char, []).append(guessed(context.is_event(names)))
+    rest = guessed(context.is_other_event(table.TYPECHAR_BY_EVENT.keys()))
+    by_char.setdefault(table.TYPECHAR_WITHOUT_FD, []).append(rest)
+    return chosen(*(Choice(build.any_of(parts), char) for char, parts in by_char.items()))
+
+
+_DIRECTORY = """
+CASE
+    WHEN fd.type = 'directory' THEN fd.name
+    WHEN fd.name IS NOT NULL AND coalesce(fd.type, 'file') = 'file'
+        THEN if(
+            ends_with(fd.name, '/'),
+            fd.name,
+            coalesce(nullif(regexp_extract(fd.name, '(.*)/', 1, 's'), ''), '/')
+        )
+END
+"""
+
+
+def _fd_directory(_: Context, _argument: Argument) -> Scalar:
+    return Scalar(template(_DIRECTORY), ValueKind.TEXT, equals=_is_directory)
+
+
+def _is_directory(names: Sequence[str]) -> exp.Expr:
+    """Whether the file lies in one of some directories, or the descriptor is one of them."""
+    path = build.column("fd.name")
+    inside = full_match(path, _inside_pattern(names))
+    is_file = template("(fd.type = 'file' OR fd.type IS NULL)")
+    itself = build.among(path, [build.text(name) for name in names])
+    is_directory = template("fd.type = 'directory'")
+    return build.any_of([build.all_of([is_file, inside]), build.all_of([is_directory, itself])])
+
+
+def _inside_pattern(names: Sequence[str]) -> str:
+    """Paths whose part up to the last slash is one of some names."""
+    plain = [quote(name) for name in names if name and not name.endswith("/")]
+    group = plain[0] if len(plain) == 1 else f"({'|'.join(plain)})"
+    patterns = [f"{group}/[^/]+"] if plain else []
+    # A path that ends in a slash is its own directory; `/` is that of paths without another slash.
+    patterns += [f"{quote(name)}(/[^/]+)?" for name in names if name.endswith("/") and name != "/"]
+    patterns += ["/?[^/]*"] if "/" in names else []
+    return "|".join(patterns) or NOTHING
+
+
+_FILE_NAME = """
+CASE WHEN fd.type = 'file' AND fd.name IS NOT NULL
+    THEN CASE WHEN contains(fd.name, '/') THEN split_part(fd.name, '/', -1) ELSE '/' END
+END
+"""
+
+
+def _socket_family(_: Context, _argument: Argument) -> Scalar:
+    return chosen(
+        Choice(template("fd.type IN ('ipv4', 'ipv6')"), "ip"),
+        Choice(template("fd.type = 'unix'"), "unix"),
+    )
+
+
+def _in_container(of: DerivedSql) -> DerivedSql:
+    return lambda context, argument: _text(
+        template("container.id || ':' || :of", of=of(context, argument).expression)
+    )
+
+
+@cache
+def _services() -> Mapping[int, str]:
+    found: dict[int, str] = {}
+    for port in _PORTS:
+        try:
+            found[port] = socket.getservbyport(port)
+        except OSError:
+            continue
+    return found
+
+
+def _ports_of(name: str) -> frozenset[int]:
+    """The ports that are shown as a text: of the service, or the number without one."""
+    named = {port for port, service in _services().items() if service == name}
+    if name.isascii() and name.isdigit() and str(int(name)) == name:
+        named |= {int(name)} - _services().keys()
+    return frozenset(named)
+
+
+def _service(path: str) -> DerivedSql:
+    def function(_: Context, _argument: Argument) -> Scalar:
+        port = build.column(path)
+        names = build.call(
+            "map",
+            build.array([build.number(number) for number in _services()]),
+            build.array([build.text(name) for name in _services().values()]),
+        )
+        shown = template("coalesce(:names[:port], CAST(:port AS TEXT))", names=names, port=port)
+        return Scalar(shown, ValueKind.TEXT, printed=PrintedNumber(port, _ports_of))
+
+    return function
+
+
+_MOUNT_PARTS = ("source", "dest", "mode", "rdwr", "propagation")
+
+
+def _mount(shown: tuple[str, ...], chosen_by: str = "source") -> DerivedSql:
+    """Parts of the mount that the argument chooses, joined by colons."""
+
+    def function(_: Context, argument: Argument) -> Scalar:
+        if isinstance(argument, int):
+            place: exp.Expr = build.number(argument + 1)
+        else:
+            matches = build.call(
+                "list_transform",
+                build.column(f"container.mount.{chosen_by}"),
+                build.each(lambda x: TEXT_CHECKS[Operator.GLOB](x, str(argument))),
+            )
+            place = build.call("list_position", matches, build.truth(True))
+        parts: list[exp.Expr] = []
+        for part in shown:
+            if parts:
+                parts.append(build.text(":"))
+            parts.append(build.element(build.column(f"container.mount.{part}"), place))
+        return _text(build.concatenate(*parts))
+
+    return function
+
+
+def _is_same(first: str, second: str) -> DerivedSql:
+    return truth_of(f"{first} = {second}")
+
+
+STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
+    {
+        "args_text": _args_text,
+        "cmdnargs": number_of("len(proc.argv)"),
+        "cmdlenargs": _argument_length,
+        "exeline": text_of("proc.exe || ' ' || array_to_string(proc.argv, ' ')"),
+        "env_text": _env_text,
+        "is_sid_leader": _is_same("proc.sid", "proc.vpid"),
+        "is_vpgid_leader": _is_same("proc.vpgid", "proc.vpid"),
+        "is_pgid_leader": _is_same("proc.pgid", "proc.pid"),
+        "fdusage": number_of(
+            "CASE WHEN proc.fdlimit > 0"
+            " THEN proc.fdopencount * CAST(100.0 AS DOUBLE) / proc.fdlimit"
+            " WHEN proc.fdlimit + proc.fdopencount IS NOT NULL THEN 0 END"
+        ),
+        "nametid": text_of("proc.name || CAST(thread.tid AS TEXT)"),
+        "cgroup": _item("thread.cgroups", " ", "="),
+        "thread_vmsize": _main_thread_memory("proc.vmsize"),
+        "thread_vmrss": _main_thread_memory("proc.vmrss"),
+        "thread_vmsize_b": _main_thread_memory("proc.vmsize", " * 1024"),
+        "thread_vmrss_b": _main_thread_memory("proc.vmrss", " * 1024"),
+        "typechar": _typechar,
+        "fd_directory": _fd_directory,
+        "fd_filename": text_of(_FILE_NAME),
+        "sockfamily": _socket_family,
+        "fd_uid": text_of("CAST(thread.tid AS TEXT) || CAST(fd.num AS TEXT)"),
+        "containername": _in_container(text_of("fd.name")),
+        "containerdirectory": _in_container(_fd_directory),
+        "service_cport": _service("fd.cport"),
+        "service_sport": _service("fd.sport"),
+        "service_lport": _service("fd.lport"),
+        "service_rport": _service("fd.rport"),
+        "dev_major": number_of("(fd.dev >> 8) & 4095"),
+        "dev_minor": number_of("(fd.dev & 255) | ((fd.dev >> 12) & 1048320)"),
+        "mount": _mount(_MOUNT_PARTS),
+        "mount_source": _mount(("source",), "dest"),
+        "mount_dest": _mount(("dest",)),
+        "mount_mode": _mount(("mode",)),
+        "mount_rdwr": _mount(("rdwr",)),
+        "mount_propagation": _mount(("propagation",)),
+        "container_start_ts": number_of(
+            "CASE WHEN container.id IS DISTINCT FROM 'host' THEN proc.pidns_init_start_ts END"
+        ),
+        "label": _item("container.labels", ",", ":"),
+        "pod_label": _item("k8s.pod.labels", ",", ":"),
+    }
+)
+"""Functions by the name that `fields.tsv` gives them."""

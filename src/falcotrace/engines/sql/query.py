@@ -1,0 +1,129 @@
+"""A rule as one readable query over captures, and its condition alone.
+
+In: rules of a plan, and the path of a capture. Out: SQL text, or the expression behind it. Queries
+are run elsewhere.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from falcotrace.engines.sql import build
+from falcotrace.engines.sql.condition import truth_sql, where_sql
+from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.operands import operand_sql
+from falcotrace.engines.sql.printer import LINE_WIDTH, print_sql
+from falcotrace.engines.sql.values import Ends, Missing
+from falcotrace.errors import UnsupportedError, escape_controls
+from falcotrace.events.fields import Storage
+from falcotrace.rules.plan import (
+    FieldOperand,
+    Formula,
+    Operand,
+    RulePlan,
+    TemplateField,
+    iter_atoms,
+    iter_fields,
+)
+
+_SHOWN_ANYWAY = frozenset({"evt.num", "evt.time", "evt.datetime", "evt.rawtime", "evt.outputtime"})
+"""Fields of outputs that say what the first two columns say."""
+
+
+def rule_sql(rule: RulePlan, capture: str = "capture.parquet", dialect: str = "duckdb") -> str:
+    """Print a rule as a query that a person can read and paste into a notebook.
+
+    Args:
+        rule: a rule of a plan.
+        capture: the capture's path, as the query names it; a pattern reads several.
+        dialect: of the SQL; `duckdb`.
+
+    Raises:
+        UnsupportedError: the dialect cannot express the rule; says what.
+    """
+    context = Context((capture,), rule.event_names)
+    columns: list[exp.Expr] = [
+        build.column("evt.num"),
+        exp.alias_(build.call("make_timestamp_ns", build.column("evt.time")), "time"),
+    ]
+    hidden: list[str] = []
+    for text, operand in _shown_operands(rule).items():
+        try:
+            value = operand_sql(operand, context)
+        except UnsupportedError as error:
+            hidden.append(f"Not shown: {error.what}.")
+            continue
+        if isinstance(value, Missing):
+            hidden.append(f"Not shown: {value.reason}.")
+        elif not isinstance(value, Ends):
+            columns.append(exp.alias_(value.expression.copy(), build.quoted(text)))
+    query = print_sql(_select(rule, context, columns), dialect)
+    remarks = [*_description(rule), *_never(rule), *hidden]
+    return "\n".join([*(f"-- {line}" for line in _wrapped(remarks)), query]) + "\n"
+
+
+def condition_sql(formula: Formula, dialect: str = "duckdb") -> str:
+    """Print a condition as an expression that is true or false and never NULL.
+
+    Raises:
+        UnsupportedError: the dialect cannot express the condition; says what.
+    """
+    return print_sql(truth_sql(formula, Context()), dialect)
+
+
+def matches_sql(rule: RulePlan, captures: Sequence[str], dialect: str = "duckdb") -> str:
+    """Print the query for nothing but `evt.num` of a rule's matches, in order.
+
+    Raises:
+        UnsupportedError: the dialect cannot express the rule; says what.
+    """
+    context = Context(tuple(captures), rule.event_names)
+    return print_sql(_select(rule, context, [build.column("evt.num")]), dialect)
+
+
+def _select(rule: RulePlan, context: Context, columns: Sequence[exp.Expr]) -> exp.Expr:
+    conditions = [where_sql(rule.condition, context)]
+    if rule.event_names is not None:
+        conditions.insert(0, Context().is_event(rule.event_names))
+    where = build.all_of(conditions)
+    query = exp.Select(
+        expressions=list(columns),
+        from_=exp.From(this=context.table(rule.name)),
+        order=exp.Order(expressions=[exp.Ordered(this=build.column("evt.num"))]),
+    )
+    if not (isinstance(where, exp.Boolean) and where.this):
+        query.set("where", exp.Where(this=where))
+    return query
+
+
+def _shown_operands(rule: RulePlan) -> dict[str, Operand]:
+    """What the output prints, by its name there."""
+    return {
+        part.text: part.operand
+        for part in rule.output.parts
+        if isinstance(part, TemplateField) and part.text not in _SHOWN_ANYWAY
+    }
+
+
+def _description(rule: RulePlan) -> list[str]:
+    return [f"{rule.name} ({rule.priority.title})", " ".join(rule.description.split())]
+
+
+def _never(rule: RulePlan) -> list[str]:
+    """Fields of the condition that never have a value: their checks are left out as false."""
+    fields: dict[FieldOperand, None] = {}
+    for atom in iter_atoms(rule.condition):
+        for operand in (atom.left, atom.right):
+            if operand is not None:
+                fields.update(dict.fromkeys(iter_fields(operand)))
+    names = sorted({field.text for field in fields if field.field.storage is Storage.NEVER})
+    return [f"Checks of {name} are false: it never has a value in a capture." for name in names]
+
+
+def _wrapped(paragraphs: Sequence[str]) -> list[str]:
+    return [
+        line
+        for paragraph in paragraphs
+        for line in textwrap.wrap(escape_controls(paragraph), LINE_WIDTH - 3)
+    ]
