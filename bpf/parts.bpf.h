@@ -122,12 +122,13 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 static __always_inline u64 read_counter(struct mm_struct *mm, u32 which)
 {
 	struct mm_struct___old *old = (void *)mm;
-	s64 pages;
+	void *at = &mm->rss_stat;
+	s64 pages = 0;
 
 	if (bpf_core_field_exists(old->rss_stat.count))
-		pages = BPF_CORE_READ(old, rss_stat.count[which]);
-	else
-		pages = BPF_CORE_READ(mm, rss_stat[which].count);
+		bpf_probe_read_kernel(&pages, sizeof(pages), (s64 *)&old->rss_stat.count + which);
+	else /* an array, whose elements' size is the running kernel's */
+		pages = BPF_CORE_READ((struct percpu_counter *)(at + which * bpf_core_type_size(struct percpu_counter)), count);
 	return pages > 0 ? pages : 0;
 }
 

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import functools
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Mapping
@@ -168,7 +169,12 @@ class BpfObject:
 
     def set_setting(self, name: str, value: bytes) -> None:
         """Give a constant of the programs its value; only before `load()`."""
-        self._variable(".rodata", name, len(value))[:] = value
+        offset, length = self._symbols[".rodata"][name]
+        total = ctypes.c_size_t()
+        start = _library().bpf_map__initial_value(self._map(".rodata"), ctypes.byref(total))
+        if not start or len(value) != length or offset + length > total.value:
+            raise RecordError(f"the setting {name} does not take {len(value)} bytes")
+        ctypes.memmove(start + offset, value, length)
 
     def set_max_entries(self, map_name: str, count: int) -> None:
         """Set a map's size; only before `load()`."""
@@ -249,14 +255,14 @@ class BpfObject:
         return values.raw
 
     def read_variable(self, name: str) -> int:
-        """Return a global variable's value (not a constant's)."""
-        size = self._symbols[".bss"][name][1]
-        return int.from_bytes(bytes(self._variable(".bss", name, size)), "little")
+        """Return a global variable's value (not a constant's); only after `load()`."""
+        offset, length = self._symbols[".bss"][name]
+        return int.from_bytes(self._globals[offset : offset + length], "little")
 
     def write_variable(self, name: str, value: int) -> None:
-        """Set a global variable; running programs see it at once."""
-        size = self._symbols[".bss"][name][1]
-        self._variable(".bss", name, size)[:] = value.to_bytes(size, "little")
+        """Set a global variable; running programs see it at once. Only after `load()`."""
+        offset, length = self._symbols[".bss"][name]
+        self._globals[offset : offset + length] = value.to_bytes(length, "little")
 
     def close(self) -> None:
         """Detach and free everything."""
@@ -277,15 +283,10 @@ class BpfObject:
             raise self._error(f"the BPF object has no program {name}", errno.ENOENT)
         return int(found) if found else None
 
-    def _variable(self, section: str, name: str, size: int) -> memoryview:
-        offset, length = self._symbols[section][name]
-        if size != length:
-            raise RecordError(f"{name} takes {length} bytes, not {size}")
-        total = ctypes.c_size_t()
-        start = _library().bpf_map__initial_value(self._map(section), ctypes.byref(total))
-        if not start or offset + length > total.value:
-            raise self._error(f"cannot reach {section}", ctypes.get_errno())
-        return memoryview((ctypes.c_char * length).from_address(start + offset)).cast("B")
+    @functools.cached_property
+    def _globals(self) -> mmap.mmap:
+        size = max(offset + length for offset, length in self._symbols[".bss"].values())
+        return mmap.mmap(self.map_fd(".bss"), size)
 
     def _error(self, message: str, number: int) -> RecordError:
         return RecordError(f"{message}: {os.strerror(number)}", explain(number), number)
