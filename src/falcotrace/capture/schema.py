@@ -76,15 +76,21 @@ def nest(columns: Mapping[str, pa.Array], rows: int, schema: pa.Schema) -> pa.Re
     unknown = columns.keys() - COLUMNS.keys()
     if unknown:
         raise KeyError(f"no column is called {min(unknown)!r}")
-    arrays = [_nest_field(field, field.name, columns, rows) for field in schema]
+    nulls = {kind: pa.nulls(rows, kind) for kind in {*_TYPES.values(), *_DICTIONARY_TYPES.values()}}
+    arrays = [_nest_field(field, field.name, columns, nulls) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _nest_field(field: pa.Field, path: str, columns: Mapping[str, pa.Array], rows: int) -> pa.Array:
+def _nest_field(
+    field: pa.Field,
+    path: str,
+    columns: Mapping[str, pa.Array],
+    nulls: Mapping[pa.DataType, pa.Array],
+) -> pa.Array:
     if not pa.types.is_struct(field.type):
         array = columns.get(path)
         if array is None:
-            return pa.nulls(rows, field.type)
+            return nulls[field.type]
         return array if array.type == field.type else array.cast(field.type)
-    children = [_nest_field(child, f"{path}.{child.name}", columns, rows) for child in field.type]
+    children = [_nest_field(child, f"{path}.{child.name}", columns, nulls) for child in field.type]
     return pa.StructArray.from_arrays(children, fields=list(field.type))

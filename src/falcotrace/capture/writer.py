@@ -92,18 +92,22 @@ class CaptureWriter:
             processes: `proc.key` and any process columns, one row for each key in `events` at
                 least.
 
-        Row groups must follow each other in `evt.num`; rows inside one may come in any order.
+        Row groups must follow each other in `evt.num`; rows inside one may come in any order, but
+        those that are sorted by `proc.key` and `evt.num` need not be sorted here.
         """
         rows = len(events["evt.num"])
         if rows == 0:
             return
         keys = np.asarray(events[KEY])
         numbers = np.asarray(events["evt.num"])
-        order = np.lexsort((numbers, keys))
-        taken = pa.array(order)
-        columns = {path: array.take(taken) for path, array in events.items()}
+        columns = dict(events)
+        if not _is_sorted(keys, numbers):
+            order = np.lexsort((numbers, keys))
+            keys = keys[order]
+            taken = pa.array(order)
+            columns = {path: array.take(taken) for path, array in events.items()}
         present = select_processes(processes, keys)
-        index = np.searchsorted(np.asarray(present[KEY]), keys[order])
+        index = np.searchsorted(np.asarray(present[KEY]), keys)
         columns.update(process_columns(present, index))
         batch = nest(columns, rows, dictionary_schema())
         self._writer.write_batch(batch, row_group_size=rows)
@@ -147,6 +151,12 @@ class CaptureWriter:
                 process_count=present.num_rows,
             )
         )
+
+
+def _is_sorted(keys: np.ndarray, numbers: np.ndarray) -> bool:
+    """Whether rows are in the order of the file: by process state, then by number."""
+    steps = np.diff(keys)
+    return bool((steps >= 0).all() and (np.diff(numbers)[steps == 0] > 0).all())
 
 
 def select_processes(processes: pa.Table, keys: np.ndarray) -> pa.Table:

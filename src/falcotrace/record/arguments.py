@@ -23,6 +23,7 @@ from falcotrace.events.numbers import condition_text
 from falcotrace.events.text import to_text
 from falcotrace.record.call import CallEvents
 from falcotrace.record.columns import Columns
+from falcotrace.record.distinct import distinct
 from falcotrace.record.layout import PartKind
 
 _SIGNED_BITS = {"INT8": 8, "INT16": 16, "INT32": 32, "FD": 32, "PID": 32, "ERRNO": 64}
@@ -156,8 +157,8 @@ def put_numbers(
     if param.type == "FD":
         _put_descriptors(event, param, values, valid, call, columns)
         return
-    distinct, indices = np.unique(values, return_inverse=True)
-    texts = [_text(param, number, call) for number in distinct.tolist()]
+    found, indices = distinct(values)
+    texts = [_text(param, number, call) for number in found.tolist()]
     columns.put_texts(plain, call.rows[valid], texts, indices[valid])
 
 
@@ -180,8 +181,8 @@ def _put_descriptors(
 ) -> None:
     """Descriptors show the file behind them where the sample tells it, else their number."""
     files = call.file_texts(np.where(numbers >= 0, _files_of(event, param, call), 0))
-    distinct, indices = np.unique(numbers, return_inverse=True)
-    texts = call.codes([condition_text(param, number) for number in distinct.tolist()])[indices]
+    found, indices = distinct(numbers)
+    texts = call.codes([condition_text(param, number) for number in found.tolist()])[indices]
     codes = np.where(files >= 0, files, texts)
     columns.put_codes(f"evt.arg.{param.name}", call.rows[valid], codes[valid])
 
@@ -258,14 +259,14 @@ def _falco_numbers(
     table = FLAG_TABLES.get(param.extra)
     if table is None or param.type == "MODE":
         return values
-    distinct, indices = np.unique(values, return_inverse=True)
+    found, indices = distinct(values)
     if table is _OPEN_FLAGS:
-        falco = np.array([open_flags(int(v)) for v in distinct.tolist()], np.int64)[indices]
+        falco = np.array([open_flags(int(v)) for v in found.tolist()], np.int64)[indices]
         return falco | _open_result_bits(call) if event.name in OPEN_EVENTS else falco
     if event.name in {"execve", "execveat"}:
         return values
     translate = table.enum_from_linux if param.type.startswith("ENUM") else table.flags_from_linux
-    return np.array([translate(int(v)) for v in distinct.tolist()], np.int64)[indices]
+    return np.array([translate(int(v)) for v in found.tolist()], np.int64)[indices]
 
 
 def open_flags(native: int) -> int:
@@ -349,6 +350,6 @@ def _put_file(param: Param, what: str, call: CallEvents, columns: Columns) -> No
     raw = f"evt.rawarg.{param.name}"
     if raw in COLUMNS:
         columns.put_numbers(raw, call.rows, values, valid)
-    distinct, indices = np.unique(values, return_inverse=True)
-    texts = [condition_text(param, int(number)) for number in distinct.tolist()]
+    found, indices = distinct(values)
+    texts = [condition_text(param, int(number)) for number in found.tolist()]
     columns.put_texts(f"evt.arg.{param.name}", call.rows[valid], texts, indices[valid])

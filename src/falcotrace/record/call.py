@@ -15,6 +15,7 @@ from falcotrace.events.paths import join_path
 from falcotrace.events.text import to_bytes
 from falcotrace.record.accounts import NO_NAME, UNSET_ID, Accounts
 from falcotrace.record.files import OpenFiles
+from falcotrace.record.distinct import distinct
 from falcotrace.record.layout import BACKLOG, USAGE, PartFlag, PartKind
 from falcotrace.record.processes import Processes, State
 from falcotrace.record.samples import gather
@@ -181,11 +182,11 @@ class CallEvents:
             ids = self.directory_ids(slot)
             bases = np.where(ids > 0, self._known.files.names[ids], bases)
         pairs = bases.astype(np.int64) << 32 | given.astype(np.int64) & 0xFFFFFFFF
-        distinct, indices = np.unique(pairs, return_inverse=True)
+        found, indices = distinct(pairs)
         codes = np.fromiter(
-            (self._join(pair >> 32, _code(pair & 0xFFFFFFFF)) for pair in distinct.tolist()),
+            (self._join(pair >> 32, _code(pair & 0xFFFFFFFF)) for pair in found.tolist()),
             np.int32,
-            len(distinct),
+            len(found),
         )
         return codes[indices]
 
@@ -205,9 +206,9 @@ class CallEvents:
     @cached_property
     def _states(self) -> tuple[list[State | None], np.ndarray]:
         """The distinct states behind the events, and which one each event has."""
-        distinct, indices = np.unique(self._fixed["process_id"], return_inverse=True)
+        found, indices = distinct(self._fixed["process_id"])
         states = self._known.processes.states
-        return [states.get(number) for number in distinct.tolist()], indices
+        return [states.get(number) for number in found.tolist()], indices
 
     def _working_directories(self) -> np.ndarray:
         states, indices = self._states
@@ -224,16 +225,16 @@ class CallEvents:
 
     def file_numbers(self, member: str) -> tuple[np.ndarray, np.ndarray]:
         """A number of the file behind each event's descriptor."""
-        distinct, indices = np.unique(self.file_ids, return_inverse=True)
-        files = [self._known.files[number] for number in distinct.tolist()]
+        found, indices = distinct(self.file_ids)
+        files = [self._known.files[number] for number in found.tolist()]
         values = np.array([getattr(file, member) if file else 0 for file in files], np.uint64)
         valid = np.array([file is not None for file in files], np.bool_)
         return values[indices], valid[indices] | (self.file_ids == 0)
 
     def file_flags(self, *members: str) -> list[np.ndarray]:
         """Truths about the file behind each event's descriptor; false without one."""
-        distinct, indices = np.unique(self.file_ids, return_inverse=True)
-        files = [self._known.files[number] for number in distinct.tolist()]
+        found, indices = distinct(self.file_ids)
+        files = [self._known.files[number] for number in found.tolist()]
         return [
             np.array([bool(file) and getattr(file, member) for file in files], np.bool_)[indices]
             for member in members
@@ -261,8 +262,8 @@ class CallEvents:
 
     def file_texts(self, ids: np.ndarray) -> np.ndarray:
         """Codes of files as descriptors show them: `<f>/etc/passwd`; MISSING for 0."""
-        distinct, indices = np.unique(ids, return_inverse=True)
-        texts = [self._known.files.descriptor_text(number) for number in distinct.tolist()]
+        found, indices = distinct(ids)
+        texts = [self._known.files.descriptor_text(number) for number in found.tolist()]
         return self._known.pool.codes(texts)[indices]
 
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:

@@ -12,36 +12,40 @@ import pyarrow as pa
 from falcotrace.capture.schema import flat_type
 from falcotrace.record.text_pool import MISSING, TextPool
 
-Rows = np.ndarray | slice
-"""Which rows: indices, or a slice."""
-
 
 class Columns:
-    """The columns of `row_count` events."""
+    """The columns of `row_count` events.
 
-    def __init__(self, row_count: int, pool: TextPool) -> None:
+    Args:
+        row_count: how many.
+        pool: where codes of texts come from.
+        places: for each event its place in the result.
+    """
+
+    def __init__(self, row_count: int, pool: TextPool, places: np.ndarray) -> None:
         self.row_count = row_count
         self._pool = pool
+        self._places = places
         self._codes: dict[str, np.ndarray] = {}
         self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._bytes: dict[str, list[bytes | None]] = {}
 
-    def put_codes(self, path: str, rows: Rows, codes: np.ndarray | int) -> None:
+    def put_codes(self, path: str, rows: np.ndarray, codes: np.ndarray | int) -> None:
         """Set texts by their code in the pool."""
         column = self._codes.get(path)
         if column is None:
             column = self._codes[path] = np.full(self.row_count, MISSING, np.int32)
-        column[rows] = codes
+        column[self._places[rows]] = codes
 
     def put_texts(
-        self, path: str, rows: Rows, distinct: Sequence[str | None], indices: np.ndarray
+        self, path: str, rows: np.ndarray, distinct: Sequence[str | None], indices: np.ndarray
     ) -> None:
         """Set texts given the distinct ones and, for each row, which one it is."""
         if len(distinct):
             self.put_codes(path, rows, self._pool.codes(distinct)[indices])
 
     def put_numbers(
-        self, path: str, rows: Rows, values: np.ndarray | int, valid: np.ndarray | None = None
+        self, path: str, rows: np.ndarray, values: np.ndarray | int, valid: np.ndarray | None = None
     ) -> None:
         """Set numbers or truths; `valid` says which of them are values."""
         column = self._numbers.get(path)
@@ -50,8 +54,9 @@ class Columns:
             kind = np.bool_ if pa.types.is_boolean(data_type) else data_type.to_pandas_dtype()
             column = (np.zeros(self.row_count, kind), np.zeros(self.row_count, np.bool_))
             self._numbers[path] = column
-        column[0][rows] = values
-        column[1][rows] = True if valid is None else valid
+        places = self._places[rows]
+        column[0][places] = values
+        column[1][places] = True if valid is None else valid
 
     def put_bytes(
         self, path: str, rows: np.ndarray, distinct: Sequence[bytes | None], indices: np.ndarray
@@ -60,7 +65,7 @@ class Columns:
         column = self._bytes.get(path)
         if column is None:
             column = self._bytes[path] = [None] * self.row_count
-        for row, index in zip(rows.tolist(), indices.tolist(), strict=True):
+        for row, index in zip(self._places[rows].tolist(), indices.tolist(), strict=True):
             column[row] = distinct[index]
 
     def arrow(self) -> dict[str, pa.Array]:

@@ -16,6 +16,7 @@ from falcotrace.record.arguments import directory_slot, own_descriptor, sources
 from falcotrace.record.call import CallEvents, Known, MergedEvents
 from falcotrace.record.columns import Columns
 from falcotrace.record.files import Endpoint, OpenFile
+from falcotrace.record.distinct import distinct
 from falcotrace.record.layout import PartKind, Role
 from falcotrace.record.text_pool import MISSING
 
@@ -81,8 +82,8 @@ def _name_files(
 
 
 def _merged(codes: np.ndarray, known: Known) -> np.ndarray:
-    distinct, indices = np.unique(codes, return_inverse=True)
-    texts = [merge_slashes(known.pool[code]) for code in distinct.tolist()]
+    found, indices = distinct(codes)
+    texts = [merge_slashes(known.pool[code]) for code in found.tolist()]
     return known.pool.codes(texts)[indices]
 
 
@@ -101,8 +102,8 @@ def put_descriptor_columns(
     """Fill `fd.*` of all events of one call that is about a descriptor."""
     numbers, file_ids = _descriptor(event, call)
     columns.put_numbers("fd.num", call.rows, numbers)
-    distinct, indices = np.unique(file_ids, return_inverse=True)
-    files = [known.files[number] for number in distinct.tolist()]
+    found, indices = distinct(file_ids)
+    files = [known.files[number] for number in found.tolist()]
     has_file = np.array([file is not None for file in files], np.bool_)[indices]
     rows = call.rows[has_file]
     _put_names(event, call, file_ids, has_file, known, columns)

@@ -22,6 +22,7 @@ from falcotrace.record.descriptors import (
     put_descriptor_columns,
 )
 from falcotrace.record.exits import put_exits
+from falcotrace.record.distinct import distinct
 from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
 from falcotrace.record.samples import SampleBlock
 from falcotrace.record.syscalls import syscalls_by_number
@@ -117,11 +118,12 @@ def event_columns(
         boot_to_epoch_ns: added to times since boot.
     """
     count = len(events.fixed)
-    columns = Columns(count, known.pool)
+    keys = known.processes.keys_at(events.fixed["process_id"], events.position)
+    columns = Columns(count, known.pool, _file_order(keys))
     numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
     name_opened_files(events, known, numbers_by_name)
     events = replace(events, first_use=first_uses(events, known))
-    _put_common(events, known, columns, first_num, boot_to_epoch_ns)
+    _put_common(events, known, columns, keys, first_num, boot_to_epoch_ns)
     order = np.argsort(events.fixed["nr"], kind="stable")
     numbers, starts = np.unique(events.fixed["nr"][order], return_index=True)
     bounds = [*starts.tolist(), count]
@@ -134,10 +136,26 @@ def event_columns(
     return columns.arrow()
 
 
+def _file_order(keys: np.ndarray) -> np.ndarray:
+    """Where each event stands in the row group: sorted by process state, then as they came."""
+    found, places = distinct(keys)
+    # Stable sorts of 16-bit integers are radix sorts.
+    small = places.astype(np.uint16) if len(found) <= 1 << 16 else places
+    order = np.argsort(small, kind="stable")
+    place = np.empty(len(keys), np.int64)
+    place[order] = np.arange(len(keys))
+    return place
+
+
 def _put_common(
-    events: MergedEvents, known: Known, columns: Columns, first_num: int, boot_to_epoch_ns: int
+    events: MergedEvents,
+    known: Known,
+    columns: Columns,
+    keys: np.ndarray,
+    first_num: int,
+    boot_to_epoch_ns: int,
 ) -> None:
-    every = slice(None)
+    every = np.arange(len(keys))
     fixed = events.fixed
     columns.put_numbers("evt.num", every, np.arange(first_num, first_num + len(fixed)))
     times = fixed["ts_ns"].astype(np.int64) + boot_to_epoch_ns
@@ -145,10 +163,9 @@ def _put_common(
     columns.put_numbers("evt.cpu", every, fixed["cpu"])
     columns.put_numbers("evt.compat", every, fixed["flags"] & HeaderFlag.COMPAT != 0)
     process_ids = fixed["process_id"]
-    keys = known.processes.keys_at(process_ids, events.position)
     columns.put_numbers("proc.key", every, keys)
-    distinct, indices = np.unique(process_ids, return_inverse=True)
-    states = [known.processes.states.get(number) for number in distinct.tolist()]
+    found, indices = distinct(process_ids)
+    states = [known.processes.states.get(number) for number in found.tolist()]
     for path, member in (("thread.tid", "tid"), ("thread.vtid", "vtid")):
         values = np.array([state[member] if state else 0 for state in states], np.int64)
         valid = np.array([state is not None for state in states], np.bool_)
@@ -169,8 +186,8 @@ def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> 
         return
     results = call.results
     columns.put_numbers("evt.rawres", call.rows, results)
-    distinct, indices = np.unique(np.minimum(results, 0), return_inverse=True)
-    texts = [result_text(result) for result in distinct.tolist()]
+    found, indices = distinct(np.minimum(results, 0))
+    texts = [result_text(result) for result in found.tolist()]
     columns.put_texts("evt.res", call.rows, texts, indices)
     put_arguments(event, call, columns)
     if event.name in FD_EVENTS:

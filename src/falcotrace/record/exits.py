@@ -5,6 +5,7 @@ import numpy as np
 from falcotrace.events.numbers import errno_text, signal_text
 from falcotrace.record.call import Known, MergedEvents
 from falcotrace.record.columns import Columns
+from falcotrace.record.distinct import distinct
 
 _CORE_DUMPED = 0x80
 _SIGNAL_BITS = 0x7F
@@ -23,20 +24,20 @@ def put_exits(events: MergedEvents, rows: np.ndarray, known: Known, columns: Col
     core = status & _CORE_DUMPED != 0
     for name, values in (("status", status), ("ret", result)):
         columns.put_numbers(f"evt.rawarg.{name}", rows, values)
-        distinct, indices = np.unique(values, return_inverse=True)
-        texts = [errno_text(number) or str(number) for number in distinct.tolist()]
+        found, indices = distinct(values)
+        texts = [errno_text(number) or str(number) for number in found.tolist()]
         columns.put_texts(f"evt.arg.{name}", rows, texts, indices)
     columns.put_numbers("evt.rawarg.sig", rows, signal_number)
-    distinct, indices = np.unique(signal_number, return_inverse=True)
-    texts = [signal_text(number) or str(number) for number in distinct.tolist()]
+    found, indices = distinct(signal_number)
+    texts = [signal_text(number) or str(number) for number in found.tolist()]
     columns.put_texts("evt.arg.sig", rows, texts, indices)
     columns.put_numbers("evt.arg.core", rows, core)
     reaper = events.fixed["args"][rows, 1].astype(np.int64)
     columns.put_numbers("evt.rawarg.reaper_tid", rows, reaper)
-    distinct, indices = np.unique(reaper, return_inverse=True)
-    faces = [known.processes.face_of_pid(number) for number in distinct.tolist()]
+    found, indices = distinct(reaper)
+    faces = [known.processes.face_of_pid(number) for number in found.tolist()]
     names = [
         face.name if face else str(number)
-        for face, number in zip(faces, distinct.tolist(), strict=True)
+        for face, number in zip(faces, found.tolist(), strict=True)
     ]
     columns.put_texts("evt.arg.reaper_tid", rows, names, indices)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from falcotrace.events.text import to_text
+from falcotrace.record.distinct import distinct
 
 MISSING = -1
 """The code of no text."""
@@ -54,8 +55,8 @@ class TextPool:
             starts: byte offsets.
             lengths: bytes; a string ends at its first NUL all the same.
         """
-        distinct, indices = distinct_bytes(data, starts, lengths)
-        codes = self.codes([to_text(raw.split(b"\0", 1)[0]) for raw in distinct])
+        found, indices = distinct_bytes(data, starts, lengths)
+        codes = self.codes([to_text(raw.split(b"\0", 1)[0]) for raw in found])
         return codes[indices]
 
     def texts(self, codes: np.ndarray) -> list[str | None]:
@@ -64,10 +65,10 @@ class TextPool:
 
     def arrow(self, codes: np.ndarray) -> pa.DictionaryArray:
         """A dictionary array of codes, with only the texts that occur."""
-        distinct, inverse = np.unique(codes, return_inverse=True)
-        has_missing = distinct.size > 0 and distinct[0] < 0
-        texts = [self._texts[code] for code in distinct[int(has_missing) :].tolist()]
-        indices = inverse.astype(np.int32) - int(has_missing)
+        found, places = distinct(codes)
+        has_missing = found.size > 0 and found[0] < 0
+        texts = [self._texts[code] for code in found[int(has_missing) :].tolist()]
+        indices = places.astype(np.int32) - np.int32(has_missing)
         mask = indices < 0 if has_missing else None
         return pa.DictionaryArray.from_arrays(
             pa.array(indices, mask=mask), pa.array(texts, pa.string())
