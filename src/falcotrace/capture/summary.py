@@ -77,7 +77,9 @@ def describe_losses(losses: Losses) -> str:
         text = f"none of {losses.made_count:,} events"
     else:
         share = 100 * losses.lost_count / max(1, losses.made_count)
-        causes = ", ".join(f"{cause} {count:,}" for cause, count in losses.by_cause.items() if count)
+        causes = ", ".join(
+            f"{cause} {count:,}" for cause, count in losses.by_cause.items() if count
+        )
         text = f"{losses.lost_count:,} of {losses.made_count:,} events ({share:.2f} %): {causes}"
     missed = ", ".join(f"{what} {count:,}" for what, count in losses.incomplete.items() if count)
     return f"{text}; incomplete: {missed}" if missed else text

@@ -96,5 +96,3 @@ class Drain:
             self._backlog.size_bytes += size
         self.taken_count += len(own)
         return size
-
-
