@@ -5,6 +5,7 @@ In: flat event columns that carry `proc.key`, and a table with one row for each 
     each row group. The writer knows nothing about where events come from.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +77,17 @@ class CaptureWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._file.closed:
+            return
+        # Nobody called `close`: what was written stays readable as Parquet, but is no capture.
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._writer.close()
         self._file.close()
+
+    @property
+    def row_group_count(self) -> int:
+        """Row groups written so far."""
+        return len(self._entries)
 
     @property
     def bytes_written(self) -> int:

@@ -90,7 +90,7 @@ def record_host(
         try:
             return _record(options, writer, started_ns, on_progress)
         except BaseException:
-            if not writer.bytes_written:
+            if not writer.row_group_count:
                 options.output.unlink(missing_ok=True)
             raise
 

@@ -1,0 +1,5 @@
+"""`python -m falcotrace`."""
+
+from falcotrace.cli import main
+
+main()
