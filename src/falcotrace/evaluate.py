@@ -20,6 +20,7 @@ from falcotrace.engines.vectors import (
     Rows,
     TextVector,
     Vector,
+    encoded_vector,
     text_vector,
 )
 from falcotrace.events.operators import Multiplicity, ValueKind, kind_of
@@ -87,7 +88,8 @@ def _values(operand: FieldOperand, values: Sequence[object]) -> TextVector | Num
     if kind in {ValueKind.NUMBER, ValueKind.BOOL}:
         return _numbers(operand, values)
     if kind is ValueKind.BYTES:
-        return text_vector(pa.array([_as_bytes(operand, value) for value in values], pa.binary()))
+        raw = pa.array([_as_bytes(operand, value) for value in values], pa.binary())
+        return encoded_vector(raw)
     return text_vector([_as_text(operand, value) for value in values])
 
 

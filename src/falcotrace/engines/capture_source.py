@@ -6,7 +6,6 @@ the row group's table of process states and are never decoded from the events.
 """
 
 import threading
-from collections.abc import Collection
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -62,22 +61,15 @@ class RowGroupSource:
     Args:
         capture: an open capture; its file is read under a lock of its own.
         index: the row group.
-        expected: columns that will be needed for certain; decoded together with the first.
     """
 
-    def __init__(self, capture: Capture, index: int, expected: Collection[str] = ()) -> None:
+    def __init__(self, capture: Capture, index: int) -> None:
         self._capture = capture
         self._index = index
-        self._expected = tuple(expected)
         self._columns: dict[str, Vector] = {}
         self._process_columns: dict[str, Vector] = {}
         self._table: pa.Table | None = None
         self._places: Codes | None = None
-
-    @property
-    def decoded(self) -> Collection[str]:
-        """The event columns that were asked for."""
-        return self._columns.keys()
 
     def field(self, operand: FieldOperand, rows: Rows) -> Vector:
         """The values of a field for some rows of the row group."""
@@ -93,13 +85,10 @@ class RowGroupSource:
         """A column of the events."""
         found = self._columns.get(path)
         if found is None:
-            expected = [name for name in self._expected if name not in self._columns]
-            self._expected = ()
+            # One column at a time: reading several leaves of a struct together costs more.
             with _lock_of(self._capture):
-                arrays = self._capture.read(self._index, list(dict.fromkeys((path, *expected))))
-            for name, array in arrays.items():
-                self._columns[name] = vector_from_arrow(array)
-            found = self._columns[path]
+                array = self._capture.read(self._index, [path])[path]
+            found = self._columns[path] = vector_from_arrow(array)
         return found
 
     def integers(self, path: str) -> Integers:
@@ -129,10 +118,8 @@ class RowGroupSource:
         """A column of the process states; behind them stands a row without values."""
         found = self._process_columns.get(path)
         if found is None:
-            column = self._processes[path].combine_chunks()
-            if isinstance(column, pa.ChunkedArray):
-                column = pa.concat_arrays(column.chunks)
-            array = pa.concat_arrays([column, pa.nulls(1, column.type)])
+            column = self._processes[path]
+            array = pa.concat_arrays([*column.chunks, pa.nulls(1, column.type)])
             found = self._process_columns[path] = vector_from_arrow(array)
         return found
 
@@ -146,7 +133,9 @@ class RowGroupSource:
     def _find_places(self) -> Codes:
         keys = self.column(PROCESS_KEY)
         assert isinstance(keys, NumberVector)
-        known = self._processes[PROCESS_KEY].to_numpy()
+        of_states = self.process_column(PROCESS_KEY)
+        assert isinstance(of_states, NumberVector)
+        known = of_states.values[:-1]
         # Rows are sorted by process, so there are few runs, and only those have to be searched.
         starts = np.flatnonzero(np.diff(keys.values, prepend=~keys.values[:1]))
         of_runs = keys.values[starts]

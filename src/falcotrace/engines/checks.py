@@ -26,6 +26,8 @@ from falcotrace.engines.vectors import (
     NumberVector,
     TextVector,
     Vector,
+    arrow_bytes,
+    arrow_texts,
 )
 from falcotrace.events.operators import Multiplicity, Operator, ValueKind, kind_of
 from falcotrace.events.text import to_bytes
@@ -137,7 +139,7 @@ def _match_any(atom: Atom, literals: tuple[Value, ...], values: pa.Array) -> Boo
     if kind is ValueKind.ADDRESS:
         return match_addresses(values, literals)
     raw = pa.types.is_binary(values.type)
-    texts = pa.array([_as_bytes(x) if raw else str(x) for x in literals], values.type)
+    texts = arrow_bytes(map(_as_bytes, literals)) if raw else arrow_texts(map(str, literals))
     truth: Bools = pc.is_in(values, value_set=texts).to_numpy(zero_copy_only=False)
     return truth
 

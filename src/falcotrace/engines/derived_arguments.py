@@ -32,6 +32,7 @@ from falcotrace.engines.vectors import (
     Rows,
     TextVector,
     Vector,
+    arrow_texts,
     constant_vector,
     missing_vector,
 )
@@ -110,9 +111,7 @@ def as_texts(vector: Vector, form: str) -> TextVector:
         return number_texts(vector, lambda value: format_number(value, form))
     assert isinstance(vector, TextVector)
     if pa.types.is_binary(vector.domain.values.type):
-        return map_values(
-            vector, lambda values: pa.array(map(printable, values.to_pylist()), pa.string())
-        )
+        return map_values(vector, lambda values: arrow_texts(map(printable, values.to_pylist())))
     return vector
 
 
@@ -206,9 +205,7 @@ def _abspath(inputs: Inputs) -> Vector:
     paths = _by_event(inputs, names, lambda given, name: given.texts(f"evt.arg.{name}"))
     paths = keep_where(paths, opened | ~inputs.events(("open_by_handle_at",)))
     paths = keep_where(paths, ~is_among(paths, ("",)))
-    return map_values(
-        paths, lambda values: pa.array(map(absolute_path, values.to_pylist()), pa.string())
-    )
+    return map_values(paths, lambda values: arrow_texts(map(absolute_path, values.to_pylist())))
 
 
 def absolute_path(path: str) -> str:

@@ -22,6 +22,7 @@ from falcotrace.engines.vectors import (
     NumberVector,
     TextVector,
     Vector,
+    arrow_texts,
 )
 
 
@@ -69,7 +70,7 @@ DerivedFunction = Callable[[Inputs], Vector]
 
 def is_among(vector: TextVector, names: Collection[str]) -> Bools:
     """Which rows have one of some texts."""
-    wanted = pa.array(names, pa.string())
+    wanted = arrow_texts(names)
 
     def look_up(domain: Domain) -> Bools:
         found = pc.is_in(domain.values, value_set=wanted).to_numpy(zero_copy_only=False)
@@ -94,7 +95,7 @@ def map_texts(
 
     key = ("map", tuple(names.items()), default)
     codes = vector.domain.table(key, renumber).take(vector.codes)
-    return TextVector(Domain(pa.array(outcomes, pa.string())), codes)
+    return TextVector(Domain(arrow_texts(outcomes)), codes)
 
 
 def map_values(vector: TextVector, function: Callable[[pa.Array], pa.Array]) -> TextVector:
@@ -142,7 +143,7 @@ def both_present(first: NumberVector, second: NumberVector) -> Bools | None:
 def number_texts(vector: NumberVector, form: Callable[[int], str] = str) -> TextVector:
     """Numbers as text, written once for each distinct number."""
     distinct, places = np.unique(vector.values, return_inverse=True)
-    texts = pa.array([form(value) for value in distinct.tolist()], pa.string())
+    texts = arrow_texts(form(value) for value in distinct.tolist())
     codes = places.astype(np.int32)
     if vector.valid is not None:
         codes = np.where(vector.valid, codes, np.int32(MISSING))
@@ -160,7 +161,7 @@ def constant_texts(truths: Sequence[tuple[Bools, str]], row_count: int) -> TextV
     codes = np.full(row_count, MISSING, np.int32)
     for number, (truth, _) in reversed(list(enumerate(truths))):
         codes[truth] = number
-    return TextVector(Domain(pa.array([text for _, text in truths], pa.string())), codes)
+    return TextVector(Domain(arrow_texts(text for _, text in truths)), codes)
 
 
 def as_int64(numbers: Numbers) -> Integers:

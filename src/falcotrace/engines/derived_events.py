@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-import pyarrow as pa
 
 from falcotrace.engines.derived_base import (
     DerivedFunction,
@@ -29,6 +28,7 @@ from falcotrace.engines.vectors import (
     NumberVector,
     TextVector,
     Vector,
+    arrow_texts,
 )
 from falcotrace.events import derived as table
 from falcotrace.events.operators import Operator
@@ -170,7 +170,7 @@ ISO_8601_FORM = "Z%Y-%m-%dT%H:%M:%S.%N+0000"
 def _time_texts(form: str) -> DerivedFunction:
     def function(inputs: Inputs) -> Vector:
         distinct, places = np.unique(_times(inputs), return_inverse=True)
-        texts = pa.array([time_text(value, form) for value in distinct.tolist()], pa.string())
+        texts = arrow_texts(time_text(value, form) for value in distinct.tolist())
         present = inputs.numbers("evt.time").present()
         return keep_where(TextVector(Domain(texts), places.astype(np.int32)), present)
 

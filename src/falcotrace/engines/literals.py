@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from falcotrace.engines.vectors import Bools, Codes, Domain
+from falcotrace.engines.vectors import Bools, Codes, Domain, arrow_bytes, arrow_texts
 from falcotrace.events.operators import Operator
 from falcotrace.events.text import to_bytes, to_text
 from falcotrace.rules.plan import Atom
@@ -46,16 +46,15 @@ class Literals:
     def _look_up(self, domain: Domain) -> Codes:
         literals = self._bytes if pa.types.is_binary(domain.values.type) else self._texts
         found = pc.index_in(domain.values, value_set=literals).fill_null(-1)
-        numbers: Codes = found.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-        return numbers
+        return np.frombuffer(found.buffers()[1], np.int32, len(found))
 
     @cached_property
     def _texts(self) -> pa.Array:
-        return pa.array(self._numbers, pa.string())
+        return arrow_texts(self._numbers)
 
     @cached_property
     def _bytes(self) -> pa.Array:
-        return pa.array(map(to_bytes, self._numbers), pa.binary())
+        return arrow_bytes(map(to_bytes, self._numbers))
 
 
 def asks_for_texts(atom: Atom) -> bool:

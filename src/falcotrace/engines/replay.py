@@ -139,21 +139,18 @@ class _Task:
 
 
 class _Worker:
-    """Matches row groups; remembers which columns they need."""
+    """Matches row groups, in the caller's thread or in one of several."""
 
     def __init__(self, program: Program, options: ScanOptions) -> None:
         self._program = program
         self._options = options
         self._local = threading.local()
         self._opened: list[Capture] = []
-        self._expected: frozenset[str] = frozenset()
 
     def run(self, task: _Task, capture: Capture | None = None) -> GroupMatches:
         """Match one row group."""
-        source = RowGroupSource(capture or task.capture, task.group, self._expected)
+        source = RowGroupSource(capture or task.capture, task.group)
         matches = match_row_group(self._program, source, self._options)
-        # What one row group needed, the next will need: decode it in one go.
-        self._expected |= frozenset(source.decoded)
         return GroupMatches(task.capture, source, matches)
 
     def run_apart(self, task: _Task) -> GroupMatches:

@@ -20,6 +20,9 @@ from falcotrace.rules.plan import FieldOperand, Operand, TransformOperand
 _SHARED_COST = 3.0
 """A node up to this cost that others share is decided for all rows of a set at once."""
 
+_FEW = 8
+"""Values for less than one in so many rows of a set are fetched for those rows alone."""
+
 _Steps: TypeAlias = Generator[tuple[Node, Rows | None], Bools, Bools]
 
 
@@ -96,6 +99,8 @@ class RowSet:
             return self._transform(operand, positions)
         if found is None:
             assert isinstance(operand, FieldOperand)
+            if positions is not None and len(positions) * _FEW < len(self):
+                return self._source.field(operand, self.rows.take(positions))
             found = self._source.field(operand, self.rows)
             if isinstance(found, TextVector) and found.is_sparse:
                 found = found.compact()

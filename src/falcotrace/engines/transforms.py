@@ -26,8 +26,11 @@ from falcotrace.engines.vectors import (
     Rows,
     TextVector,
     Vector,
+    arrow_codes,
     constant_vector,
+    encoded_vector,
     text_vector,
+    texts_of,
 )
 from falcotrace.events.text import to_bytes, to_text
 from falcotrace.rules.ast import Transform
@@ -91,7 +94,7 @@ def join_texts(separator: str, parts: Sequence[TextVector]) -> TextVector:
     keys = np.stack([part.codes for part in parts])
     distinct, places = np.unique(keys[:, present], axis=1, return_inverse=True)
     texts = [
-        part.domain.values.take(pa.array(codes))
+        part.domain.values.take(arrow_codes(codes))
         for part, codes in zip(parts, distinct, strict=True)
     ]
     joined = pc.binary_join_element_wise(*texts, separator)
@@ -122,7 +125,7 @@ def _map(vector: Vector, function: Callable[[pa.Array], pa.Array]) -> Vector:
     match vector:
         case TextVector():
             small = vector.compact()
-            mapped = text_vector(function(small.domain.values))
+            mapped = encoded_vector(function(small.domain.values))
             codes = np.append(mapped.codes, np.int32(MISSING)).take(small.codes)
             return TextVector(mapped.domain, codes)
         case ListVector(elements=elements, offsets=offsets, valid=valid):
@@ -191,8 +194,15 @@ def _join(operand: TransformOperand, vector_of: VectorOf, rows: int) -> Vector:
 
 def join_elements(vector: ListVector, separator: str) -> TextVector:
     """The texts of each list joined; the empty text for an empty list."""
-    lists = list_texts(vector)
-    return text_vector([None if item is None else separator.join(item) for item in lists])
+    elements = vector.elements
+    if not isinstance(elements, TextVector) or not elements.present().all():
+        lists = list_texts(vector)
+        return text_vector([None if item is None else separator.join(item) for item in lists])
+    lists = pa.ListArray.from_arrays(arrow_codes(vector.offsets), texts_of(elements))
+    joined = encoded_vector(pc.binary_join(lists, separator))
+    if vector.valid is None:
+        return joined
+    return TextVector(joined.domain, np.where(vector.valid, joined.codes, np.int32(MISSING)))
 
 
 def _join_rows(vector: ListVector, separators: TextVector) -> TextVector:

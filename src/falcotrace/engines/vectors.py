@@ -5,14 +5,13 @@ distinct value and one table look-up for each row. Numbers come as they are. In:
 Python values. Out: vectors that `tests` knows how to check. Nothing here knows fields or rules.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
@@ -46,7 +45,7 @@ class Domain:
 
     def take(self, codes: Codes) -> "Domain":
         """The domain that holds only the values of some codes, in their order."""
-        return Domain(self.values.take(pa.array(codes)))
+        return Domain(self.values.take(arrow_codes(codes)))
 
     def table(
         self, key: Hashable, evaluate: "Callable[[Domain], npt.NDArray[T]]"
@@ -209,21 +208,54 @@ def unique_codes(codes: Codes, size: int) -> tuple[Codes, Codes]:
     return used, numbers.take(codes)
 
 
+def arrow_texts(texts: Iterable[str]) -> pa.Array:
+    """An Arrow array of texts; `pa.array` would import pandas where that is installed."""
+    return arrow_bytes(text.encode() for text in texts).cast(pa.string())
+
+
+def arrow_bytes(values: Iterable[bytes]) -> pa.Array:
+    """An Arrow array of bytes."""
+    pieces = list(values)
+    offsets = np.zeros(len(pieces) + 1, np.int32)
+    np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(pieces))]
+    return pa.Array.from_buffers(pa.binary(), len(pieces), buffers)
+
+
+def arrow_codes(codes: Codes) -> pa.Array:
+    """An Arrow array of codes for `take`; missing ones are null."""
+    codes = np.ascontiguousarray(codes, np.int32)
+    missing = codes == MISSING
+    valid = None
+    if missing.any():
+        valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    return pa.Array.from_buffers(pa.int32(), len(codes), [valid, pa.py_buffer(codes)])
+
+
 def missing_vector(rows: int) -> TextVector:
     """A vector without any value."""
-    return TextVector(Domain(pa.array([], pa.string())), np.full(rows, MISSING, np.int32))
+    return TextVector(Domain(arrow_texts(())), np.full(rows, MISSING, np.int32))
 
 
 def constant_vector(value: Scalar, rows: int) -> TextVector | NumberVector:
     """The same value for every row."""
     if isinstance(value, str | bytes):
-        return TextVector(Domain(pa.array([value])), np.zeros(rows, np.int32))
+        values = arrow_texts([value]) if isinstance(value, str) else arrow_bytes([value])
+        return TextVector(Domain(values), np.zeros(rows, np.int32))
     return NumberVector(np.full(rows, value))
 
 
-def text_vector(values: Sequence[str | None] | pa.Array) -> TextVector:
-    """Text or bytes by row, None for a missing value."""
-    array = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+def text_vector(values: Sequence[str | None]) -> TextVector:
+    """Text by row, None for a missing value."""
+    numbers: dict[str, int] = {}
+    codes = [
+        MISSING if value is None else numbers.setdefault(value, len(numbers)) for value in values
+    ]
+    return TextVector(Domain(arrow_texts(numbers)), np.array(codes, np.int32))
+
+
+def encoded_vector(array: pa.Array) -> TextVector:
+    """The vector of an Arrow array of texts or bytes, equal ones with one code."""
     return _dictionary_vector(array.dictionary_encode())
 
 
@@ -237,7 +269,7 @@ def vector_from_arrow(array: pa.Array) -> Vector:
     if pa.types.is_list(kind):
         return _list_vector(array)
     if pa.types.is_string(kind) or pa.types.is_null(kind):
-        return text_vector(array.cast(pa.string()))
+        return encoded_vector(array.cast(pa.string()))
     if pa.types.is_dictionary(kind):
         return _dictionary_vector(array)
     if pa.types.is_binary(kind):
@@ -276,7 +308,8 @@ def _list_vector(array: pa.ListArray) -> ListVector:
 
 def _numbers(array: pa.Array) -> Numbers:
     """The values of a number array, whatever stands behind nulls."""
-    kind = array.type.to_pandas_dtype()
+    # Arrow's names of number types are numpy's; `to_pandas_dtype` would import pandas.
+    kind = {"float": "float32", "double": "float64"}.get(str(array.type), str(array.type))
     data = array.buffers()[1]
     if data is None:
         return np.zeros(len(array), kind)
@@ -286,11 +319,15 @@ def _numbers(array: pa.Array) -> Numbers:
 def _validity(array: pa.Array) -> Bools | None:
     if not array.null_count:
         return None
-    valid: Bools = array.is_valid().to_numpy(zero_copy_only=False)
-    return valid
+    bitmap = array.buffers()[0]
+    if bitmap is None:
+        return np.zeros(len(array), np.bool_)
+    bits = np.unpackbits(
+        np.frombuffer(bitmap, np.uint8), count=array.offset + len(array), bitorder="little"
+    )
+    return bits[array.offset :].view(np.bool_)
 
 
 def texts_of(vector: TextVector) -> pa.Array:
     """The values by row, null where missing."""
-    indices = pa.array(vector.codes, mask=vector.codes == MISSING)
-    return pc.take(vector.domain.values, indices)
+    return vector.domain.values.take(arrow_codes(vector.codes))
