@@ -428,6 +428,7 @@ struct bpf_iter__task_file {
 #define FMODE_CREATED 0x100000	    /* include/linux/fs.h */
 #define SB_RDONLY 1		    /* include/linux/fs.h */
 #define S_IMMUTABLE 8		    /* include/linux/fs.h */
+#define I_CTIME_QUERIED (1u << 31)  /* include/linux/fs.h: a mark in i_ctime_nsec since v6.13 */
 #define MNT_READONLY 0x40	    /* include/linux/mount.h */
 #define CAP_DAC_OVERRIDE 1	    /* include/uapi/linux/capability.h */
 #define RLIMIT_NOFILE 7		    /* include/uapi/asm-generic/resource.h */

@@ -49,7 +49,13 @@ __noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u
 			return 0;
 		}
 		struct dentry *parent = BPF_CORE_READ(at, d_parent);
-		if (at == BPF_CORE_READ(mount, mnt.mnt_root) || at == parent) {
+		bool is_mount_root = at == BPF_CORE_READ(mount, mnt.mnt_root);
+		if (!i && at == parent && !is_mount_root) { /* in no directory: a memfd */
+			prepend_name(scratch, BPF_CORE_READ(at, d_name.name), BPF_CORE_READ(at, d_name.len));
+			scratch->path_flags |= FT_WALK_DELETED;
+			return 0;
+		}
+		if (is_mount_root || at == parent) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 			if (above == mount || !above)
 				return 0;

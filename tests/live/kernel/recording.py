@@ -101,6 +101,10 @@ def _only(samples: list[Sample], key: str, value: int) -> Sample:
     return found[0]
 
 
+_SHARED = (SampleType.FILE, SampleType.IMAGE, SampleType.CGROUPS)
+"""Descriptions that later recordings of the same session refer to."""
+
+
 class Recorder:
     """A session, and the way to record a function in a child process."""
 
@@ -117,10 +121,7 @@ class Recorder:
     def run(self, function: Callable[[], object]) -> Recording:
         """Run the function in a forked child and return what was recorded of it."""
         recording = Recording()
-        recording.samples += [
-            item for item in self.existing.samples if item[0] is not SampleType.PROCESS
-        ]
-        known = {id(item) for item in self.existing.samples}
+        known = list(self.existing.samples)
         reader, writer = os.pipe()
         pid = os.fork()
         if not pid:
@@ -133,7 +134,9 @@ class Recorder:
         recording.status = os.waitpid(pid, 0)[1]
         time.sleep(0.02)
         self._drain(recording)
-        self.existing.samples += [item for item in recording.samples if id(item) not in known]
+        shared = [item for item in recording.samples if item[0] in _SHARED]
+        recording.samples = [item for item in known if item[0] in _SHARED] + recording.samples
+        self.existing.samples += shared
         assert recording.status == 0, "the child failed; its traceback is above"
         return recording
 

@@ -225,7 +225,9 @@ def test_compat_call_is_marked_and_not_decoded(record: Record) -> None:
     function = ctypes.CFUNCTYPE(ctypes.c_int)(address)
     got = record(function)
     marked = [
-        sample for _, sample in got.samples if "nr" in sample and sample["flags"] & HeaderFlag.COMPAT
+        sample
+        for _, sample in got.samples
+        if "nr" in sample and sample["flags"] & HeaderFlag.COMPAT
     ]
     assert [(sample["nr"], sample["ret"]) for sample in marked] == [(20, got.pid)]
 
@@ -233,4 +235,6 @@ def test_compat_call_is_marked_and_not_decoded(record: Record) -> None:
 def _number(name: str) -> int:
     from falcotrace.record.syscalls import syscalls_by_number
 
-    return {call.name: number for number, call in syscalls_by_number(platform.machine()).items()}[name]
+    return {call.name: number for number, call in syscalls_by_number(platform.machine()).items()}[
+        name
+    ]

@@ -30,7 +30,11 @@ def test_opened_file_is_described(record: Record, tmp_path: Path) -> None:
     status = path.stat()
     assert event["flags"] & HeaderFlag.RESULT_FD
     assert file["path"] == os.fsencode(path)
-    assert (file["ino"], file["dev"], file["mode"]) == (status.st_ino, status.st_dev, status.st_mode)
+    assert (file["ino"], file["dev"], file["mode"]) == (
+        status.st_ino,
+        status.st_dev,
+        status.st_mode,
+    )
     assert file["kind"] == FileKind.PATH
     assert file["file_flags"] & FileFlag.CREATED
     assert file["open_flags"] & os.O_ACCMODE == os.O_WRONLY
@@ -106,7 +110,7 @@ def test_dup_is_the_same_file(record: Record) -> None:
 
     def copy() -> None:
         fd = os.open("/dev/null", os.O_WRONLY)
-        os.dup(fd)
+        libc.dup(fd)
         fcntl.fcntl(fd, fcntl.F_DUPFD, 50)
         os.dup2(fd, 70)
         pid = os.fork()
@@ -248,7 +252,9 @@ def test_unlinked_file_is_marked(record: Record, tmp_path: Path) -> None:
     path = tmp_path / "gone"
     with path.open("w") as file:
         path.unlink()
-        got = record(lambda: os.read(file.fileno(), 0) if file.readable() else os.fstat(file.fileno()))
+        got = record(
+            lambda: os.read(file.fileno(), 0) if file.readable() else os.fstat(file.fileno())
+        )
         event = (got.calls("fstat") or got.calls("newfstatat"))[-1]
     found = [sample for sample in got.of(SampleType.FILE) if sample["path"] == os.fsencode(path)]
     assert found
@@ -301,7 +307,9 @@ def test_mounts_are_crossed(record: Record, tmp_path: Path) -> None:
             (tmp_path / "work" / name).mkdir()
         (tmp_path / "work" / "file").touch()
         os.open(tmp_path / "work" / "file", os.O_RDONLY)
-        changed = options.replace("/upper", "/work/u").replace(f"workdir={tmp_path}/work", f"workdir={tmp_path}/work/w")
+        changed = options.replace("/upper", "/work/u").replace(
+            f"workdir={tmp_path}/work", f"workdir={tmp_path}/work/w"
+        )
         if libc.mount(b"overlay", os.fsencode(merged), b"overlay", 0, changed.encode()) == 0:
             os.open(merged / "below", os.O_RDONLY)
             (merged / "above").touch()
