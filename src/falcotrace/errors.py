@@ -223,10 +223,10 @@ def _draw_span(span: Span) -> list[str]:
 def _describe_chain(diagnostic: Diagnostic) -> list[str]:
     """One line for each named item on the way, innermost first."""
     usages = diagnostic.span.usages() if diagnostic.span is not None else ()
+    # A macro that is itself at fault stands in the chain, and its text says so again.
+    links = {(link.kind, link.name): link for link in (*diagnostic.chain, *usages) if link.name}
     lines: list[str] = []
-    for link in reversed((*diagnostic.chain, *usages)):
-        if not link.name:
-            continue
+    for link in reversed(links.values()):
         where = f" at {escape_controls(str(link.span.locate()))}" if link.span is not None else ""
-        lines.append(f"{link.kind} `{escape_controls(link.name)}`{where}")
+        lines.append(f"{link.kind} `{escape_controls(link.name[:_SHOWN_WIDTH])}`{where}")
     return lines

@@ -1,8 +1,8 @@
 """Resolved syntax tree to formula: fields exist, operators fit types, values are converted.
 
-In comes a tree without macro references, out come a formula over atoms and the hints of Falco's condition
-compiler. The first thing that is wrong stops with a Fault, as in Falco. Equal atoms become one
-object, and a sub-tree that many rules share (a macro) is checked once.
+In comes a tree without macro references, out come a formula over atoms and the hints of Falco's
+condition compiler. The first thing that is wrong stops with a Fault, as in Falco. Equal atoms
+become one object, and a sub-tree that many rules share (a macro) is checked once.
 
 Source: libs 48dfd53c userspace/libsinsp/filter.cpp (sinsp_filter_compiler) and filter_compare.cpp;
 falco 13074749 userspace/engine/filter_warning_resolver.cpp.

@@ -1,13 +1,13 @@
 """Everything collected so far, compiled: conditions assembled, parsed, resolved and checked.
 
-In comes the state of the collector, out come the plans of its rules and Falco's warnings. Falco compiles
-everything again after each file; what has not changed since is taken from memory.
+In comes the state of the collector, out come the plans of its rules and Falco's warnings. Falco
+compiles everything again after each file; what has not changed since is taken from memory.
 
 Source: falco 13074749 userspace/engine/rule_loader_compiler.cpp.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from falcotrace.errors import Context, Diagnostic, Severity, Source, Span
 from falcotrace.rules.ast import Condition
@@ -118,20 +118,19 @@ class Compiler:
     def _expand_lists(self, collector: Collector) -> list[ExpandedList]:
         """Open lists inside lists, one level deep, where they may be seen."""
         expanded: list[ExpandedList] = []
-        for state in sorted(collector.lists.values(), key=_index_of):
-            items: list[Span] = []
-            for item in state.items:
-                inner = collector.lists.get(item.text)
-                if inner is not None and inner.index < state.visibility and inner is not state:
-                    self._used_lists.add(item.text)
-                    items += inner.items
-                elif inner is state and state.index < state.visibility:
-                    self._used_lists.add(item.text)
-                    items += state.items
-                else:
-                    items.append(item)
-            expanded.append(ExpandedList.of(state.name.text, items, state.name))
+        for name, state in sorted(collector.lists.items(), key=lambda pair: pair[1].index):
+            items = self._open_inner(state, collector.lists)
+            expanded.append(ExpandedList.of(name, items, state.name))
         return expanded
+
+    def _open_inner(self, state: ListState, lists: Mapping[str, ListState]) -> Iterator[Span]:
+        for item in state.items:
+            inner = lists.get(item.text)
+            if inner is not None and inner.index < state.visibility:
+                self._used_lists.add(item.text)
+                yield from inner.items
+            else:
+                yield item
 
     def _compile_macros(self, collector: Collector, lists: Sequence[ExpandedList]) -> MacroScope:
         states = sorted(collector.macros.items(), key=lambda pair: pair[1].index)

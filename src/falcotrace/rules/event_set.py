@@ -1,11 +1,12 @@
 """Which events a condition can be true for, judged from its checks of `evt.type` alone.
 
-In comes a formula, out come the set of Falco's event codes and the names behind it. `and` intersects,
-`or` unites, `not` is pushed to the leaves; any check of something else allows all events. The set is
-an index and nothing more, but an event outside of it never triggers the rule, even where the
-condition would be true: `not (evt.type = open)` leaves out every event named open.
+In comes a formula, out come the set of Falco's event codes and the names behind it. `and`
+intersects, `or` unites, `not` is pushed to the leaves; any check of something else allows all
+events. The set is an index and nothing more, but an event outside of it never triggers the rule,
+even where the condition would be true: `not (evt.type = open)` leaves out every event named open.
 
-Sets are bit masks: bit i of `codes` is the i-th row of the event table, bit i of `names` the i-th name.
+Sets are bit masks: bit i of `codes` is the i-th row of the event table, bit i of `names` the i-th
+name.
 
 Source: libs 48dfd53c userspace/libsinsp/filter/ppm_codes.cpp.
 """

@@ -1,8 +1,8 @@
 """Exceptions of rules: checked when they are collected, turned into condition text when compiled.
 
-`fields: [a, b]` with values `[1, 2]` becomes `and not (a = 1 and b = 2)`; `fields: a` with values `1, 2`
-becomes `and not a in (1, 2)`. The text is assembled from pieces that remember their places; it is
-parsed together with the rule's own condition.
+`fields: [a, b]` with values `[1, 2]` becomes `and not (a = 1 and b = 2)`; `fields: a` with values
+`1, 2` becomes `and not a in (1, 2)`. The text is assembled from pieces that remember their places;
+it is parsed together with the rule's own condition.
 
 Source: falco 13074749 userspace/engine/rule_loader_collector.cpp, validate_exception_info;
 rule_loader_compiler.cpp, build_rule_exception_infos.

@@ -11,6 +11,14 @@ from falcotrace.errors import Context, Diagnostic, Severity, Span
 from falcotrace.rules.codes import LoadCode
 
 
+_LONGEST_NAME = 80
+"""Nobody mistypes a longer name, and looking for its neighbours takes long."""
+
+
+_LONGEST_MESSAGE = 400
+"""Names and values in messages are the author's, and may be of any length."""
+
+
 class Fault(Exception):  # noqa: N818 - an error of the rules' author, not of the program
     """Something that makes the current file, rule or condition unusable.
 
@@ -33,7 +41,9 @@ class Fault(Exception):  # noqa: N818 - an error of the rules' author, not of th
         skippable: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = (
+            message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " .."
+        )
         self.span = span
         self.code = code
         self.help = help_text
@@ -53,5 +63,7 @@ def diagnose(
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """Return ``did you mean `proc.name`?`` for the known word nearest to `word`, or None."""
+    if len(word) > _LONGEST_NAME:
+        return None
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean `{nearest[0]}`?" if nearest else None

@@ -1,7 +1,7 @@
 """References to fields, such as `proc.aname[2]` or `evt.arg.flags`, to field and argument.
 
-The names come from `events.fields`; this module knows where a name ends and its argument begins, which
-arguments a field takes, and for how many values a reference stands.
+The names come from `events.fields`; this module knows where a name ends and its argument begins,
+which arguments a field takes, and for how many values a reference stands.
 
 Source: libs 48dfd53c userspace/libsinsp/sinsp_filtercheck*.cpp, parse_field_name and extract_arg.
 """
@@ -21,6 +21,8 @@ _ANCESTOR_FIELDS = frozenset(
 )
 _BOTH_ENDS_FIELDS = frozenset({"fd.ip", "fd.port", "fd.net", "fd.proto"})
 _INDEX = re.compile(r"\[(n|index|fdnum|timestamp_ns)\]")
+_LONGEST_FIELD = max(map(len, FIELDS))
+_LONGEST_REFERENCE = 1_000
 _MOST_REMEMBERED = 10_000
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -60,7 +62,7 @@ def longest_field(name: str) -> tuple[FieldOperand, int] | None:
     Returns:
         The field, and how many characters it takes; None if no beginning is a field.
     """
-    for end in range(len(name), 2, -1):
+    for end in range(min(len(name), _LONGEST_REFERENCE), 2, -1):
         if is_field(name[:end]):
             return find_field(name[:end], None), end
     return None
@@ -86,7 +88,7 @@ def _look_up(name: str, argument: str | None, span: Span | None) -> FieldOperand
 def _candidates(name: str) -> list[tuple[Field, str]]:
     """Fields that the name may mean, longest first, with what follows as dotted argument."""
     found: list[tuple[Field, str]] = []
-    end = len(name)
+    end = len(name) if len(name) <= _LONGEST_FIELD else name.rfind(".", 0, _LONGEST_FIELD + 1)
     while end > 0:
         field = FIELDS.get(name[:end])
         if field is not None and not field.status.startswith("removed"):

@@ -14,8 +14,8 @@ from falcotrace.events.text import to_text
 from falcotrace.rules.ast import Literal
 from falcotrace.rules.faults import Fault
 
-IDENTIFIER = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
-FIELD_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*(?:\.[a-zA-Z]+[a-zA-Z0-9_]*)+")
+IDENTIFIER = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
+FIELD_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(?:\.[a-zA-Z][a-zA-Z0-9_]*)+")
 BARE_TEXT = re.compile(r"""[^()"' \t\n\v\f\r=,\0]+""")
 BARE_ARGUMENT = re.compile(r"""[^\]\["' \t\n\v\f\r\0]+""")
 NUMBER = re.compile(r"0[xX][0-9a-zA-Z]+|[+\-]?[0-9]+\.?[0-9]*(?:[eE][+\-][0-9]+)?")

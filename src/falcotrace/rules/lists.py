@@ -1,10 +1,11 @@
 """Lists put into conditions, as text, the way Falco does it.
 
-Before a condition is parsed, each list's name in it is replaced by the list's items wherever blanks,
-parentheses, commas or `=` stand around it: in quoted texts and in the place of fields, too. Lists inside
-lists are opened one level deep.
+Before a condition is parsed, each list's name in it is replaced by the list's items wherever
+blanks, parentheses, commas or `=` stand around it: in quoted texts and in the place of fields, too.
+Lists inside lists are opened one level deep.
 
-Source: falco 13074749 userspace/engine/rule_loader_compiler.cpp, resolve_list and compile_list_infos.
+Source: falco 13074749 userspace/engine/rule_loader_compiler.cpp, resolve_list and
+compile_list_infos.
 """
 
 import dataclasses

@@ -2,9 +2,9 @@
 
     read_source -> read_items -> Collector -> Compiler -> Plan
 
-Files are loaded one after another and each, with those before it, must be complete in itself. The first
-error ends the load, as in Falco. Nothing is raised for bad rules: the rule set carries what there is
-to say about them, and `raise_if_invalid` is for callers who want an exception.
+Files are loaded one after another and each, with those before it, must be complete in itself. The
+first error ends the load, as in Falco. Nothing is raised for bad rules: the rule set carries what
+there is to say about them, and `raise_if_invalid` is for callers who want an exception.
 
 Source: falco 13074749 userspace/engine/falco_engine.cpp (load_rules) and
 userspace/falco/app/actions/load_rules_files.cpp.

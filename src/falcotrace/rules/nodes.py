@@ -1,7 +1,7 @@
 """Values of YAML nodes: texts, booleans, numbers and sequences, with Falco's complaints.
 
-Wraps one mapping of a rules file with the chain of items that leads to it. Which keys exist and what
-they mean is `read`'s business.
+Wraps one mapping of a rules file with the chain of items that leads to it. Which keys exist and
+what they mean is `read`'s business.
 
 Source: falco 13074749 userspace/engine/rule_loader_reader.cpp, decode_val_generic and decode_seq;
 yaml-cpp convert.h (spellings of booleans and numbers).

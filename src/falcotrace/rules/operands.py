@@ -1,6 +1,7 @@
 """Operands of the syntax tree to operands of the plan: fields looked up, functions typed.
 
-Source: libs 48dfd53c userspace/libsinsp/sinsp_filter_transformer*.cpp (which types a function takes).
+Source: libs 48dfd53c userspace/libsinsp/sinsp_filter_transformer*.cpp (which types a function
+takes).
 """
 
 from typing import assert_never

@@ -1,7 +1,8 @@
 r"""Output templates: `%proc.name started by %10user.name`.
 
-In comes a template as written, out comes a `Template` of literal texts and tokens; with the text of each
-token, `render_template` makes the line. How a value of a field becomes text is the engines' matter.
+In comes a template as written, out comes a `Template` of literal texts and tokens; with the text of
+each token, `render_template` makes the line. How a value of a field becomes text is the engines'
+matter.
 
 A token is `%`, an optional width, and the longest beginning of what follows that is a field or a
 function: `%proc.name.` prints the name and a dot. A `%` cannot be escaped.

@@ -6,8 +6,8 @@
     check     = "(" or ")" | operand tail | macro ;
 
 `or` and `and` chains are flat, `not` binds tightest and an even number of them cancels. Parentheses
-are kept on a stack of our own, so that no depth of them can exhaust Python's. Names are looked up by
-nobody here: any identifier may be a macro, any dotted name a field.
+are kept on a stack of our own, so that no depth of them can exhaust Python's. Names are looked up
+by nobody here: any identifier may be a macro, any dotted name a field.
 
 Source: libs 48dfd53c userspace/libsinsp/filter/parser.h (the grammar) and parser.cpp.
 """

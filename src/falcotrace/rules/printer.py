@@ -1,9 +1,9 @@
 r"""Syntax tree to text.
 
-`print_condition` gives the form in which Falco's engine prints conditions: groups in parentheses, lists
-separated by comma and blank, values in quotes where they contain a blank, a quote or a backslash. That
-form loses something (`a,b` and the empty text come out bare), so `print_parseable` quotes whatever
-would not be read back as the same value.
+`print_condition` gives the form in which Falco's engine prints conditions: groups in parentheses,
+lists separated by comma and blank, values in quotes where they contain a blank, a quote or a
+backslash. That form loses something (`a,b` and the empty text come out bare), so `print_parseable`
+quotes whatever would not be read back as the same value.
 
 Source: libs 48dfd53c userspace/libsinsp/filter/ast.cpp (as_string) and escaping.cpp (escape_str).
 """

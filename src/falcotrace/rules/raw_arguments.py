@@ -1,7 +1,7 @@
 """The names of event arguments, and what `evt.rawarg.NAME` compares as.
 
-Source: libs 48dfd53c userspace/libsinsp/utils.cpp, find_longest_matching_evt_param: the first event in
-the table that has an argument of the name decides.
+Source: libs 48dfd53c userspace/libsinsp/utils.cpp, find_longest_matching_evt_param: the first event
+in the table that has an argument of the name decides.
 """
 
 import functools

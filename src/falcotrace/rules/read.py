@@ -1,7 +1,7 @@
 """YAML nodes to items: which keys there are, and which of them an item needs.
 
-A generator: each item is handed out before the next is looked at, for Falco reports the first error in
-that order, and an error of collecting may come before the next one of reading.
+A generator: each item is handed out before the next is looked at, for Falco reports the first error
+in that order, and an error of collecting may come before the next one of reading.
 
 Source: falco 13074749 userspace/engine/rule_loader_reader.cpp.
 """
@@ -34,7 +34,7 @@ from falcotrace.rules.source import (
 )
 
 _VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
-_MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
+_MACRO_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _LIST_NAME = re.compile(r"""[^()"' \t\n\v\f\r=,]+""")
 
 _KEYS: dict[str, frozenset[str]] = {
@@ -63,21 +63,30 @@ def read_items(source: TextSource, diagnostics: list[Diagnostic]) -> Iterator[It
     Raises:
         Fault: the first thing that makes the file unusable.
     """
-    file = File(source)
-    for document in compose_documents(source):
-        if document is None:
-            continue
-        if not isinstance(document, SequenceNode):
-            raise Fault(
-                "a rules file is a sequence of rules, macros and lists",
-                file.span(document),
-                code=LoadCode.ERR_YAML_VALIDATE,
-                help_text="begin each item with `- `",
-            )
-        file.count(len(document.items), ())
-        for node in document.items:
-            if not (isinstance(node, Scalar) and node.is_null):
-                yield from _read_item(file, node, diagnostics)
+    documents = compose_documents(source)
+    try:
+        for root in documents.roots:
+            if root is not None:
+                yield from _read_document(File(source), root, diagnostics)
+    except Fault as fault:
+        if documents.unclosed is not None:
+            place = documents.unclosed.locate()
+            fault.help = f"the quote at line {place.line}, column {place.column} is never closed"
+        raise
+
+
+def _read_document(file: File, root: Node, diagnostics: list[Diagnostic]) -> Iterator[Item]:
+    if not isinstance(root, SequenceNode):
+        raise Fault(
+            "a rules file is a sequence of rules, macros and lists",
+            file.span(root),
+            code=LoadCode.ERR_YAML_VALIDATE,
+            help_text="begin each item with `- `",
+        )
+    file.count(len(root.items), ())
+    for node in root.items:
+        if not (isinstance(node, Scalar) and node.is_null):
+            yield from _read_item(file, node, diagnostics)
 
 
 def _read_item(file: File, node: Node, diagnostics: list[Diagnostic]) -> Iterator[Item]:

@@ -1,8 +1,9 @@
 """Macro references replaced by the macros' trees.
 
-In comes the tree of a condition and the trees of all macros that it may see, out comes a tree without
-references. Sub-trees are shared, never copied; the size that a condition would have if they were
-copied is bounded, as is its depth, so a few macros that double each other cannot fill the memory.
+In comes the tree of a condition and the trees of all macros that it may see, out comes a tree
+without references. Sub-trees are shared, never copied; the size that a condition would have if they
+were copied is bounded, as is its depth, so a few macros that double each other cannot fill the
+memory.
 
 Source: falco 13074749 userspace/engine/filter_macro_resolver.cpp.
 """

@@ -1,9 +1,10 @@
 """YAML text to nodes that remember where they were written.
 
 In comes the text of a rules file, out comes a tree of mappings, sequences and scalars with offsets.
-Scalars are texts as written: no `yes` becomes true, no `017` fifteen. The reader follows yaml-cpp, which
-Falco uses, where it differs from PyYAML: the first of two equal keys wins, merge keys are keys like any
-other, a quote that is never closed ends with the file. What the nodes mean is `items`' business.
+Scalars are texts as written: no `yes` becomes true, no `017` fifteen. The reader follows yaml-cpp,
+which Falco uses, where it differs from PyYAML: the first of two equal keys wins, merge keys are
+keys like any other, a quote that is never closed ends with the file. What the nodes mean is
+`items`' business.
 
 The tree is built from events rather than with `compose()`: depth and size stay bounded, and aliases
 share nodes, whatever the file says.
@@ -159,8 +160,21 @@ def read_source(path: Path) -> TextSource:
     return TextSource(str(path), text)
 
 
-def compose_documents(source: TextSource) -> list[Node | None]:
-    """Return the root of every YAML document; None for an empty one.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Documents:
+    """The YAML documents of a text.
+
+    Args:
+        roots: the root node of each document; None for an empty one.
+        unclosed: a quote that only the end of the text closes.
+    """
+
+    roots: Sequence[Node | None]
+    unclosed: Span | None = None
+
+
+def compose_documents(source: TextSource) -> Documents:
+    """Read all documents of a text.
 
     Raises:
         Fault: not YAML, or nested or large beyond the limits.
@@ -169,25 +183,28 @@ def compose_documents(source: TextSource) -> list[Node | None]:
         message = f"longer than {MAX_FILE_BYTES // 2**20} Mi characters, the limit for rules"
         raise Fault(message, code=LoadCode.ERR_YAML_PARSE)
     try:
-        return _Composer(source, source.text).compose()
+        return Documents(_Composer(source, source.text).compose())
     except yaml.YAMLError as error:
-        closed = _close_quote(source.text, error)
-        if closed is None:
+        opened_at = _find_unclosed(error)
+        if opened_at is None:
             raise _parse_fault(source, error) from error
     try:
-        return _Composer(source, closed).compose()
+        # yaml-cpp closes the quote at the end of the text without a word.
+        closed = source.text + source.text[opened_at]
+        roots = _Composer(source, closed).compose()
     except yaml.YAMLError as error:
         raise _parse_fault(source, error) from error
+    return Documents(roots, source.span(opened_at, opened_at + 1))
 
 
-def _close_quote(text: str, error: yaml.YAMLError) -> str | None:
-    """Close a quote at the end of the text, as yaml-cpp does without a word."""
+def _find_unclosed(error: yaml.YAMLError) -> int | None:
+    """Return where the quote stands that an error says is never closed."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.context_mark is None:
         return None
     is_unclosed = error.context == "while scanning a quoted scalar"
     if not is_unclosed or error.problem != "found unexpected end of stream":
         return None
-    return text + text[error.context_mark.index]
+    return error.context_mark.index
 
 
 def _parse_fault(source: TextSource, error: yaml.YAMLError) -> Fault:

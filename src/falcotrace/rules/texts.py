@@ -1,7 +1,7 @@
 """Texts put together from others: every character still knows where it was written.
 
-Falco joins appended conditions, exceptions and lists as text before it parses. `JoinedSource` is one
-text after another; `ExpandedSource` is a text in which words were replaced by lists. Both do
+Falco joins appended conditions, exceptions and lists as text before it parses. `JoinedSource` is
+one text after another; `ExpandedSource` is a text in which words were replaced by lists. Both do
 their work of looking up only when a diagnostic asks.
 """
 

@@ -1,8 +1,8 @@
 """What the functions of conditions and outputs compute, for one value at a time.
 
-The meaning that both engines share: replay calls these functions once for each distinct value, SQL is
-held to them by tests. Texts are in the form of `events.text.to_text`; None is a missing value, and a
-function of a missing value is missing.
+The meaning that both engines share: replay calls these functions once for each distinct value, SQL
+is held to them by tests. Texts are in the form of `events.text.to_text`; None is a missing value,
+and a function of a missing value is missing.
 
 Source: libs 48dfd53c userspace/libsinsp/sinsp_filter_transformer*.cpp.
 """

@@ -1,7 +1,7 @@
 """Literals of conditions converted to the types of fields, with the wraps and clamps of Falco.
 
-In comes a text as written, out comes a value that compares with a column; what does not fit is a Fault.
-Which operators a type has is not decided here.
+In comes a text as written, out comes a value that compares with a column; what does not fit is a
+Fault. Which operators a type has is not decided here.
 
 Source: libs 48dfd53c userspace/libsinsp/value_parser.cpp and sinsp_utils (numbers, addresses).
 """
