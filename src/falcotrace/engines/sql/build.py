@@ -48,6 +48,7 @@ FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
                     "string_split",
                     "strlen",
                     "substr",
+                    "to_base64",
                     "to_hex",
                     "to_timestamp",
                 ),

@@ -2,8 +2,9 @@
 
 In: a formula of the plan. Out: a condition. Falco's conditions are two-valued: a missing value
 makes an atom false. SQL's are not: NULL is neither true nor false, and `NOT NULL` is NULL. AND and
-OR treat NULL as false as long as only truth matters, for they are monotone; so `coalesce(.., FALSE)`
-is needed where a condition is negated, and nowhere else: `NOT coalesce(proc.name = 'cat', FALSE)`.
+OR treat NULL as false as long as only truth matters, for they are monotone; so
+`coalesce(.., FALSE)` stands where a condition is negated, and nowhere else:
+`NOT coalesce(proc.name = 'cat', FALSE)`.
 
 Equalities of one operand beside each other under `or` become one `IN`. Checks that the query's
 restriction to event types decides, or that can never hold, disappear.

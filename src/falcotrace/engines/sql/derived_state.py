@@ -4,9 +4,7 @@ In: the query's context and the field's argument. Out: values. What each functio
 `falcotrace.events.derived`; a test holds the columns used here to the inputs named there.
 """
 
-import socket
 from collections.abc import Mapping, Sequence
-from functools import cache
 from types import MappingProxyType
 
 from sqlglot import exp
@@ -27,8 +25,6 @@ from falcotrace.engines.sql.text_checks import TEXT_CHECKS, full_match
 from falcotrace.engines.sql.values import Choice, PrintedNumber, Scalar
 from falcotrace.events import derived as table
 from falcotrace.events.operators import Operator, ValueKind
-
-_PORTS = range(1 << 16)
 
 
 def _text(value: exp.Expr) -> Scalar:
@@ -173,37 +169,18 @@ def _in_container(of: DerivedSql) -> DerivedSql:
     )
 
 
-@cache
-def _services() -> Mapping[int, str]:
-    found: dict[int, str] = {}
-    for port in _PORTS:
-        try:
-            found[port] = socket.getservbyport(port)
-        except OSError:
-            continue
-    return found
-
-
-def _ports_of(name: str) -> frozenset[int]:
-    """The ports that are shown as a text: of the service, or the number without one."""
-    named = {port for port, service in _services().items() if service == name}
-    if name.isascii() and name.isdigit() and str(int(name)) == name:
-        named |= {int(name)} - _services().keys()
-    return frozenset(named)
-
-
-def _service(path: str) -> DerivedSql:
+def _port_text(path: str) -> DerivedSql:
     def function(_: Context, _argument: Argument) -> Scalar:
         port = build.column(path)
-        names = build.call(
-            "map",
-            build.array([build.number(number) for number in _services()]),
-            build.array([build.text(name) for name in _services().values()]),
-        )
-        shown = template("coalesce(:names[:port], CAST(:port AS TEXT))", names=names, port=port)
-        return Scalar(shown, ValueKind.TEXT, printed=PrintedNumber(port, _ports_of))
+        shown = template("CAST(:port AS TEXT)", port=port)
+        return Scalar(shown, ValueKind.TEXT, printed=PrintedNumber(port, _decimal))
 
     return function
+
+
+def _decimal(text: str) -> list[int]:
+    is_number = text.isascii() and text.isdigit() and len(text) < 6 and str(int(text)) == text
+    return [int(text)] if is_number else []
 
 
 _MOUNT_PARTS = ("source", "dest", "mode", "rdwr", "propagation")
@@ -264,10 +241,10 @@ STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
         "fd_uid": text_of("CAST(thread.tid AS TEXT) || CAST(fd.num AS TEXT)"),
         "containername": _in_container(text_of("fd.name")),
         "containerdirectory": _in_container(_fd_directory),
-        "service_cport": _service("fd.cport"),
-        "service_sport": _service("fd.sport"),
-        "service_lport": _service("fd.lport"),
-        "service_rport": _service("fd.rport"),
+        "service_cport": _port_text("fd.cport"),
+        "service_sport": _port_text("fd.sport"),
+        "service_lport": _port_text("fd.lport"),
+        "service_rport": _port_text("fd.rport"),
         "dev_major": number_of("(fd.dev >> 8) & 4095"),
         "dev_minor": number_of("(fd.dev & 255) | ((fd.dev >> 12) & 1048320)"),
         "mount": _mount(_MOUNT_PARTS),

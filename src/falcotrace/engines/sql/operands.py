@@ -48,6 +48,10 @@ _HOST_NAME = """
 """
 
 
+_DECODED = "CASE WHEN :text IN (:bare, :full) AND to_base64(:raw) = :full THEN :raw END"
+"""Strictly: padding may be left out, but bits that mean nothing must be zero."""
+
+
 def operand_sql(operand: Operand, context: Context) -> SqlOperand:
     """Translate an operand.
 
@@ -65,12 +69,13 @@ def operand_sql(operand: Operand, context: Context) -> SqlOperand:
 
 def _field(operand: FieldOperand, context: Context) -> SqlOperand:
     field = operand.field
-    kind = kind_of(field.type)
+    kind = kind_of(operand.type)
     match field.storage:
         case Storage.COLUMN:
             return _column(operand, kind)
         case Storage.DERIVED:
-            return DERIVED_FUNCTIONS[field.source](context, operand.argument)
+            value = DERIVED_FUNCTIONS[field.source](context, operand.argument)
+            return _as_kind(value, kind) if field.type is FieldType.DYNAMIC else value
         case Storage.SAME:
             return _address(column_path(field.source), kind)
         case Storage.BOTH_ENDS:
@@ -87,6 +92,15 @@ def _field(operand: FieldOperand, context: Context) -> SqlOperand:
             raise UnsupportedError(f"field {operand.text}: {field.source}", ENGINE)
         case _:
             assert_never(field.storage)
+
+
+def _as_kind(value: Scalar, kind: ValueKind) -> Scalar:
+    """Make `evt.rawarg` what the checker took it for, whatever the event's argument is."""
+    if value.kind is ValueKind.NUMBER and kind is ValueKind.TEXT:
+        return Scalar(template("CAST(:value AS TEXT)", value=value.expression), kind)
+    if value.kind is ValueKind.TEXT and kind is ValueKind.NUMBER:
+        return Scalar(template("TRY_CAST(:value AS BIGINT)", value=value.expression), kind)
+    return value
 
 
 def _column(operand: FieldOperand, kind: ValueKind) -> SqlOperand:
@@ -181,10 +195,10 @@ def _base64_of(kind: ValueKind) -> Callable[[exp.Expr], exp.Expr]:
 
     def decode(value: exp.Expr) -> exp.Expr:
         text = value if kind is ValueKind.TEXT else template("try(decode(:value))", value=value)
-        decoded = template(
-            "try(from_base64(rtrim(:text, '=') || repeat('=', -length(rtrim(:text, '=')) & 3)))",
-            text=text,
-        )
+        bare = build.call("rtrim", text, build.text("="))
+        full = template(":bare || repeat('=', -length(:bare) & 3)", bare=bare)
+        raw = template("try(from_base64(:full))", full=full)
+        decoded = template(_DECODED, text=text, bare=bare, full=full, raw=raw)
         return decoded if kind is ValueKind.BYTES else raw_text.text_of_bytes(decoded)
 
     return decode

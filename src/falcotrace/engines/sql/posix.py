@@ -19,6 +19,7 @@ Source: RE2 2025-11-05 re2/parse.cc (Regexp::Parse, RepetitionOp, ParseCharClass
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import re2
@@ -29,7 +30,6 @@ from falcotrace.rules.regex import compile_regex
 
 _REPETITION = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 _ESCAPE = re.compile(r"\\(?:x\{[0-9a-fA-F]+\}|x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
-_ANCHORS = frozenset("^$")
 
 
 @dataclass(slots=True)
@@ -41,14 +41,28 @@ class _Piece:
     repetitions: list[str] = field(default_factory=list)
 
 
-def perl_pattern(pattern: str) -> str:
-    r"""Print a POSIX pattern in Perl syntax, for a match of the whole text.
+@dataclass(frozen=True, slots=True)
+class PerlPattern:
+    """A pattern in Perl syntax.
+
+    Args:
+        text: the pattern, for a match of the whole text.
+        is_open: whether it has a dot or a set that could match any character, stand-ins for bytes
+            that are no UTF-8 among them. RE2 never matches such bytes.
+    """
+
+    text: str
+    is_open: bool
+
+
+def perl_pattern(pattern: str) -> PerlPattern:
+    r"""Print a POSIX pattern in Perl syntax.
 
     Raises:
         UnsupportedError: it is no pattern in POSIX syntax, or the other syntax refuses it.
 
     Example:
-        >>> perl_pattern("^/etc/(a+?|b**)$"), perl_pattern("a$|b")
+        >>> perl_pattern("^/etc/(a+?|b**)$").text, perl_pattern("a$|b").text
         ('/etc/((?:a+)?|(?:b*)*)', 'a|b')
     """
     try:
@@ -56,12 +70,12 @@ def perl_pattern(pattern: str) -> str:
         alternatives = _parse(pattern)
         for pieces in alternatives:
             _drop_outer_anchors(pieces)
-        flags = "(?m)" if _has_anchor(alternatives) else ""
+        flags = "(?m)" if _some(alternatives, _is_anchor) else ""
         printed = flags + _print(alternatives)
         re2.compile(printed)
     except (re2.error, RecursionError):
         raise UnsupportedError(f"regular expression {pattern!r}", ENGINE) from None
-    return printed
+    return PerlPattern(printed, is_open=_some(alternatives, _is_open))
 
 
 def _parse(pattern: str) -> list[list[_Piece]]:
@@ -122,13 +136,23 @@ def _drop_outer_anchors(pieces: list[_Piece]) -> None:
         del pieces[-1]
 
 
-def _has_anchor(alternatives: list[list[_Piece]]) -> bool:
+def _some(alternatives: list[list[_Piece]], test: Callable[[str], bool]) -> bool:
     return any(
-        piece.text in _ANCHORS
-        or (piece.alternatives is not None and _has_anchor(piece.alternatives))
+        test(piece.text) or (piece.alternatives is not None and _some(piece.alternatives, test))
         for pieces in alternatives
         for piece in pieces
     )
+
+
+def _is_anchor(text: str) -> bool:
+    return text in {"^", "$"}
+
+
+def _is_open(text: str) -> bool:
+    """Whether a dot, or a set with a complement or a range that may reach as far as stand-ins."""
+    is_set = text.startswith("[")
+    spelled = any(part in text for part in ("[^", "[:^", "\\x"))
+    return text == "." or (is_set and (spelled or not text.isascii()))
 
 
 def _print(alternatives: list[list[_Piece]]) -> str:

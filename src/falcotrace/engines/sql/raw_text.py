@@ -9,7 +9,8 @@ from sqlglot import exp
 from falcotrace.engines.sql import build
 from falcotrace.events.text import RAW_BYTE_BASE
 
-_STAND_INS = rf"[\x{{{RAW_BYTE_BASE:X}}}-\x{{{RAW_BYTE_BASE + 0xFF:X}}}]"
+STAND_INS = rf"[\x{{{RAW_BYTE_BASE:X}}}-\x{{{RAW_BYTE_BASE + 0xFF:X}}}]"
+"""A pattern for the characters that stand for bytes."""
 
 # Unicode 16, table 3-7, in hexadecimal digits; F48F[B8-BB].. would be taken for stand-ins.
 _CHARACTERS = (
@@ -21,7 +22,7 @@ _CHARACTERS = (
 
 def byte_length(value: exp.Expr) -> exp.Expr:
     """How many bytes a text stands for: a stand-in takes four and counts as one."""
-    found = build.call("regexp_extract_all", value, build.text(_STAND_INS))
+    found = build.call("regexp_extract_all", value, build.text(STAND_INS))
     stand_ins = exp.Mul(this=build.number(3), expression=build.call("len", found))
     return exp.Sub(this=build.call("strlen", value), expression=stand_ins)
 

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from falcotrace.engines.sql import build, patterns
 from falcotrace.engines.sql.posix import perl_pattern
+from falcotrace.engines.sql.raw_text import STAND_INS
 from falcotrace.events.operators import Operator
 
 TextCheck = Callable[[exp.Expr, str], exp.Expr]
@@ -74,6 +75,16 @@ def _iglob(value: exp.Expr, literal: str) -> exp.Expr:
     return _glob(fold_case(value, letters), folded)
 
 
+def _regex(value: exp.Expr, literal: str) -> exp.Expr:
+    pattern = perl_pattern(literal)
+    matches = full_match(value, pattern.text)
+    if not pattern.is_open:
+        return matches
+    stand_in = build.call("regexp_matches", value, build.text(STAND_INS))
+    stand_in.add_comments(["RE2 matches no byte that is not UTF-8"])
+    return build.all_of([matches, build.negate(stand_in)])
+
+
 def full_match(value: exp.Expr, pattern: str, *options: str) -> exp.Expr:
     """Whether a pattern of RE2's Perl syntax matches the whole value."""
     return build.call("regexp_full_match", value, *map(build.text, (pattern, *options)))
@@ -93,7 +104,7 @@ TEXT_CHECKS: Mapping[Operator, TextCheck] = MappingProxyType(
         Operator.ENDSWITH: _call("ends_with"),
         Operator.GLOB: _glob,
         Operator.IGLOB: _iglob,
-        Operator.REGEX: lambda value, literal: full_match(value, perl_pattern(literal)),
+        Operator.REGEX: _regex,
     }
 )
 """Operators of one value and one literal."""
