@@ -28,6 +28,7 @@ from falcotrace.engines.vectors import (
     Vector,
     arrow_bytes,
     arrow_texts,
+    bools_of,
 )
 from falcotrace.events.operators import Multiplicity, Operator, ValueKind, kind_of
 from falcotrace.events.text import to_bytes
@@ -140,8 +141,7 @@ def _match_any(atom: Atom, literals: tuple[Value, ...], values: pa.Array) -> Boo
         return match_addresses(values, literals)
     raw = pa.types.is_binary(values.type)
     texts = arrow_bytes(map(_as_bytes, literals)) if raw else arrow_texts(map(str, literals))
-    truth: Bools = pc.is_in(values, value_set=texts).to_numpy(zero_copy_only=False)
-    return truth
+    return bools_of(pc.is_in(values, value_set=texts))
 
 
 def _as_bytes(literal: Value) -> bytes:

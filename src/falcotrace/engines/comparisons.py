@@ -14,7 +14,7 @@ import numpy as np
 from falcotrace.engines.addresses import parse_address
 from falcotrace.engines.checks import spread
 from falcotrace.engines.number_match import NUMBER_COMPARISONS
-from falcotrace.engines.text_match import fold_case, glob_matches
+from falcotrace.engines.text_match import glob_matches
 from falcotrace.engines.vectors import (
     MISSING,
     Bools,
@@ -27,6 +27,7 @@ from falcotrace.engines.vectors import (
 from falcotrace.events.operators import Operator, ValueKind, kind_of
 from falcotrace.events.text import to_bytes
 from falcotrace.rules.plan import Atom
+from falcotrace.rules.transforms import fold_case
 
 _BYTE_COMPARISONS: Mapping[Operator, Callable[[bytes, bytes], bool]] = MappingProxyType(
     {

@@ -23,6 +23,7 @@ from falcotrace.engines.vectors import (
     TextVector,
     Vector,
     arrow_texts,
+    bools_of,
 )
 
 
@@ -73,7 +74,7 @@ def is_among(vector: TextVector, names: Collection[str]) -> Bools:
     wanted = arrow_texts(names)
 
     def look_up(domain: Domain) -> Bools:
-        found = pc.is_in(domain.values, value_set=wanted).to_numpy(zero_copy_only=False)
+        found = bools_of(pc.is_in(domain.values, value_set=wanted))
         return np.append(found, np.False_)
 
     return vector.domain.table(("among", frozenset(names)), look_up).take(vector.codes)

@@ -22,9 +22,9 @@ from falcotrace.engines.derived_base import (
     number_texts,
     select_numbers,
 )
+from falcotrace.engines.path_parts import directory_names, file_names
 from falcotrace.engines.text_match import TEXT_MATCHES, match_glob
 from falcotrace.engines.transforms import (
-    base_names,
     byte_lengths,
     join_elements,
     join_texts,
@@ -70,7 +70,7 @@ def _argument_count(inputs: Inputs) -> Vector:
 def _argument_length(inputs: Inputs) -> Vector:
     words = inputs.lists("proc.argv")
     assert isinstance(words.elements, TextVector)
-    by_value = np.append(byte_lengths(words.elements.domain.values).astype(np.int64), 0)
+    by_value = np.append(byte_lengths(words.elements.domain.values), 0)
     sums = np.zeros(len(words.elements) + 1, np.int64)
     np.cumsum(by_value.take(words.elements.codes), out=sums[1:])
     return NumberVector(sums[words.offsets[1:]] - sums[words.offsets[:-1]], words.valid)
@@ -175,28 +175,16 @@ def _typechar(inputs: Inputs) -> Vector:
     return choose(known.present(), known, guessed)
 
 
-def _directory_names(values: pa.Array) -> pa.Array:
-    """Up to the last slash; `/` where that is the first character or there is none."""
-    cut = pc.replace_substring_regex(values, r"(?s)\A(.*)/[^/]*\z", r"\1")
-    no_directory = pc.or_(pc.equal(cut, ""), pc.invert(pc.match_substring(values, "/")))
-    directories = pc.if_else(no_directory, "/", cut)
-    return pc.if_else(pc.ends_with(values, "/"), values, directories)
-
-
-def _file_names(values: pa.Array) -> pa.Array:
-    return pc.if_else(pc.match_substring(values, "/"), base_names(values), "/")
-
-
 def _fd_directory(inputs: Inputs) -> TextVector:
     names, kinds = inputs.texts("fd.name"), inputs.texts("fd.type")
     is_file = is_among(kinds, ("file",)) | ~kinds.present()
-    parents = map_values(keep_where(names, is_file), _directory_names)
+    parents = map_values(keep_where(names, is_file), directory_names)
     return choose(is_file, parents, keep_where(names, is_among(kinds, ("directory",))))
 
 
 def _fd_filename(inputs: Inputs) -> Vector:
     files = is_among(inputs.texts("fd.type"), ("file",))
-    return map_values(keep_where(inputs.texts("fd.name"), files), _file_names)
+    return map_values(keep_where(inputs.texts("fd.name"), files), file_names)
 
 
 _FAMILIES = MappingProxyType(

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from falcotrace.engines.vectors import Bools, Codes, Domain, arrow_bytes, arrow_texts
+from falcotrace.engines.vectors import Bools, Codes, Domain, arrow_bytes, arrow_texts, codes_of
 from falcotrace.events.operators import Operator
 from falcotrace.events.text import to_bytes, to_text
 from falcotrace.rules.plan import Atom
@@ -45,8 +45,7 @@ class Literals:
 
     def _look_up(self, domain: Domain) -> Codes:
         literals = self._bytes if pa.types.is_binary(domain.values.type) else self._texts
-        found = pc.index_in(domain.values, value_set=literals).fill_null(-1)
-        return np.frombuffer(found.buffers()[1], np.int32, len(found))
+        return codes_of(pc.index_in(domain.values, value_set=literals))
 
     @cached_property
     def _texts(self) -> pa.Array:

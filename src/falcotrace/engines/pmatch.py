@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.engines.glob import glob_body, quote
-from falcotrace.engines.vectors import Bools
+from falcotrace.engines.vectors import Bools, arrow_text, bools_of
 
 _WILDCARDS = frozenset("?*[")
 
@@ -70,8 +70,7 @@ def match_prefixes(values: pa.Array, paths: Collection[str]) -> Bools:
         pattern = prefix_regex(chunk)
         if pattern is None:
             return np.ones(len(values), np.bool_)
-        matched = pc.match_substring_regex(normal, pattern=pattern)
-        truth |= matched.to_numpy(zero_copy_only=False)
+        truth |= bools_of(pc.match_substring_regex(normal, pattern=pattern))
     return truth
 
 
@@ -79,5 +78,5 @@ def _normalise(values: pa.Array) -> pa.Array:
     irregular = pc.or_(pc.match_substring(values, "//"), pc.invert(pc.starts_with(values, "/")))
     if not pc.any(irregular).as_py():
         return values
-    slashed = pc.binary_join_element_wise("/", values, "")
+    slashed = pc.binary_join_element_wise(arrow_text("/"), values, arrow_text(""))
     return pc.if_else(irregular, pc.replace_substring_regex(slashed, "/+", "/"), values)

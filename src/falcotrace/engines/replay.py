@@ -208,7 +208,8 @@ def _rows_by_type(
     names = events.domain.values.to_pylist()
     wanted = [program.event_names is None or name in program.event_names for name in names]
     # Codes fit into 16 bits (there are some hundred types), which sorts by radix.
-    codes = events.codes.astype(np.int16 if len(names) < 1 << 15 else np.int32)
+    is_small = len(names) < 1 << 15
+    codes = events.codes.astype(np.int16) if is_small else events.codes
     meant = np.append(np.array(wanted, np.bool_), np.False_).take(codes)
     meant &= _in_time(source, options)
     rows = np.flatnonzero(meant)

@@ -13,59 +13,42 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.engines.glob import glob_regex
-from falcotrace.engines.vectors import Bools
+from falcotrace.engines.vectors import Bools, arrow_text, arrow_texts, bools_of
 from falcotrace.events.operators import Operator
 from falcotrace.events.text import to_bytes
 from falcotrace.rules.regex import compile_regex
-
-
-def _truth(array: pa.Array) -> Bools:
-    truth: Bools = array.to_numpy(zero_copy_only=False)
-    return truth
-
-
-def fold_case(text: str) -> str:
-    """Fold A-Z to a-z and nothing else, as Falco does.
-
-    Example:
-        >>> fold_case("ÄBC")
-        'Äbc'
-    """
-    return text.translate(_FOLD)
-
-
-_FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+from falcotrace.rules.transforms import fold_case
 
 
 def glob_matches(value: str, pattern: str) -> bool:
     """Whether one text matches one pattern."""
-    return bool(match_glob(pa.array([value]), pattern)[0])
+    return bool(match_glob(arrow_texts([value]), pattern)[0])
 
 
 def _contains(values: pa.Array, literal: str | bytes) -> Bools:
-    return _truth(pc.match_substring(values, literal))
+    return bools_of(pc.match_substring(values, literal))
 
 
 def _icontains(values: pa.Array, literal: str) -> Bools:
-    return _truth(pc.match_substring(pc.ascii_lower(values), fold_case(literal)))
+    return bools_of(pc.match_substring(pc.ascii_lower(values), fold_case(literal)))
 
 
 def _startswith(values: pa.Array, literal: str | bytes) -> Bools:
-    return _truth(pc.starts_with(values, literal))
+    return bools_of(pc.starts_with(values, literal))
 
 
 def _endswith(values: pa.Array, literal: str | bytes) -> Bools:
-    return _truth(pc.ends_with(values, literal))
+    return bools_of(pc.ends_with(values, literal))
 
 
 def match_glob(values: pa.Array, literal: str) -> Bools:
     """Which values match an fnmatch pattern."""
-    return _truth(pc.match_substring_regex(values, glob_regex(literal)))
+    return bools_of(pc.match_substring_regex(values, glob_regex(literal)))
 
 
 def _iglob(values: pa.Array, literal: str) -> Bools:
     pattern = glob_regex(fold_case(literal))
-    return _truth(pc.match_substring_regex(pc.ascii_lower(values), pattern))
+    return bools_of(pc.match_substring_regex(pc.ascii_lower(values), pattern))
 
 
 def _regex(values: pa.Array, literal: str) -> Bools:
@@ -77,19 +60,19 @@ def _regex(values: pa.Array, literal: str) -> Bools:
 # Arrow compares UTF-8 byte by byte; a raw byte's stand-in begins with F4, above every literal here:
 # the checker lets only numbers stand behind these operators.
 def _less(values: pa.Array, literal: str) -> Bools:
-    return _truth(pc.less(values, literal))
+    return bools_of(pc.less(values, arrow_text(literal)))
 
 
 def _less_equal(values: pa.Array, literal: str) -> Bools:
-    return _truth(pc.less_equal(values, literal))
+    return bools_of(pc.less_equal(values, arrow_text(literal)))
 
 
 def _greater(values: pa.Array, literal: str) -> Bools:
-    return _truth(pc.greater(values, literal))
+    return bools_of(pc.greater(values, arrow_text(literal)))
 
 
 def _greater_equal(values: pa.Array, literal: str) -> Bools:
-    return _truth(pc.greater_equal(values, literal))
+    return bools_of(pc.greater_equal(values, arrow_text(literal)))
 
 
 TEXT_MATCHES: Mapping[Operator, Callable[[pa.Array, str], Bools]] = MappingProxyType(

@@ -15,26 +15,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from falcotrace.engines.path_parts import base_names
 from falcotrace.engines.vectors import (
     MISSING,
     Bools,
     Domain,
     EndsVector,
+    Integers,
     ListVector,
-    Numbers,
     NumberVector,
     Rows,
     TextVector,
     Vector,
     arrow_codes,
+    arrow_text,
     constant_vector,
     encoded_vector,
+    integers_of,
     text_vector,
     texts_of,
 )
 from falcotrace.events.text import to_bytes, to_text
 from falcotrace.rules.ast import Transform
 from falcotrace.rules.plan import Constant, ListOperand, Operand, TransformOperand
+from falcotrace.rules.transforms import read_options
 
 VectorOf = Callable[[Operand], Vector]
 _Argument = Operand | Constant | ListOperand
@@ -72,20 +76,13 @@ def transform_vector(operand: TransformOperand, vector_of: VectorOf, rows: int) 
             assert_never(operand.function)
 
 
-def base_names(values: pa.Array) -> pa.Array:
-    """What follows the last slash of each text; all of it without a slash."""
-    return pc.replace_substring_regex(values, r"(?s)\A.*/", "")
-
-
-def byte_lengths(values: pa.Array) -> Numbers:
+def byte_lengths(values: pa.Array) -> Integers:
     """Lengths in the bytes that the texts stand for (a stand-in takes four and counts as one)."""
-    lengths: Numbers = pc.binary_length(values).to_numpy(zero_copy_only=False).astype(np.uint64)
+    lengths = integers_of(pc.binary_length(values))
     if pa.types.is_binary(values.type):
         return lengths
     stand_ins = pc.count_substring_regex(values, r"[\x{10FE00}-\x{10FEFF}]")
-    excess: Numbers = 3 * stand_ins.to_numpy(zero_copy_only=False).astype(np.uint64)
-    shortened: Numbers = np.subtract(lengths, excess)
-    return shortened
+    return lengths - 3 * integers_of(stand_ins)
 
 
 def join_texts(separator: str, parts: Sequence[TextVector]) -> TextVector:
@@ -97,7 +94,7 @@ def join_texts(separator: str, parts: Sequence[TextVector]) -> TextVector:
         part.domain.values.take(arrow_codes(codes))
         for part, codes in zip(parts, distinct, strict=True)
     ]
-    joined = pc.binary_join_element_wise(*texts, separator)
+    joined = pc.binary_join_element_wise(*texts, arrow_text(separator))
     codes = np.full(len(present), MISSING, np.int32)
     codes[present] = places
     return TextVector(Domain(joined), codes)
@@ -164,10 +161,10 @@ def _length(argument: _Argument, vector_of: VectorOf, rows: int) -> Vector:
         return constant_vector(len(argument.items), rows)
     match _argument(argument, vector_of, rows):
         case ListVector(offsets=offsets) as vector:
-            return NumberVector(np.diff(offsets).astype(np.uint64), vector.present())
+            return NumberVector(np.diff(offsets), vector.present())
         case TextVector() as vector:
             small = vector.compact()
-            lengths = np.append(byte_lengths(small.domain.values), np.uint64(0))
+            lengths = np.append(byte_lengths(small.domain.values), 0)
             return NumberVector(lengths.take(small.codes), vector.present())
         case NumberVector() | EndsVector():
             raise AssertionError("the checker lets only texts and lists into `len`")
@@ -199,7 +196,7 @@ def join_elements(vector: ListVector, separator: str) -> TextVector:
         lists = list_texts(vector)
         return text_vector([None if item is None else separator.join(item) for item in lists])
     lists = pa.ListArray.from_arrays(arrow_codes(vector.offsets), texts_of(elements))
-    joined = encoded_vector(pc.binary_join(lists, separator))
+    joined = encoded_vector(pc.binary_join(lists, arrow_text(separator)))
     if vector.valid is None:
         return joined
     return TextVector(joined.domain, np.where(vector.valid, joined.codes, np.int32(MISSING)))
@@ -240,64 +237,19 @@ def _getopt(operand: TransformOperand, vector_of: VectorOf, rows: int) -> Vector
     words, options = operand.arguments
     assert isinstance(options, Constant)
     vector = _argument(words, vector_of, rows)
-    if isinstance(vector, ListVector):
-        lists = list_texts(vector)
+    if isinstance(vector, TextVector):
+        given: Sequence[str | list[str] | None] = text_list(vector)
     else:
-        assert isinstance(vector, TextVector)
-        texts = text_list(vector)
-        lists = [None if text is None else text.split(" ") for text in texts]
-    parsed = [None if item is None else parse_options(item, str(options.value)) for item in lists]
+        assert isinstance(vector, ListVector)
+        given = list_texts(vector)
+    letters = str(options.value)
+    found = [
+        None if item is None else read_options(item, letters, operand.argument) for item in given
+    ]
     if operand.argument is not None:
-        found = [None if item is None else item.get(operand.argument) for item in parsed]
-        return text_vector(found)
-    offsets = np.zeros(len(parsed) + 1, np.int64)
-    np.cumsum([len(item or ()) for item in parsed], out=offsets[1:])
-    elements = text_vector([letter for item in parsed for letter in item or ()])
-    return ListVector(elements, offsets, np.array([item is not None for item in parsed], np.bool_))
-
-
-def parse_options(words: Sequence[str], options: str) -> dict[str, str]:
-    """The options that words carry, as C's getopt finds them.
-
-    Args:
-        words: arguments without the program's name.
-        options: letters, each followed by `:` if it takes an argument (`::`: only attached).
-
-    Returns:
-        The argument of each option that occurs, empty for a plain letter; the last one wins.
-
-    Example:
-        >>> parse_options(["-nt", "5", "host", "-l"], "nlt:")
-        {'n': '', 't': '5', 'l': ''}
-    """
-    found: dict[str, str] = {}
-    waiting: str | None = None
-    for word in words:
-        if waiting is not None:
-            found[waiting], waiting = word, None
-            continue
-        if word == "--":
-            break
-        if word.startswith("-") and len(word) > 1:
-            waiting = _read_letters(word[1:], options, found)
-    return found
-
-
-def _read_letters(letters: str, options: str, found: dict[str, str]) -> str | None:
-    """Read one word of options; returns the letter whose argument is the next word."""
-    for index, letter in enumerate(letters):
-        place = options.find(letter) if letter != ":" else -1
-        if place < 0:
-            continue
-        colons = len(options[place + 1 : place + 3]) - len(
-            options[place + 1 : place + 3].lstrip(":")
-        )
-        rest = letters[index + 1 :]
-        if not colons:
-            found[letter] = ""
-        elif rest or colons == 2:
-            found[letter] = rest
-            return None
-        else:
-            return letter
-    return None
+        return text_vector([item if isinstance(item, str) else None for item in found])
+    lists = [item if isinstance(item, list) else [] for item in found]
+    offsets = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(item) for item in lists], out=offsets[1:])
+    present = np.array([item is not None for item in found], np.bool_)
+    return ListVector(text_vector([letter for item in lists for letter in item]), offsets, present)

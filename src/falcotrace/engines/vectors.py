@@ -213,6 +213,11 @@ def arrow_texts(texts: Iterable[str]) -> pa.Array:
     return arrow_bytes(text.encode() for text in texts).cast(pa.string())
 
 
+def arrow_text(text: str) -> pa.Scalar:
+    """An Arrow scalar, for functions that would make one by way of pandas."""
+    return arrow_texts([text])[0]
+
+
 def arrow_bytes(values: Iterable[bytes]) -> pa.Array:
     """An Arrow array of bytes."""
     pieces = list(values)
@@ -275,25 +280,28 @@ def vector_from_arrow(array: pa.Array) -> Vector:
     if pa.types.is_binary(kind):
         codes = np.arange(len(array), dtype=np.int32)
         if array.null_count:
-            codes[array.is_null().to_numpy(zero_copy_only=False)] = MISSING
+            codes[bools_of(array.is_null())] = MISSING
             array = array.fill_null(b"")
         return TextVector(Domain(array), codes)
     if pa.types.is_boolean(kind):
-        valid = _validity(array)
-        return NumberVector(array.fill_null(False).to_numpy(zero_copy_only=False), valid)
+        return NumberVector(_bits(array.buffers()[1], array), _validity(array))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return NumberVector(_numbers(array), _validity(array))
     raise TypeError(f"no vector for {kind}")
 
 
+def codes_of(indices: pa.Array) -> Codes:
+    """Indices as codes: `MISSING` for null."""
+    codes = _numbers(indices).astype(np.int32, copy=False)
+    valid = _validity(indices)
+    return codes if valid is None else np.where(valid, codes, np.int32(MISSING))
+
+
 def _dictionary_vector(array: pa.DictionaryArray) -> TextVector:
-    codes = _numbers(array.indices).astype(np.int32, copy=False)
-    valid = _validity(array.indices)
-    if valid is not None:
-        codes = np.where(valid, codes, np.int32(MISSING))
+    codes = codes_of(array.indices)
     values = array.dictionary
     if values.null_count:
-        nulls = values.is_null().to_numpy(zero_copy_only=False)
+        nulls = bools_of(values.is_null())
         codes = np.where(np.append(nulls, True)[codes], np.int32(MISSING), codes)
         values = values.fill_null(pa.scalar(b"").cast(values.type))
     return TextVector(Domain(values), codes)
@@ -319,7 +327,21 @@ def _numbers(array: pa.Array) -> Numbers:
 def _validity(array: pa.Array) -> Bools | None:
     if not array.null_count:
         return None
-    bitmap = array.buffers()[0]
+    return _bits(array.buffers()[0], array)
+
+
+def bools_of(array: pa.Array) -> Bools:
+    """The truths of a boolean array without nulls; `to_numpy` would import pandas."""
+    return _bits(array.buffers()[1], array)
+
+
+def integers_of(array: pa.Array) -> Integers:
+    """The numbers of an integer array without nulls."""
+    return _numbers(array).astype(np.int64, copy=False)
+
+
+def _bits(bitmap: pa.Buffer | None, array: pa.Array) -> Bools:
+    """One of the bitmaps of an array, a byte for each value."""
     if bitmap is None:
         return np.zeros(len(array), np.bool_)
     bits = np.unpackbits(
