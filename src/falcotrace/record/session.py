@@ -122,6 +122,9 @@ class KernelSession:
     """
 
     def __init__(self, settings: SessionSettings, arch: str | None = None) -> None:
+        size = settings.ring_bytes
+        if size < mmap.PAGESIZE or size & (size - 1):
+            raise RecordError(f"a ring of {size} bytes is not possible", "Take a power of two.")
         self.settings = settings
         self.arch = arch or os.uname().machine
         self.magic = secrets.randbits(32) | 1  # not 0: that is what untouched memory holds

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from falcotrace.record.libbpf import KERNEL_BTF
 from falcotrace.record.session import SessionSettings
 from live.kernel.recording import Recorder, Recording

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
 from falcotrace.record.layout import SAMPLES, STRINGS, PartKind, SampleType
 from falcotrace.record.ring import Batch
 from falcotrace.record.session import KernelSession, SessionSettings
@@ -155,7 +156,7 @@ def _be_child(reader: int, writer: int, function: Callable[[], object]) -> None:
         os.close(reader)
         function()
         code = 0
-    except BaseException:  # the parent must not see this process return
+    except BaseException:  # noqa: BLE001 - the parent must not see this process return
         traceback.print_exc(file=sys.__stderr__)
     finally:
         os._exit(code)

@@ -1,3 +1,5 @@
+# ruff: noqa: PTH104, PTH106, PTH109, PTH110, PTH116, PTH208, FBT001, RUF100
+# System calls are made by their own names here.
 """System calls in general: numbers, arguments, results, parts, and who is left out."""
 
 import ctypes
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from falcotrace.record.layout import HeaderFlag, PartFlag, PartKind, SampleType
 from live.kernel.recording import Recorder, Recording, part, strings
 

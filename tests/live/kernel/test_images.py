@@ -1,6 +1,8 @@
+# ruff: noqa: PTH104, PTH106, PTH109, PTH110, PTH116, PTH208, FBT001, RUF100
+# System calls are made by their own names here.
 """Programs: what a successful or failed exec tells."""
 
-import ctypes
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from falcotrace.record.layout import HeaderFlag, ImageFlag, PartKind, SampleType
 from live.kernel.recording import Recorder, Recording, Sample, part, strings
 
 pytestmark = pytest.mark.live
 
 Record = Callable[[Callable[[], object]], Recording]
-libc = ctypes.CDLL(None, use_errno=True)
 TRUE = b"/usr/bin/true"
 
 
@@ -60,10 +62,8 @@ def test_failed_exec_tells_what_was_tried(record: Record) -> None:
     """A program that cannot be executed is told with its arguments and environment."""
 
     def fail() -> None:
-        try:
+        with contextlib.suppress(OSError):
             os.execve(b"/nonexistent", ["a", "b c"], {"K": "v"})
-        except OSError:
-            pass
 
     event = record(fail).calls("execve")[-1]
     assert event["ret"] == -2

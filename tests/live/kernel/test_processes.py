@@ -1,3 +1,5 @@
+# ruff: noqa: PTH104, PTH106, PTH109, PTH110, PTH116, PTH208, FBT001, RUF100
+# System calls are made by their own names here.
 """States of threads: what a description tells, and what makes a new one."""
 
 import ctypes
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from falcotrace.record.layout import HeaderFlag, PartKind, ProcessFlag, SampleType
 from falcotrace.record.session import KernelSession
 from live.kernel.recording import Recorder, Recording, Sample, part
@@ -32,24 +35,26 @@ def _state(got: Recording) -> Sample:
     return got.process(got.calls("getppid")[-1])
 
 
-def _after(record: Record, function: Callable[[], object]) -> Sample:
-    """The child's state after it did something."""
-
+def _then_mark(function: Callable[[], object]) -> Callable[[], None]:
     def act() -> None:
         function()
         _mark()
 
-    return _state(record(act))
+    return act
+
+
+def _after(record: Record, function: Callable[[], object]) -> Sample:
+    """The child's state after it did something."""
+    return _state(record(_then_mark(function)))
 
 
 def test_ids_and_times(record: Record) -> None:
     """A description has the ids that /proc shows, and start times that make them unique."""
-    shown: dict[str, int] = {}
     reader, writer = os.pipe()
 
     def ask() -> None:
         fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
-        os.write(writer, " ".join(fields[1:6] + [fields[19]]).encode())
+        os.write(writer, " ".join([*fields[1:6], fields[19]]).encode())
         _mark()
 
     got = record(ask)
@@ -57,7 +62,6 @@ def test_ids_and_times(record: Record) -> None:
     ppid, pgid, sid, tty, _, start_ticks = map(int, os.read(reader, 999).split())
     os.close(reader)
     os.close(writer)
-    del shown
     assert (state["tid"], state["pid"]) == (got.pid, got.pid)
     assert (state["ptid"], state["ppid"]) == (os.getpid(), os.getpid()) == (ppid, ppid)
     assert (state["pgid"], state["sid"], state["tty"]) == (pgid, sid, tty)
@@ -108,7 +112,7 @@ def test_credentials(record: Record) -> None:
 
 
 def test_capset_and_its_argument(record: Record) -> None:
-    """capset changes the sets, which the event's state shows after the call."""
+    """Capset changes the sets, which the event's state shows after the call."""
     header = struct.pack("<Ii", 0x20080522, 0)
     data = struct.pack("<6I", 1 << 7, 1 << 7 | 1, 1 << 7, 0, 0, 0)
     got = record(lambda: libc.capset(header, data))
@@ -120,7 +124,7 @@ def test_capset_and_its_argument(record: Record) -> None:
 
 
 def test_current_directory(record: Record, tmp_path: Path) -> None:
-    """chdir and fchdir change the state, at the event that did it."""
+    """Chdir and fchdir change the state, at the event that did it."""
     got = record(lambda: os.chdir(tmp_path))
     event = got.calls("chdir")[-1]
     assert got.process(event)["cwd"] == os.fsencode(tmp_path)
@@ -157,8 +161,7 @@ def test_root_directory(record: Record, tmp_path: Path) -> None:
 
 
 def test_session_group_and_terminal(record: Record) -> None:
-    """setsid makes a session; a controlling terminal is told by its device number."""
-    expected: list[int] = []
+    """Setsid makes a session; a controlling terminal is told by its device number."""
     reader, writer = os.pipe()
 
     def lead() -> None:
@@ -170,8 +173,7 @@ def test_session_group_and_terminal(record: Record) -> None:
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         os.write(writer, str(os.fstat(slave).st_rdev).encode())
 
-    del expected
-    got = record(lambda: (lead(), _mark()))
+    got = record(_then_mark(lead))
     state = _state(got)
     device = int(os.read(reader, 99))
     os.close(reader)
@@ -213,7 +215,7 @@ def test_standard_files(record: Record) -> None:
         os.dup2(fd, 0)
         os.close(1)
 
-    got = record(lambda: (redirect(), _mark()))
+    got = record(_then_mark(redirect))
     state = _state(got)
     assert got.file(state["std_file_id"][0])["path"] == b"/dev/zero"
     assert state["std_file_id"][1] == 0
@@ -390,7 +392,7 @@ def test_control_groups(record: Record) -> None:
     group = root / "falcotrace-test"
     group.mkdir()
     try:
-        got = record(lambda: ((group / "cgroup.procs").write_text("0"), _mark()))
+        got = record(_then_mark(lambda: (group / "cgroup.procs").write_text("0")))
         state = _state(got)
     finally:
         time.sleep(0.05)

@@ -1,3 +1,5 @@
+# ruff: noqa: PTH104, PTH106, PTH109, PTH110, PTH116, PTH208, FBT001, RUF100
+# System calls are made by their own names here.
 """Sockets: addresses, roles, and what changes them."""
 
 import errno
@@ -9,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from falcotrace.record.layout import BACKLOG, FileFlag, FileKind, PartKind, Role, SampleType
 from live.kernel.recording import Recorder, Recording, Sample, part
-
-import numpy as np
 
 pytestmark = pytest.mark.live
 
@@ -48,7 +49,7 @@ def _connect_tcp(family: int, address: str) -> list[int]:
     [(socket.AF_INET, "127.0.0.1", LOOPBACK4), (socket.AF_INET6, "::1", LOOPBACK6)],
 )
 def test_tcp_connection(record: Record, family: int, address: str, packed: bytes) -> None:
-    """connect makes a client, accept a server, and both tell both ends."""
+    """Connect makes a client, accept a server, and both tell both ends."""
     got = record(lambda: _connect_tcp(family, address))
     client = got.file(got.calls("connect")[-1]["file_id"])
     accepted = got.file((got.calls("accept4") or got.calls("accept"))[-1]["file_id"])
@@ -146,7 +147,7 @@ def test_connect_in_progress_is_a_client(record: Record) -> None:
 
 
 def test_udp_roles_come_from_the_first_traffic(record: Record) -> None:
-    """Who sends first is the client, who receives first the server; the port that was given to it shows."""
+    """Who sends first is the client, who receives first the server; assigned ports show."""
 
     def talk() -> None:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -170,7 +171,7 @@ def test_udp_roles_come_from_the_first_traffic(record: Record) -> None:
 
 
 def test_messages_carry_their_address(record: Record) -> None:
-    """sendmsg and recvmsg tell the address in their struct msghdr."""
+    """Sendmsg and recvmsg tell the address in their struct msghdr."""
 
     def talk() -> None:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -188,7 +189,7 @@ def test_messages_carry_their_address(record: Record) -> None:
 
 
 def test_backlog_of_accept(record: Record) -> None:
-    """accept tells how many connections wait, and how many may."""
+    """Accept tells how many connections wait, and how many may."""
 
     def serve() -> None:
         server = socket.socket()
@@ -198,14 +199,15 @@ def test_backlog_of_accept(record: Record) -> None:
         server.accept()
         assert clients
 
-    event = (lambda got: (got.calls("accept4") or got.calls("accept"))[-1])(record(serve))
+    got = record(serve)
+    event = (got.calls("accept4") or got.calls("accept"))[-1]
     backlog = np.frombuffer(part(event, PartKind.BACKLOG), BACKLOG)[0]
     assert backlog.tolist() == (2, 9)
 
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_unix_socket(record: Record, abstract: bool, tmp_path: object) -> None:
-    """A unix socket's name is told at both ends, in the file system and in the abstract namespace."""
+    """A unix socket's name is told at both ends, also in the abstract namespace."""
     name = b"\0falcotrace-test" if abstract else f"{tmp_path}/socket".encode()
 
     def talk() -> None:
@@ -233,7 +235,7 @@ def test_unix_socket(record: Record, abstract: bool, tmp_path: object) -> None:
 
 
 def test_socket_pair(record: Record) -> None:
-    """socketpair makes two files that name each other as peers."""
+    """Socketpair makes two files that name each other as peers."""
     got = record(socket.socketpair)
     event = got.calls("socketpair")[-1]
     one, two = got.file(event["file_id"]), got.file(event["other_file_id"])
