@@ -8,6 +8,7 @@
 Names are imported when they are first used, so that `import falcotrace` costs nothing.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from falcotrace.version import __version__
@@ -58,8 +59,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
-    import importlib
-
     if name not in _HOMES:
         raise AttributeError(f"module 'falcotrace' has no attribute {name!r}")
     module, attribute = _HOMES[name]

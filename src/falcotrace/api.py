@@ -36,8 +36,8 @@ CAPTURE_SUFFIX = ".parquet"
 class ScanReport:
     """Alerts, one after another, and what the captures could not answer.
 
-    Iterating scans; each iteration scans anew. Alerts come row group by row group, so memory does not
-    grow with the captures.
+    Iterating scans; each iteration scans anew. Alerts come row group by row group, so memory does
+    not grow with the captures.
     """
 
     def __init__(self, captures: Sequence[Capture], plan: Plan, options: ScanOptions) -> None:
@@ -149,9 +149,12 @@ class Captures:
         Example:
             >>> capture.sql("SELECT proc.name FROM events LIMIT 3")  # doctest: +SKIP
         """
-        from falcotrace.engines.duckdb import connect_captures
+        import duckdb  # noqa: PLC0415 - scanning does not need it
 
-        return connect_captures(self.paths).sql(query)
+        connection = duckdb.connect()
+        files = [str(path) for path in self.paths]
+        connection.read_parquet(files, union_by_name=True).create_view("events")
+        return connection.sql(query)
 
 
 def open_captures(
@@ -185,7 +188,7 @@ def expand_source(source: str | Path) -> list[Path]:
             raise CaptureError(path, f"no {CAPTURE_SUFFIX} file in this folder")
         return found
     if not path.exists() and glob.has_magic(str(source)):
-        matches = sorted(map(Path, glob.glob(str(source), recursive=True)))
+        matches = sorted(map(Path, glob.glob(str(source), recursive=True)))  # noqa: PTH207
         if not matches:
             raise CaptureError(path, "no file matches")
         return matches

@@ -1,9 +1,10 @@
 """The documentation of a capture's columns, made from the table of columns.
 
-`python -m falcotrace.capture.documentation` prints it; `captures/COLUMNS.md` is that text, and a test
-compares the two.
+`python -m falcotrace.capture.documentation` prints it; `captures/COLUMNS.md` is that text, and a
+test compares the two.
 """
 
+import sys
 from itertools import groupby
 
 from falcotrace.capture.footer import FORMAT_VERSION
@@ -13,10 +14,11 @@ _HEAD = f"""# Columns of a capture, format version {FORMAT_VERSION}
 
 Made from the table in the code (`python -m falcotrace.capture.documentation`); do not edit.
 
-Every capture has all {len(COLUMNS)} columns, in this order, as nested structs: `proc.name` is the field `name` of the struct `proc`,
-and the path is what SQL writes (only `"group".name` and `"group".gid` need quotes in DuckDB). Null means: the event has no
-such value. Scope says what a value belongs to: `event`, `fd` (the open file behind the event) or `process` (one
-value for each `proc.key`).
+Every capture has all {len(COLUMNS)} columns, in this order, as nested structs: `proc.name` is the
+field `name` of the struct `proc`, and the path is what SQL writes (only `"group".name` and
+`"group".gid` need quotes in DuckDB). Null means: the event has no such value. Scope says what a
+value belongs to: `event`, `fd` (the open file behind the event) or `process` (one value for each
+`proc.key`).
 
 A byte that is no part of valid UTF-8 is stored as the code point U+10FE00 plus the byte.
 """
@@ -39,4 +41,4 @@ def _row(column: Column) -> str:
 
 
 if __name__ == "__main__":
-    print(columns_markdown(), end="")
+    sys.stdout.write(columns_markdown())

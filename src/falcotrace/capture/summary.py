@@ -1,4 +1,4 @@
-"""What a capture holds, in numbers; from the footer and the process tables, without reading events."""
+"""What a capture holds, in numbers, without reading its events."""
 
 import msgspec
 import numpy as np

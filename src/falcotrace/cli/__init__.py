@@ -1,7 +1,7 @@
 """The command line: one module for each command, each a thin caller of the library.
 
-Commands return rows or text and leave drawing to `render`; errors become one line and an exit code here.
-Heavy imports happen inside commands, so that `falcotrace --help` stays fast.
+Commands return rows or text and leave drawing to `render`; errors become one line and an exit code
+here. Heavy imports happen inside commands, so that `falcotrace --help` stays fast.
 """
 
 import os

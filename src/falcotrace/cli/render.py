@@ -1,7 +1,7 @@
 """Draws rows and key-value lists on a terminal; in a pipe the same rows come plain, tab-separated.
 
-Everything that was recorded is escaped before it is drawn: nothing an attacker wrote reaches the terminal
-as control characters or as markup.
+Everything that was recorded is escaped before it is drawn: nothing an attacker wrote reaches the
+terminal as control characters or as markup.
 """
 
 import shutil

@@ -1,4 +1,7 @@
-"""`falcotrace rules`: check rule files, list rules, show one with everything resolved, print SQL."""
+"""`falcotrace rules`.
+
+Check rule files, list rules, show one with everything resolved, print SQL.
+"""
 
 import difflib
 import json

@@ -11,12 +11,11 @@ from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from falcotrace.alerts import Alert
     from falcotrace.api import Captures, ScanReport
     from falcotrace.rules.plan import Plan, Priority
-
-_FORMATS = ("table", "json", "text")
 
 
 def scan(
@@ -61,8 +60,8 @@ def scan(
     """
     from falcotrace.api import open_captures
 
-    if output_format not in _FORMATS:
-        raise typer.BadParameter(f"expected one of {', '.join(_FORMATS)}, found {output_format!r}")
+    if output_format not in _DRAWERS:
+        raise typer.BadParameter(f"expected one of {', '.join(_DRAWERS)}, found {output_format!r}")
     plan = _chosen_plan(rules, priority, tag or [], rule or [], disable or [])
     with open_captures(captures) as opened:
         report = opened.scan(
@@ -71,10 +70,8 @@ def scan(
             since_ns=_time(since),
             until_ns=_time(until),
         )
-        if summary:
-            alert_count = _print_summary(report)
-        else:
-            alert_count = _print_alerts(report, output_format)
+        draw = _print_summary if summary else _DRAWERS[output_format]
+        alert_count = draw(report)
         _print_notes(report, opened)
         lost = opened.has_losses
     if alert_count:
@@ -129,15 +126,22 @@ def at_least(plan: "Plan", least: "Priority") -> "Plan":
     )
 
 
-def _print_alerts(report: "ScanReport", output_format: str) -> int:
-    from falcotrace.outputs.falco import json_line, text_line
+def _print_json(report: "ScanReport") -> int:
+    from falcotrace.outputs.falco import json_line
 
+    return _print_lines(report, json_line)
+
+
+def _print_text(report: "ScanReport") -> int:
+    from falcotrace.outputs.falco import text_line
+
+    return _print_lines(report, text_line)
+
+
+def _print_lines(report: "ScanReport", line: "Callable[[Alert], str]") -> int:
     count = 0
-    if output_format == "table":
-        return _print_table(report)
-    draw = json_line if output_format == "json" else text_line
     for alert in report:
-        print(draw(alert))
+        print(line(alert))
         count += 1
     return count
 
@@ -184,3 +188,7 @@ def _print_notes(report: "ScanReport", opened: "Captures") -> None:
 
     for note in (*opened.loss_notes, *report.coverage_notes):
         print(f"note: {for_terminal(note)}", file=sys.stderr)
+
+
+_DRAWERS = {"table": _print_table, "json": _print_json, "text": _print_text}
+"""What each format prints; all return the number of alerts."""

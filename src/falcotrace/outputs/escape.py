@@ -1,7 +1,7 @@
-r"""Makes recorded text safe to show: bytes that are no UTF-8 become `\xHH`, control characters escapes.
+r"""Makes recorded text safe to show: `\xHH` for odd bytes, escapes for control characters.
 
-Everything recorded is written by whoever was recorded. Terminals get `for_terminal`, JSON `readable`
-(JSON escapes control characters itself); HTML and CSV have their own rules on top.
+Everything recorded is written by whoever was recorded. Terminals get `for_terminal`, JSON
+`readable` (JSON escapes control characters itself); HTML and CSV have their own rules on top.
 """
 
 import re

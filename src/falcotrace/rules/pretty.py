@@ -1,7 +1,7 @@
 """Draws a resolved condition as an indented tree, for people.
 
-In: a formula over atoms. Out: lines, one for each atom and each bracket. The canonical one-line form is
-`printer.py`'s.
+In: a formula over atoms. Out: lines, one for each atom and each bracket. The canonical one-line
+    form is `printer.py`'s.
 """
 
 from typing import assert_never
