@@ -1,0 +1,19 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material, beside the repository or named by FALCOTRACE_SHARED."""
+    beside = Path(__file__).parents[2] / "shared"
+    folder = Path(os.environ.get("FALCOTRACE_SHARED", beside))
+    if not folder.is_dir():
+        message = f"no reference material at {folder}; set FALCOTRACE_SHARED"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
