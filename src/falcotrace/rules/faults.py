@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from falcotrace.errors import Context, Diagnostic, Severity, Span
 from falcotrace.rules.codes import LoadCode
 
-
 _LONGEST_NAME = 80
 """Nobody mistypes a longer name, and looking for its neighbours takes long."""
 

@@ -16,6 +16,7 @@ from falcotrace.rules.faults import Fault
 from falcotrace.rules.texts import Edit, ExpandedSource
 
 MAX_CONDITION_LENGTH = 4 * 1024 * 1024
+MAX_REPLACEMENTS = 10_000
 _BLANKS = " \t\n\r"
 _DELIMITERS = _BLANKS + "(),="
 
@@ -77,47 +78,98 @@ def expand_lists(source: Source, lists: Iterable[ExpandedList]) -> tuple[Source,
     for item in lists:
         if item.name in text:
             before = len(edits)
-            text = _replace(text, item, edits)
+            text = _Replacement(text, item, edits).run()
             if len(edits) > before:
                 used.append(item.name)
     return (ExpandedSource(source, text, edits) if edits else source), used
 
 
-def _replace(text: str, item: ExpandedList, edits: list[Edit]) -> str:
-    position = text.find(item.name)
-    while position >= 0:
-        end = position + len(item.name)
-        if _is_delimited(text, position, end):
-            position, end = _widen(text, position, end, is_empty=not item.text)
-            before = text[:position] + " " if position else ""
-            replacement = item.text + " "
-            text = before + replacement + text[end:]
-            if len(text) > MAX_CONDITION_LENGTH:
-                limit = MAX_CONDITION_LENGTH // 2**20
-                raise Fault(f"a condition grows beyond {limit} MiB with its lists", item.definition)
-            lead = 1 if position else 0
-            offsets = [(offset + lead, origin) for offset, origin in item.items]
-            length = len(replacement) + lead
-            edits.append(Edit(position, end, length, offsets, item.name, item.definition))
-            position += len(item.text) + 1
-        position = text.find(item.name, position + 1)
-    return text
+class _Replacement:
+    """Puts one list into a text, from left to right.
 
+    What has been read of the old text stands replaced in `_done`; the rest begins at `_cursor`.
+    """
 
-def _is_delimited(text: str, start: int, end: int) -> bool:
-    return (start == 0 or text[start - 1] in _DELIMITERS) and (
-        end >= len(text) or text[end] in _DELIMITERS
-    )
+    def __init__(self, text: str, item: ExpandedList, edits: list[Edit]) -> None:
+        self._text = text
+        self._item = item
+        self._edits = edits
+        self._done: list[str] = []
+        self._length = 0
+        self._cursor = 0
 
+    def run(self) -> str:
+        """Replace every occurrence; return the new text."""
+        name = self._item.name
+        found = self._text.find(name)
+        while found >= 0:
+            following = found + 1
+            if self._is_delimited(found, found + len(name)):
+                following = self._replace(found, found + len(name))
+            found = self._text.find(name, following)
+        return "".join((*self._done, self._text[self._cursor :]))
 
-def _widen(text: str, start: int, end: int, *, is_empty: bool) -> tuple[int, int]:
-    """Take the blanks around a name, and for an empty list one comma."""
-    while start > 0 and text[start - 1] in _BLANKS:
-        start -= 1
-    while end < len(text) and text[end] in _BLANKS:
-        end += 1
-    if is_empty and start > 0 and text[start - 1] == ",":
-        return start - 1, end
-    if is_empty and end < len(text) and text[end] == ",":
-        return start, end + 1
-    return start, end
+    def _is_delimited(self, start: int, end: int) -> bool:
+        if start > self._cursor:
+            before = self._text[start - 1]
+        else:
+            before = self._done[-1][-1] if self._length else " "
+        return before in _DELIMITERS and (end >= len(self._text) or self._text[end] in _DELIMITERS)
+
+    def _replace(self, start: int, end: int) -> int:
+        """Replace one occurrence; return where to look for the next."""
+        text, item = self._text, self._item
+        self._take(text[self._cursor : start])
+        taken = self._length
+        self._strip(_BLANKS)
+        tail = end
+        while tail < len(text) and text[tail] in _BLANKS:
+            tail += 1
+        # One comma goes with an empty list, the one before it rather than the one after it.
+        if not item.text and not self._strip_comma() and text[tail : tail + 1] == ",":
+            tail += 1
+        lead = 1 if self._length else 0
+        replacement = f"{' ' * lead}{item.text} "
+        edit_end = taken + tail - start
+        self._edits.append(
+            Edit(
+                self._length,
+                edit_end,
+                len(replacement),
+                lead,
+                item.items,
+                item.name,
+                item.definition,
+            )
+        )
+        self._take(replacement)
+        self._cursor = tail
+        if self._length > MAX_CONDITION_LENGTH or len(self._edits) > MAX_REPLACEMENTS:
+            message = (
+                f"with its lists a condition is longer than {MAX_CONDITION_LENGTH // 2**20} MiB "
+                f"or names more than {MAX_REPLACEMENTS:,} of them"
+            )
+            raise Fault(message, item.definition)
+        return tail if lead else tail + 1
+
+    def _take(self, text: str) -> None:
+        if text:
+            self._done.append(text)
+            self._length += len(text)
+
+    def _strip(self, chars: str) -> None:
+        while self._done:
+            last = self._done.pop()
+            kept = last.rstrip(chars)
+            self._length -= len(last) - len(kept)
+            if kept:
+                self._done.append(kept)
+                return
+
+    def _strip_comma(self) -> bool:
+        if not self._length or not self._done[-1].endswith(","):
+            return False
+        last = self._done.pop()[:-1]
+        self._length -= len(last) + 1
+        self._take(last)
+        return True

@@ -86,7 +86,8 @@ class Edit:
         start: in the text before this edit.
         end: in the text before this edit.
         length: in the text after it.
-        items: offset in the replacement, and origin, of each list item.
+        lead: 1 if the replacement begins with a blank of its own.
+        items: offset behind `lead`, and origin, of each list item.
         name: the list's name.
         definition: where the list is defined.
     """
@@ -94,6 +95,7 @@ class Edit:
     start: int
     end: int
     length: int
+    lead: int
     items: Sequence[tuple[int, Span]]
     name: str
     definition: Span
@@ -140,7 +142,7 @@ class ExpandedSource:
                 break
             if offset >= later.start + later.length:
                 offset += later.end - later.start - later.length
-        offset -= edit.start
+        offset -= edit.start + edit.lead
         index = bisect.bisect_right([first for first, _ in edit.items], offset) - 1
         if index < 0:
             return edit.definition.locate()
