@@ -42,9 +42,9 @@ static __always_inline u32 *generation_of(u64 file)
 	return &file_generations[(file * 0x9E3779B97F4A7C15ull >> 48) & (FT_GENERATIONS - 1)];
 }
 
-static __always_inline u32 kind_of(struct inode *inode, struct dentry *dentry)
+static __always_inline u32 kind_of(u64 file, u64 inode)
 {
-	u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	u64 magic = BPF_CORE_READ((struct inode *)inode, i_sb, s_magic);
 
 	if (magic == SOCKFS_MAGIC)
 		return FT_FILE_SOCKET;
@@ -52,7 +52,7 @@ static __always_inline u32 kind_of(struct inode *inode, struct dentry *dentry)
 		return FT_FILE_PIPE;
 	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
 		return FT_FILE_ANON;
-	if (is_memfd(inode, dentry))
+	if (is_memfd(BPF_CORE_READ((struct file *)file, f_path.dentry), magic))
 		return FT_FILE_MEMFD;
 	return FT_FILE_PATH;
 }
@@ -78,13 +78,15 @@ static __always_inline void append_file_path(struct ft_scratch *scratch, struct 
 
 static __always_inline void fill_inode(struct ft_file *sample, struct file *file, struct inode *inode)
 {
-	u32 layer = overlay_layer(inode);
+	struct super_block *super = BPF_CORE_READ(inode, i_sb);
+	u64 magic = BPF_CORE_READ(super, s_magic);
+	u32 layer = overlay_layer(inode, magic);
 
 	sample->ino = BPF_CORE_READ(inode, i_ino);
-	sample->dev = encode_dev(BPF_CORE_READ(inode, i_sb, s_dev));
+	sample->dev = encode_dev(BPF_CORE_READ(super, s_dev));
 	sample->rdev = encode_dev(BPF_CORE_READ(inode, i_rdev));
 	sample->mode = BPF_CORE_READ(inode, i_mode);
-	sample->superblock_magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	sample->superblock_magic = magic;
 	sample->open_flags = BPF_CORE_READ(file, f_flags);
 	sample->file_mode = BPF_CORE_READ(file, f_mode);
 	sample->file_flags = (layer == 1 ? FT_FILE_UPPER_LAYER : 0) | (layer == 2 ? FT_FILE_LOWER_LAYER : 0) |
@@ -96,7 +98,6 @@ static __always_inline long describe_file(const struct ft_thread *thread, u64 ad
 					  const struct ft_open_file *known, u64 previous_id)
 {
 	struct file *file = (void *)address;
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct ft_scratch *scratch = claim_scratch();
 
 	if (!scratch) {
@@ -120,7 +121,7 @@ static __always_inline long describe_file(const struct ft_thread *thread, u64 ad
 	else if (known->kind == FT_FILE_PATH)
 		append_file_path(scratch, sample, file, &thread->origin);
 	else
-		append_name(scratch, sample, dentry);
+		append_name(scratch, sample, BPF_CORE_READ(file, f_path.dentry));
 	return submit_scratch(scratch, FT_FILE);
 }
 
@@ -181,13 +182,15 @@ __noinline u64 identify_file(struct ft_thread *thread, u64 file, u64 inode, u32 
 		}
 		previous_id = known->file_id;
 	}
-	now.kind = kind_of((void *)inode, BPF_CORE_READ((struct file *)file, f_path.dentry));
+	now.kind = kind_of(file, inode);
 	if (now.kind == FT_FILE_SOCKET && !previous_id)
 		check_socket(file, how, FT_ROLE_NONE, &now);
 	now.file_id = FT_NEW_ID(last_file_id);
 	if (describe_file(thread, file, fd, how & FT_HOW_SNAPSHOT, &now, previous_id))
 		return 0;
-	if (bpf_map_update_elem(&files, &file, &now, BPF_ANY))
+	if (known) /* an address that was another file's: replacing the entry would cost ten times as much */
+		*known = now;
+	else if (bpf_map_update_elem(&files, &file, &now, BPF_ANY))
 		FT_COUNT(map_full);
 	__sync_fetch_and_add(generation_of(file), 1);
 	remember_recent(thread, file, fd, &now);

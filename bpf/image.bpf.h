@@ -55,21 +55,20 @@ static __always_inline u32 encode_dev(u32 dev)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
 }
 
-/** Which layer of an overlay holds the inode: 1 upper, 2 lower, 0 no overlay. */
-static __always_inline u32 overlay_layer(struct inode *inode)
+/** Which layer of an overlay holds the inode: 1 upper, 2 lower, 0 no overlay. `magic` is its superblock's. */
+static __always_inline u32 overlay_layer(struct inode *inode, u64 magic)
 {
 	struct dentry *upper = NULL;
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	if (magic != OVERLAYFS_SUPER_MAGIC)
 		return 0;
 	/* fs/overlayfs/ovl_entry.h: in struct ovl_inode __upperdentry follows the inode. */
 	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
 	return upper && BPF_CORE_READ(upper, d_inode) ? 1 : 2;
 }
 
-static __always_inline bool is_memfd(struct inode *inode, struct dentry *dentry)
+static __always_inline bool is_memfd(struct dentry *dentry, u64 magic)
 {
-	u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	char name[8] = {};
 
 	if (magic != TMPFS_MAGIC && magic != HUGETLBFS_MAGIC)
@@ -116,19 +115,21 @@ static __always_inline bool may_write(struct inode *inode, struct vfsmount *mnt,
 static __always_inline u32 describe_executable(struct ft_image *sample, struct file *file, const struct cred *cred)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 layer = overlay_layer(inode);
+	struct super_block *super = BPF_CORE_READ(inode, i_sb);
+	u64 magic = BPF_CORE_READ(super, s_magic);
+	u32 layer = overlay_layer(inode, magic);
 
 	sample->ino = BPF_CORE_READ(inode, i_ino);
 	sample->ctime_ns = read_ctime(inode);
 	sample->mtime_ns = read_mtime(inode);
-	sample->dev = encode_dev(BPF_CORE_READ(inode, i_sb, s_dev));
+	sample->dev = encode_dev(BPF_CORE_READ(super, s_dev));
 	sample->mode = BPF_CORE_READ(inode, i_mode);
 	sample->uid = BPF_CORE_READ(inode, i_uid.val);
 	sample->gid = BPF_CORE_READ(inode, i_gid.val);
-	sample->superblock_magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	sample->superblock_magic = magic;
 	return (may_write(inode, BPF_CORE_READ(file, f_path.mnt), cred) ? FT_IMAGE_WRITABLE : 0) |
 	       (layer == 1 ? FT_IMAGE_UPPER_LAYER : 0) | (layer == 2 ? FT_IMAGE_LOWER_LAYER : 0) |
-	       (is_memfd(inode, BPF_CORE_READ(file, f_path.dentry)) ? FT_IMAGE_MEMFD : 0);
+	       (is_memfd(BPF_CORE_READ(file, f_path.dentry), magic) ? FT_IMAGE_MEMFD : 0);
 }
 
 /* Appends at most `limit` bytes of another address space's or this one's memory; returns how many, -1 on a fault. */

@@ -119,20 +119,25 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 	return append_user_bytes(scratch, vector.base, vector.len < size ? vector.len : size, limit, flags);
 }
 
-static __always_inline u64 read_counter(struct mm_struct *mm, u32 which)
+/* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1, 2, 3. */
+static __always_inline void fill_memory(struct ft_usage *usage, struct mm_struct *mm)
 {
 	struct mm_struct___old *old = (void *)mm;
-	void *at = &mm->rss_stat;
-	s64 pages = 0;
+	s64 resident, swapped;
 
-	if (bpf_core_field_exists(old->rss_stat.count))
-		bpf_probe_read_kernel(&pages, sizeof(pages), (s64 *)&old->rss_stat.count + which);
-	else /* an array, whose elements' size is the running kernel's */
-		pages = BPF_CORE_READ((struct percpu_counter *)(at + which * bpf_core_type_size(struct percpu_counter)), count);
-	return pages > 0 ? pages : 0;
+	if (bpf_core_field_exists(old->rss_stat.count)) {
+		resident = BPF_CORE_READ(old, rss_stat.count[0]) + BPF_CORE_READ(old, rss_stat.count[1]) +
+			   BPF_CORE_READ(old, rss_stat.count[3]);
+		swapped = BPF_CORE_READ(old, rss_stat.count[2]);
+	} else {
+		resident = mm->rss_stat[0].count + mm->rss_stat[1].count + mm->rss_stat[3].count;
+		swapped = mm->rss_stat[2].count;
+	}
+	usage->vm_size_kib = mm->total_vm * targ_page_kib;
+	usage->vm_rss_kib = resident > 0 ? resident * targ_page_kib : 0;
+	usage->vm_swap_kib = swapped > 0 ? swapped * targ_page_kib : 0;
 }
 
-/* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1, 2, 3. */
 static __always_inline u32 append_usage(struct ft_scratch *scratch)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -145,11 +150,8 @@ static __always_inline u32 append_usage(struct ft_scratch *scratch)
 	usage->fd_limit = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
 	usage->major_faults = task->maj_flt;
 	usage->minor_faults = task->min_flt;
-	if (mm) {
-		usage->vm_size_kib = mm->total_vm * targ_page_kib;
-		usage->vm_rss_kib = (read_counter(mm, 0) + read_counter(mm, 1) + read_counter(mm, 3)) * targ_page_kib;
-		usage->vm_swap_kib = read_counter(mm, 2) * targ_page_kib;
-	}
+	if (mm)
+		fill_memory(usage, mm);
 	scratch->len += sizeof(*usage);
 	return sizeof(*usage);
 }

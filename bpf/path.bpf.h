@@ -7,6 +7,7 @@
 #ifndef FALCOTRACE_PATH_BPF_H
 #define FALCOTRACE_PATH_BPF_H
 
+#include <stddef.h>
 #include "scratch.bpf.h"
 
 #define FT_WALK_MAX 96	      /* components and mounts */
@@ -33,41 +34,65 @@ static __always_inline bool prepend_name(struct ft_scratch *scratch, const void 
 	return true;
 }
 
+/** Parent and name of a dentry, as they lie side by side in it. */
+struct ft_entry {
+	struct dentry *parent;
+	u32 hash;
+	u32 len;
+	const void *name;
+};
+
+static __always_inline void read_entry(struct dentry *dentry, struct ft_entry *entry)
+{
+	u32 at = bpf_core_field_offset(struct dentry, d_parent);
+
+	if (bpf_core_field_offset(struct dentry, d_name) == at + offsetof(struct ft_entry, hash) &&
+	    bpf_core_field_offset(struct qstr, len) == 4 && bpf_core_field_offset(struct qstr, name) == 8) {
+		bpf_probe_read_kernel(entry, sizeof(*entry), (void *)dentry + at); /* a walk takes half the time */
+		return;
+	}
+	entry->parent = BPF_CORE_READ(dentry, d_parent);
+	entry->len = BPF_CORE_READ(dentry, d_name.len);
+	entry->name = BPF_CORE_READ(dentry, d_name.name);
+}
+
 /** Walks up from `dentry` in `vfsmount` to the given root or the top; the path is in scratch->path. */
 __noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u64 root_dentry, u64 root_mnt)
 {
-	struct dentry *at = (void *)dentry;
+	struct dentry *at = (void *)dentry, *top;
 	struct mount *mount = (void *)(vfsmount - bpf_core_field_offset(struct mount, mnt));
+	struct ft_entry entry = {};
 
 	if (!scratch)
 		return 0;
 	scratch->path_start = FT_PATH_MAX;
 	scratch->path_flags = 0;
+	top = BPF_CORE_READ(mount, mnt.mnt_root);
 	for (int i = 0; i < FT_WALK_MAX; i++) {
 		if ((u64)at == root_dentry && (u64)mount + bpf_core_field_offset(struct mount, mnt) == root_mnt) {
 			scratch->path_flags |= FT_WALK_AT_ROOT;
 			return 0;
 		}
-		struct dentry *parent = BPF_CORE_READ(at, d_parent);
-		bool is_mount_root = at == BPF_CORE_READ(mount, mnt.mnt_root);
-		if (!i && at == parent && !is_mount_root) { /* in no directory: a memfd */
-			prepend_name(scratch, BPF_CORE_READ(at, d_name.name), BPF_CORE_READ(at, d_name.len));
+		read_entry(at, &entry);
+		if (!i && at == entry.parent && at != top) { /* in no directory: a memfd */
+			prepend_name(scratch, entry.name, entry.len);
 			scratch->path_flags |= FT_WALK_DELETED;
 			return 0;
 		}
-		if (is_mount_root || at == parent) {
+		if (at == top || at == entry.parent) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 			if (above == mount || !above)
 				return 0;
 			at = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
+			top = BPF_CORE_READ(mount, mnt.mnt_root);
 			continue;
 		}
 		if (!i && !BPF_CORE_READ(at, d_hash.pprev))
 			scratch->path_flags |= FT_WALK_DELETED;
-		if (!prepend_name(scratch, BPF_CORE_READ(at, d_name.name), BPF_CORE_READ(at, d_name.len)))
+		if (!prepend_name(scratch, entry.name, entry.len))
 			break;
-		at = parent;
+		at = entry.parent;
 	}
 	scratch->path_flags |= FT_WALK_CUT;
 	FT_COUNT(cut_paths);
