@@ -30,7 +30,7 @@ from falcotrace.errors import RecordError
 from falcotrace.record.layout import COUNTERS, SampleType
 from falcotrace.record.libbpf import BpfObject, count_cpus, has_tracepoint
 from falcotrace.record.ring import Batch, Ring
-from falcotrace.record.syscalls import build_table, syscalls_by_number
+from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
 
 SCRATCHES_PER_CPU: Final = 2
 """`bpf/maps.bpf.h`, FT_SCRATCHES."""
@@ -226,7 +226,12 @@ class KernelSession:
         bpf, settings = self._object, self.settings
         for name, value in self._numbers().items():
             bpf.set_setting(name, struct.pack("<I", value))
-        bpf.set_setting("syscalls", build_table(self.arch, settings.data_bytes).tobytes())
+        limits = Limits(
+            data=min(settings.data_bytes, BLOCK_BYTES_MAX),
+            argv=min(settings.argv_bytes, BLOCK_BYTES_MAX),
+            env=min(settings.env_bytes, BLOCK_BYTES_MAX),
+        )
+        bpf.set_setting("syscalls", build_table(self.arch, limits).tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)
         bpf.set_max_entries("scratches", self._cpus * SCRATCHES_PER_CPU)

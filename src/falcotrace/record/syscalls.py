@@ -60,11 +60,12 @@ _KINDS: Final = {
     "mdata": PartKind.MSG_DATA,
     "vdata": PartKind.VECTOR_DATA,
     "argv": PartKind.ARGV,
+    "env": PartKind.ARGV,
     "usage": PartKind.USAGE,
     "backlog": PartKind.BACKLOG,
 }
 _BUFFERS: Final = {"data", "mdata", "vdata"}
-_LIMITS: Final = {"text": 4095, "sockaddr": 128, "mname": 128, "mcontrol": 256, "argv": 4096}
+_LIMITS: Final = {"text": 4095, "sockaddr": 128, "mname": 128, "mcontrol": 256}
 _SIZE_RESULT, _SIZE_ARG, _SIZE_POINTED = 1, 8, 16
 _WHEN_SUCCESS: Final = 1
 _DATA_NEVER, _DATA_ALWAYS, _DATA_ARG = 0, 1, 8
@@ -183,22 +184,40 @@ def syscalls_by_number(arch: str) -> dict[int, Syscall]:
     return {call.numbers[arch]: call for call in load_syscalls() if arch in call.numbers}
 
 
-def build_table(arch: str, data_bytes: int = 0) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of what has no natural limit travels, in bytes; 0 none.
+
+    Args:
+        data: of each buffer that is read or written.
+        argv: of the arguments of a program that could not be executed.
+        env: of its environment.
+    """
+
+    data: int = 0
+    argv: int = 4096
+    env: int = 4096
+
+
+def build_table(
+    arch: str, limits: Limits | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Make the kernel's array of `struct ft_syscall`.
 
     Args:
         arch: `x86_64` or `aarch64`.
-        data_bytes: how much of each buffer travels; 0 none.
+        limits: what travels of buffers, arguments and environments.
     """
+    limits = limits or Limits()
     table = np.zeros(ROWS, SYSCALL)
     for name in ("fd_arg", "dir_arg", "other_arg", "pair_arg", "when_arg"):
         table[name] = -1
     for number, call in syscalls_by_number(arch).items():
-        _fill_row(table[number], call, call.parts_sent(data_bytes), data_bytes)
+        _fill_row(table[number], call, call.parts_sent(limits.data), limits)
     return table
 
 
-def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], data_bytes: int) -> None:
+def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], limits: Limits) -> None:
     row["flags"] = _RESULTS[call.result] | sum(_FLAGS[effect] for effect in call.effects)
     row["fd_arg"], row["other_arg"], row["pair_arg"] = call.fd, call.second, call.pair
     row["dir_arg"][: len(call.dirs)] = call.dirs
@@ -212,9 +231,15 @@ def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], data_bytes: in
             row["when_value"] = value
     for index, part in enumerate(parts):
         size_from, scale = _size_code(part.size)
-        limit = data_bytes if part.is_buffer else part.limit
         flags = (_WHEN_SUCCESS if part.on_success else 0) | scale << 4
+        limit = _limit_of(part, limits)
         row["part"][index] = (part.kind, part.arg, size_from, flags, limit)
+
+
+def _limit_of(part: Part, limits: Limits) -> int:
+    if part.is_buffer:
+        return limits.data
+    return {"argv": limits.argv, "env": limits.env}.get(part.name, part.limit)
 
 
 def _data_when(call: Syscall, parts: Sequence[Part]) -> int:

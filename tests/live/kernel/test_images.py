@@ -90,10 +90,17 @@ def test_long_arguments_are_cut_with_their_true_length(
 
 def test_environment_can_be_left_out(new_recorder: Callable[..., Recorder]) -> None:
     """With a limit of 0 no environment leaves the kernel: it may hold secrets."""
-    recorder = new_recorder(env_bytes=0)
-    got = recorder.run(lambda: os.execve(TRUE, ["true"], {"SECRET": "hunter2"}))
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            os.execve("/nonexistent", ["no"], {"SECRET": "hunter2"})
+        os.execve(TRUE, ["true"], {"SECRET": "hunter2"})
+
+    got = new_recorder(env_bytes=0).run(run)
     assert _image(got)["env"] == b""
     assert not any(b"hunter2" in image["env"] for image in got.of(SampleType.IMAGE))
+    assert part(got.call("execve", ret=-2), PartKind.ARGV) == b"no\0"
+    assert part(got.call("execve", ret=-2), PartKind.ARGV, 1) == b""
 
 
 def test_largest_blocks(new_recorder: Callable[..., Recorder]) -> None:

@@ -11,6 +11,7 @@ from falcotrace.events.event_types import SYSCALLS
 from falcotrace.record.layout import PARTS, PartKind
 from falcotrace.record.syscalls import (
     ROWS,
+    Limits,
     build_table,
     load_syscalls,
     parse_part,
@@ -57,7 +58,7 @@ def test_rows_are_possible() -> None:
         assert len(call.parts_sent(1)) <= PARTS, call.name
         for part in call.parts:
             assert part.arg < 6
-            if part.kind not in {PartKind.USAGE, PartKind.BACKLOG} and not part.is_buffer:
+            if part.name not in {"usage", "backlog", "argv", "env"} and not part.is_buffer:
                 assert 0 < part.limit <= 4096, call.name
 
 
@@ -88,7 +89,7 @@ def test_buffers_only_on_request() -> None:
     """Contents do not leave the kernel unless they are asked for, and then up to the limit."""
     write = next(call for call in load_syscalls() if call.name == "write").numbers["x86_64"]
     assert build_table("x86_64")[write]["part_count"] == 0
-    row = build_table("x86_64", data_bytes=80)[write]
+    row = build_table("x86_64", Limits(data=80))[write]
     assert (row["part_count"], row["data_when"]) == (1, 1)
     assert row["part"][0].tolist() == (PartKind.BYTES, 1, 1, 0, 80)
 
@@ -96,7 +97,7 @@ def test_buffers_only_on_request() -> None:
 def test_sizes() -> None:
     """A size is a number, the result, an argument, 8 times an argument, or pointed to."""
     calls = syscalls_by_number("x86_64")
-    table = build_table("x86_64", data_bytes=80)
+    table = build_table("x86_64", Limits(data=80))
     rules = {
         calls[number].name: table[number]["part"][0].tolist()
         for number in calls
