@@ -1,4 +1,4 @@
-"""The text of a number: what a condition sees where an argument is a flag, a mode, an errno or a signal.
+"""The text of a number: what conditions see of a flag, a mode, an errno, a signal.
 
 A parameter's raw form is the number by its format, its resolved form a name; conditions see the
 resolved form, or the raw one where there is none. Forms that need state (descriptors, threads,
@@ -21,7 +21,7 @@ _KERNEL_ERRNOS = {
     515: "ENOIOCTLCMD",
     516: "ERESTART_RESTARTBLOCK",
 }
-ERRNO_NAMES = errno.errorcode | _ERRNO_SPELLING | _KERNEL_ERRNOS
+ERRNO_NAMES = {**errno.errorcode, **_ERRNO_SPELLING, **_KERNEL_ERRNOS}
 """Names of errno values as Falco spells them."""
 
 AT_FDCWD = -100

@@ -14,8 +14,8 @@ import numpy as np
 from falcotrace.events.paths import join_path
 from falcotrace.events.text import to_bytes
 from falcotrace.record.accounts import NO_NAME, UNSET_ID, Accounts
-from falcotrace.record.files import OpenFiles
 from falcotrace.record.distinct import distinct
+from falcotrace.record.files import OpenFiles
 from falcotrace.record.layout import BACKLOG, USAGE, PartFlag, PartKind
 from falcotrace.record.processes import Processes, State
 from falcotrace.record.samples import gather

@@ -1,7 +1,7 @@
 """What a recording covers: which events it has, and which columns it fills.
 
-In: the recorder's own tables. Out: what the footer says, so that a rule that asks for something else is
-named and not silently quiet.
+In: the recorder's own tables. Out: what the footer says, so that a rule that asks for something
+    else is named and not silently quiet.
 """
 
 from functools import cache

@@ -15,8 +15,8 @@ from falcotrace.events.paths import merge_slashes
 from falcotrace.record.arguments import directory_slot, own_descriptor, sources
 from falcotrace.record.call import CallEvents, Known, MergedEvents
 from falcotrace.record.columns import Columns
-from falcotrace.record.files import Endpoint, OpenFile
 from falcotrace.record.distinct import distinct
+from falcotrace.record.files import Endpoint, OpenFile
 from falcotrace.record.layout import PartKind, Role
 from falcotrace.record.text_pool import MISSING
 

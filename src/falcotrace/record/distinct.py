@@ -1,7 +1,7 @@
 """Distinct values of an integer array, and which one each element is.
 
-`numpy.unique` sorts; most of our integers are dense numbers (codes, ids, descriptors, results), for which
-a table of what occurs is an order of magnitude faster.
+`numpy.unique` sorts; most of our integers are dense numbers (codes, ids, descriptors, results), for
+which a table of what occurs is an order of magnitude faster.
 """
 
 import numpy as np

@@ -21,8 +21,8 @@ from falcotrace.record.descriptors import (
     name_opened_files,
     put_descriptor_columns,
 )
-from falcotrace.record.exits import put_exits
 from falcotrace.record.distinct import distinct
+from falcotrace.record.exits import put_exits
 from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
 from falcotrace.record.samples import SampleBlock
 from falcotrace.record.syscalls import syscalls_by_number
