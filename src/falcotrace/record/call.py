@@ -92,6 +92,15 @@ class CallEvents:
         index = self._events.data_index[self.rows]
         return index >= 0, index[index >= 0]
 
+    @property
+    def is_cut(self) -> np.ndarray:
+        """Which events have a part that is longer than its limit or could not be read."""
+        cut = np.zeros(self.count, np.bool_)
+        mask, index = self._with_data
+        flags = self._events.with_data["part"]["flags"][index]
+        cut[mask] = (flags & (PartFlag.CUT | PartFlag.FAULT) != 0).any(axis=1)
+        return cut
+
     def directory_ids(self, slot: int) -> np.ndarray:
         """The open file behind a directory argument; 0 none."""
         ids = np.zeros(self.count, np.int64)

@@ -13,8 +13,8 @@ from falcotrace.record.process_table import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls
 
 _COMMON = (
-    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.res", "evt.rawres"),
-    *("evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
+    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.truncated"),
+    *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
 )
 _EXIT = ("status", "ret", "sig", "core", "reaper_tid")
 _UNRECORDED_FD = frozenset({"fd.types"})

@@ -184,6 +184,7 @@ def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> 
         # Falco's generic event has no result: only the call's number travels.
         columns.put_numbers("evt.arg.nativeID", call.rows, number)
         return
+    columns.put_numbers("evt.truncated", call.rows, call.is_cut)
     results = call.results
     columns.put_numbers("evt.rawres", call.rows, results)
     found, indices = distinct(np.minimum(results, 0))
