@@ -311,7 +311,7 @@ struct ft_exit {
 	__u32 tid;
 	__u32 pid;
 	__u32 reaper_tid;	/**< who becomes the parent of its children; 0 unknown */
-	__u32 group_dead;	/**< 1: the last thread of its process */
+	__u32 group_dead;	/**< 1: no thread of its process was left; of several, the last one counts */
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct ft_exit) == 48, "layout.py and spooled samples depend on it");

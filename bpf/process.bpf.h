@@ -33,6 +33,14 @@ static __always_inline bool has_changed(struct task_struct *task, struct ft_thre
 	return was->exec_count != task->self_exec_id || was->tid != (u32)task->pid;
 }
 
+/* As much of a thread that is not described yet as the description of its files needs. */
+static __always_inline void remember_place(struct task_struct *task, struct ft_thread *thread)
+{
+	thread->origin.tid = task->pid;
+	thread->origin.root_dentry = (u64)task->fs->root.dentry;
+	thread->origin.root_mnt = (u64)task->fs->root.mnt;
+}
+
 static __always_inline void remember_origin(struct task_struct *task, struct ft_thread *thread)
 {
 	struct ft_origin *origin = &thread->origin;

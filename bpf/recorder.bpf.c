@@ -258,6 +258,8 @@ static __always_inline void record_call(struct ft_call *call, struct task_struct
 	bool decoded = !(call->flags & FT_COMPAT) && call->nr < FT_SYSCALLS;
 	u64 file_id = 0, other_file_id = 0;
 
+	if (!thread->process_id)
+		remember_place(task, thread);
 	if (decoded)
 		file_id = identify_call(call, task, thread, row, &other_file_id);
 	if (has_changed(task, thread))
@@ -277,14 +279,16 @@ int BPF_PROG(handle_sys_exit, struct pt_regs *regs, long ret)
 
 	if (!thread)
 		return 0;
+	struct ft_call call = {.regs = regs, .ret = ret, .nr = nr, .flags = is_compat(task, nr) ? FT_COMPAT : 0};
 	if (thread->exec_pending) {
-		/* arm64 forgets the number of a successful exec: Linux arch/arm64/include/asm/processor.h, start_thread_common() */
-		nr = nr < 0 ? targ_execve_nr : nr;
+		/* x86 shows the new program's execve, whatever the call was (arch/x86/kernel/process_64.c,
+		 * set_personality_64bit); arm64 none (arch/arm64/include/asm/processor.h, start_thread_common). */
+		call.nr = nr = targ_execve_nr;
+		call.flags = 0;
 		thread->exec_pending = 0;
 	}
 	if (nr < 0) /* a return from a signal handler: not a call */
 		return 0;
-	struct ft_call call = {.regs = regs, .ret = ret, .nr = nr, .flags = is_compat(task, nr) ? FT_COMPAT : 0};
 	record_call(&call, task, thread);
 	thread->enter_ns = 0;
 	return 0;
@@ -302,8 +306,11 @@ static __always_inline void note_closing(struct task_struct *task, u32 fd)
 {
 	struct ft_thread *thread = find_thread(task);
 
-	if (thread)
-		thread->closing_file_id = identify_closing(task, thread, fd);
+	if (!thread)
+		return;
+	if (!thread->process_id)
+		remember_place(task, thread);
+	thread->closing_file_id = identify_closing(task, thread, fd);
 }
 
 static __always_inline void note_replacing(struct task_struct *task, u32 from, u32 to)
@@ -398,8 +405,10 @@ int BPF_PROG(handle_exec, struct task_struct *task, int old_pid, struct linux_bi
 		return 0;
 	if (exec.interp == exec.filename)
 		exec.interp = NULL;
+	if (is_compat(task, 0))
+		exec.flags |= FT_IMAGE_COMPAT;
 	if (bpf_core_field_exists(bprm->fdpath) && bprm->fdpath)
-		exec.flags = FT_IMAGE_EXECVEAT;
+		exec.flags |= FT_IMAGE_EXECVEAT;
 	__builtin_memcpy(thread->comm, task->comm, FT_COMM_LEN);
 	thread->image_pending = 0;
 	thread->exec_pending = 1;

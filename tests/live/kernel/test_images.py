@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -162,6 +163,28 @@ def test_writable_program(
         os.execve(copy, ["copy"], {})
 
     assert bool(_image(record(run))["image_flags"] & ImageFlag.WRITABLE) is expected
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="i386 programs are x86")
+def test_32_bit_program(record: Record, tmp_path: Path) -> None:
+    """The exec of a 32-bit program is an execve like any other, its image marked."""
+    start = 0x8048000
+    # mov eax, 20 (getpid); int 0x80; mov eax, 1 (exit); xor ebx, ebx; int 0x80
+    code = bytes.fromhex("b814000000cd80b80100000031dbcd80")
+    header = struct.pack(
+        "<16sHHIIIIIHHHHHH",
+        b"\x7fELF\x01\x01\x01", 2, 3, 1, start + 84, 52, 0, 0, 52, 32, 1, 0, 0, 0,
+    )  # fmt: skip
+    segment = struct.pack("<8I", 1, 0, start, start, 84 + len(code), 84 + len(code), 5, 4096)
+    program = tmp_path / "program"
+    program.write_bytes(header + segment + code)
+    program.chmod(0o755)
+    got = record(lambda: os.execve(program, ["small"], {}))
+    image = _image(got)
+    assert image["image_flags"] & ImageFlag.COMPAT
+    assert image["argv"] == b"small\0"
+    after = [sample for _, sample in got.samples if "nr" in sample][-1]
+    assert (after["nr"], after["flags"] & HeaderFlag.COMPAT) == (20, HeaderFlag.COMPAT)
 
 
 def test_children_share_the_image(record: Record) -> None:
