@@ -7,10 +7,12 @@ files, processes, texts.
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from falcotrace.capture.writer import KEY, CaptureWriter
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.call import Known, PartsOf
+from falcotrace.record.control_groups import HOST
 from falcotrace.record.descriptions import (
     take_control_groups,
     take_files,
@@ -63,6 +65,7 @@ class Converter:
         self._boot_to_epoch_ns = boot_to_epoch_ns
         self._position = 0
         self._next_num = 1
+        self.saw_container = False
         self._known = Known(
             arch=arch,
             pool=pool,
@@ -100,6 +103,7 @@ class Converter:
         keys = columns["proc.key"].unique().to_pylist()
         rows = [self._known.processes.rows[key] for key in keys if key != UNKNOWN_KEY]
         table = process_table(rows, self._known.accounts, self._boot_to_epoch_ns)
+        self.saw_container |= pc.any(pc.not_equal(table["container.id"], HOST)).as_py() is True
         if UNKNOWN_KEY in keys:
             unknown = pa.table({KEY: pa.array([UNKNOWN_KEY], pa.int64())})
             table = pa.concat_tables([table, unknown], promote_options="default")

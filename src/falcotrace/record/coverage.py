@@ -30,8 +30,13 @@ def recorded_events() -> frozenset[str]:
 
 
 @cache
-def recorded_columns() -> frozenset[str]:
-    """Columns that a recording fills where it has something to say."""
+def recorded_columns(*, with_containers: bool) -> frozenset[str]:
+    """Columns that a recording fills where there is something to say.
+
+    Args:
+        with_containers: whether a process in a container was seen. What a container's runtime would
+            tell is missing then; outside containers it is known (`host`, empty, or never there).
+    """
     found = set(_COMMON)
     for name, places in sources().items():
         if name in current_events():
@@ -42,19 +47,9 @@ def recorded_columns() -> frozenset[str]:
         for path, column in COLUMNS.items()
         if column.scope is Scope.FD and path not in _UNRECORDED_FD
     )
-    # Outside containers those of the runtime are known: `host` or empty.
     found.update(column.path for column in PROCESS_COLUMNS)
-    return frozenset(found & COLUMNS.keys()) - RUNTIME_ONLY
+    missing = frozenset(RUNTIME_COLUMNS) if with_containers else frozenset()
+    return frozenset(found & COLUMNS.keys()) - missing
 
 
 _KINDS = ("evt.arg", "evt.rawarg")
-
-RUNTIME_ONLY = frozenset(path for path in RUNTIME_COLUMNS if path.startswith("k8s.")) | {
-    "container.privileged",
-    "container.mount.source",
-    "container.mount.dest",
-    "container.mount.mode",
-    "container.mount.rdwr",
-    "container.mount.propagation",
-}
-"""Columns that only a container runtime can fill; they stay null everywhere."""

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from falcotrace.capture.footer import Footer, Losses, Recording
 from falcotrace.capture.writer import CaptureWriter
 from falcotrace.errors import RecordError
@@ -122,7 +124,9 @@ def _record(
         drain.stop()
         converter.convert(drain.take().batches)
         losses = loss_account(session.read_losses())
+    columns = recorded_columns(with_containers=converter.saw_container)
     footer = _footer(options, accounts, losses, started_ns, clock_ns)
+    footer = msgspec.structs.replace(footer, unrecorded=sorted(COLUMNS.keys() - columns))
     elapsed_s = (time.time_ns() - started_ns) / 1e9
     writer.close(footer)
     return Outcome(
@@ -233,7 +237,6 @@ def _footer(
         losses=losses,
         users=accounts.users,
         groups=accounts.groups,
-        unrecorded=sorted(COLUMNS.keys() - recorded_columns()),
     )
 
 
