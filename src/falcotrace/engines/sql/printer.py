@@ -56,7 +56,9 @@ class _Printer(DuckDB.Generator):  # type: ignore[misc]
         inside = self.sql(expression, "this")
         if "\n" not in inside and len(inside) <= self.max_text_width:
             return f"({inside})"
-        return str(super().paren_sql(expression))
+        # Not by the inherited method: it would print what is inside once more, at every level.
+        indented = self.seg(self.indent(inside), sep="")
+        return f"({indented}{self.seg(')', sep='')}"
 
     def in_sql(self, expression: exp.In) -> str:
         return f"{self.sql(expression, 'this')} IN ({self._filled(expression.expressions)})"
