@@ -9,6 +9,7 @@ from functools import cache
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
 from falcotrace.record.arguments import sources
+from falcotrace.record.events import calls
 from falcotrace.record.process_table import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls
 
@@ -23,8 +24,6 @@ _UNRECORDED_FD = frozenset({"fd.types"})
 @cache
 def recorded_events() -> frozenset[str]:
     """Names of the events that a recording can have, as `evt.type` shows them."""
-    from falcotrace.record.events import calls
-
     names = {call.name for arch in ("x86_64", "aarch64") for call in calls(arch).values()}
     return frozenset(names | {syscall.name for syscall in load_syscalls()} | {"procexit"})
 
