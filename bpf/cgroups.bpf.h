@@ -32,7 +32,8 @@ static __always_inline u64 digest_serials(struct css_set *set)
 }
 
 /* Appends "subsystem=path" and a NUL. */
-static __always_inline void append_subsystem(struct ft_scratch *scratch, struct cgroup_subsys_state *state)
+static __always_inline void append_subsystem(struct ft_scratch *scratch,
+					     struct cgroup_subsys_state *state)
 {
 	append_kernel_string(scratch, BPF_CORE_READ(state, ss, name), 32);
 	u8 *to = next_string(scratch);

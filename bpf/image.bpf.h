@@ -30,7 +30,8 @@ static __always_inline u64 read_ctime(struct inode *inode)
 		return nanoseconds(BPF_CORE_READ(inode, i_ctime_sec),
 				   BPF_CORE_READ(inode, i_ctime_nsec) & ~I_CTIME_QUERIED);
 	if (bpf_core_field_exists(middle->__i_ctime))
-		return nanoseconds(BPF_CORE_READ(middle, __i_ctime.tv_sec), BPF_CORE_READ(middle, __i_ctime.tv_nsec));
+		return nanoseconds(BPF_CORE_READ(middle, __i_ctime.tv_sec),
+				   BPF_CORE_READ(middle, __i_ctime.tv_nsec));
 	return nanoseconds(BPF_CORE_READ(old, i_ctime.tv_sec), BPF_CORE_READ(old, i_ctime.tv_nsec));
 }
 
@@ -40,9 +41,11 @@ static __always_inline u64 read_mtime(struct inode *inode)
 	struct inode___old *old = (void *)inode;
 
 	if (bpf_core_field_exists(inode->i_mtime_sec))
-		return nanoseconds(BPF_CORE_READ(inode, i_mtime_sec), BPF_CORE_READ(inode, i_mtime_nsec));
+		return nanoseconds(BPF_CORE_READ(inode, i_mtime_sec),
+				   BPF_CORE_READ(inode, i_mtime_nsec));
 	if (bpf_core_field_exists(middle->__i_mtime))
-		return nanoseconds(BPF_CORE_READ(middle, __i_mtime.tv_sec), BPF_CORE_READ(middle, __i_mtime.tv_nsec));
+		return nanoseconds(BPF_CORE_READ(middle, __i_mtime.tv_sec),
+				   BPF_CORE_READ(middle, __i_mtime.tv_nsec));
 	return nanoseconds(BPF_CORE_READ(old, i_mtime.tv_sec), BPF_CORE_READ(old, i_mtime.tv_nsec));
 }
 
@@ -55,7 +58,8 @@ static __always_inline u32 encode_dev(u32 dev)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
 }
 
-/** Which layer of an overlay holds the inode: 1 upper, 2 lower, 0 no overlay. `magic` is its superblock's. */
+/** Which layer of an overlay holds the inode: 1 upper, 2 lower, 0 no overlay. `magic` is its
+ * superblock's. */
 static __always_inline u32 overlay_layer(struct inode *inode, u64 magic)
 {
 	struct dentry *upper = NULL;
@@ -63,7 +67,8 @@ static __always_inline u32 overlay_layer(struct inode *inode, u64 magic)
 	if (magic != OVERLAYFS_SUPER_MAGIC)
 		return 0;
 	/* fs/overlayfs/ovl_entry.h: in struct ovl_inode __upperdentry follows the inode. */
-	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
+	bpf_probe_read_kernel(&upper, sizeof(upper),
+			      (void *)inode + bpf_core_type_size(struct inode));
 	return upper && BPF_CORE_READ(upper, d_inode) ? 1 : 2;
 }
 
@@ -76,7 +81,8 @@ static __always_inline bool is_memfd(struct dentry *dentry, u64 magic)
 	if (BPF_CORE_READ(dentry, d_parent) != dentry) /* mm/memfd.c: has no directory */
 		return false;
 	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
-	return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' && name[4] == 'd' && name[5] == ':';
+	return name[0] == 'm' && name[1] == 'e' && name[2] == 'm' && name[3] == 'f' &&
+	       name[4] == 'd' && name[5] == ':';
 }
 
 static __always_inline bool in_groups(const struct cred *cred, u32 gid)
@@ -95,13 +101,16 @@ static __always_inline bool in_groups(const struct cred *cred, u32 gid)
 	return false;
 }
 
-/* inode_permission(inode, MAY_WRITE), fs/namei.c, without access control lists and security modules. */
-static __always_inline bool may_write(struct inode *inode, struct vfsmount *mnt, const struct cred *cred)
+/* inode_permission(inode, MAY_WRITE), fs/namei.c, without access control lists and security
+ * modules. */
+static __always_inline bool may_write(struct inode *inode, struct vfsmount *mnt,
+				      const struct cred *cred)
 {
 	u32 mode = BPF_CORE_READ(inode, i_mode);
 	u64 capabilities = 0;
 
-	if (BPF_CORE_READ(inode, i_sb, s_flags) & SB_RDONLY || BPF_CORE_READ(mnt, mnt_flags) & MNT_READONLY ||
+	if (BPF_CORE_READ(inode, i_sb, s_flags) & SB_RDONLY ||
+	    BPF_CORE_READ(mnt, mnt_flags) & MNT_READONLY ||
 	    BPF_CORE_READ(inode, i_flags) & S_IMMUTABLE)
 		return false;
 	bpf_core_read(&capabilities, sizeof(capabilities), &cred->cap_effective);
@@ -112,7 +121,8 @@ static __always_inline bool may_write(struct inode *inode, struct vfsmount *mnt,
 	return mode & (in_groups(cred, BPF_CORE_READ(inode, i_gid.val)) ? 0020 : 0002);
 }
 
-static __always_inline u32 describe_executable(struct ft_image *sample, struct file *file, const struct cred *cred)
+static __always_inline u32 describe_executable(struct ft_image *sample, struct file *file,
+					       const struct cred *cred)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct super_block *super = BPF_CORE_READ(inode, i_sb);
@@ -132,7 +142,8 @@ static __always_inline u32 describe_executable(struct ft_image *sample, struct f
 	       (is_memfd(BPF_CORE_READ(file, f_path.dentry), magic) ? FT_IMAGE_MEMFD : 0);
 }
 
-/* Appends at most `limit` bytes of another address space's or this one's memory; returns how many, -1 on a fault. */
+/* Appends at most `limit` bytes of another address space's or this one's memory; returns how many,
+ * -1 on a fault. */
 static __always_inline long append_block(struct ft_scratch *scratch, u64 from, u32 len, u32 limit,
 					 struct task_struct *other)
 {
@@ -158,8 +169,8 @@ static __always_inline long append_block(struct ft_scratch *scratch, u64 from, u
 }
 
 /* argv and environment, as mm_struct has their places. */
-static __always_inline u32 append_blocks(struct ft_scratch *scratch, struct ft_image *sample, struct mm_struct *mm,
-					 struct task_struct *other)
+static __always_inline u32 append_blocks(struct ft_scratch *scratch, struct ft_image *sample,
+					 struct mm_struct *mm, struct task_struct *other)
 {
 	u64 argv = BPF_CORE_READ(mm, arg_start), env = BPF_CORE_READ(mm, env_start);
 	u32 flags = 0;
@@ -178,7 +189,8 @@ static __always_inline u32 append_blocks(struct ft_scratch *scratch, struct ft_i
 	return flags;
 }
 
-/* The image of a thread that was not seen to be made: another thread of its process may have described it. */
+/* The image of a thread that was not seen to be made: another thread of its process may have
+ * described it. */
 static __always_inline bool find_image(struct task_struct *task, struct ft_thread *thread)
 {
 	struct ft_space space = {(u64)task->mm, task->mm->arg_start};
@@ -194,10 +206,12 @@ static __always_inline bool find_image(struct task_struct *task, struct ft_threa
 /**
  * Makes an FT_IMAGE sample of the program that `task` runs.
  *
- * `other` is `task` where its memory is another address space's, which needs a program that may sleep.
+ * `other` is `task` where its memory is another address space's, which needs a program that may
+ * sleep.
  */
-static __always_inline void describe_image(struct task_struct *task, struct ft_thread *thread, const struct ft_exec *exec,
-					   struct task_struct *other, u8 header_flags)
+static __always_inline void describe_image(struct task_struct *task, struct ft_thread *thread,
+					   const struct ft_exec *exec, struct task_struct *other,
+					   u8 header_flags)
 {
 	struct mm_struct *mm = task->mm;
 	struct ft_scratch *scratch;
@@ -223,8 +237,8 @@ static __always_inline void describe_image(struct task_struct *task, struct ft_t
 	sample->pid = task->tgid;
 	u32 flags = exec->flags | describe_executable(sample, file, task->cred);
 	sample->filename_len = append_kernel_string(scratch, exec->filename, FT_PATH_MAX);
-	walk_path(scratch, (u64)BPF_CORE_READ(file, f_path.dentry), (u64)BPF_CORE_READ(file, f_path.mnt),
-		  (u64)BPF_CORE_READ(task, fs, root.dentry),
+	walk_path(scratch, (u64)BPF_CORE_READ(file, f_path.dentry),
+		  (u64)BPF_CORE_READ(file, f_path.mnt), (u64)BPF_CORE_READ(task, fs, root.dentry),
 		  (u64)BPF_CORE_READ(task, fs, root.mnt));
 	flags |= scratch->path_flags & FT_WALK_CUT ? FT_IMAGE_EXEPATH_CUT : 0;
 	flags |= scratch->path_flags & FT_WALK_DELETED ? FT_IMAGE_DELETED : 0;

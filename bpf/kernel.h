@@ -3,9 +3,9 @@
  * The few kernel structures that the recorder reads, and of them only what it reads.
  *
  * Written by hand: offsets are looked up in the running kernel's BTF when the object is loaded
- * (preserve_access_index), so neither the order of members nor what is left out matters, and one object
- * serves all kernels. A member that some kernels have otherwise is in a flavour (struct x___y), chosen by
- * bpf_core_field_exists; the comment names the change.
+ * (preserve_access_index), so neither the order of members nor what is left out matters, and one
+ * object serves all kernels. A member that some kernels have otherwise is in a flavour (struct
+ * x___y), chosen by bpf_core_field_exists; the comment names the change.
  */
 #ifndef FALCOTRACE_KERNEL_H
 #define FALCOTRACE_KERNEL_H
@@ -191,13 +191,15 @@ struct inode {
 	u32 i_ctime_nsec;
 };
 
-/* Before Linux commit 3aa63a569c64 ("fs: switch timespec64 fields in inode to discrete integers") (in v6.11) */
+/* Before Linux commit 3aa63a569c64 ("fs: switch timespec64 fields in inode to discrete integers")
+ * (in v6.11) */
 struct inode___v6_7 {
 	struct timespec64 __i_mtime;
 	struct timespec64 __i_ctime;
 };
 
-/* Before Linux commits 12cd44023651 and 13bc24457850 ("fs: rename __mtime and __ctime") (in v6.6, v6.7) */
+/* Before Linux commits 12cd44023651 and 13bc24457850 ("fs: rename __mtime and __ctime") (in v6.6,
+ * v6.7) */
 struct inode___old {
 	struct timespec64 i_mtime;
 	struct timespec64 i_ctime;
@@ -421,17 +423,17 @@ struct bpf_iter__task_file {
 #pragma clang attribute pop
 
 /* Numbers of the kernel's user interface and of its internals, with their names there. */
-#define TS_COMPAT 0x0002	    /* arch/x86/include/asm/thread_info.h */
-#define TIF_32BIT 22		    /* arch/arm64/include/asm/thread_info.h */
-#define X32_SYSCALL_BIT 0x40000000  /* arch/x86/include/uapi/asm/unistd.h */
-#define PF_KTHREAD 0x00200000	    /* include/linux/sched.h */
-#define FMODE_CREATED 0x100000	    /* include/linux/fs.h */
-#define SB_RDONLY 1		    /* include/linux/fs.h */
-#define S_IMMUTABLE 8		    /* include/linux/fs.h */
-#define I_CTIME_QUERIED (1u << 31)  /* include/linux/fs.h: a mark in i_ctime_nsec since v6.13 */
-#define MNT_READONLY 0x40	    /* include/linux/mount.h */
-#define CAP_DAC_OVERRIDE 1	    /* include/uapi/linux/capability.h */
-#define RLIMIT_NOFILE 7		    /* include/uapi/asm-generic/resource.h */
+#define TS_COMPAT 0x0002	       /* arch/x86/include/asm/thread_info.h */
+#define TIF_32BIT 22		       /* arch/arm64/include/asm/thread_info.h */
+#define X32_SYSCALL_BIT 0x40000000     /* arch/x86/include/uapi/asm/unistd.h */
+#define PF_KTHREAD 0x00200000	       /* include/linux/sched.h */
+#define FMODE_CREATED 0x100000	       /* include/linux/fs.h */
+#define SB_RDONLY 1		       /* include/linux/fs.h */
+#define S_IMMUTABLE 8		       /* include/linux/fs.h */
+#define I_CTIME_QUERIED (1u << 31)     /* include/linux/fs.h: a mark in i_ctime_nsec since v6.13 */
+#define MNT_READONLY 0x40	       /* include/linux/mount.h */
+#define CAP_DAC_OVERRIDE 1	       /* include/uapi/linux/capability.h */
+#define RLIMIT_NOFILE 7		       /* include/uapi/asm-generic/resource.h */
 #define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define SOCKFS_MAGIC 0x534F434B
@@ -445,7 +447,7 @@ struct bpf_iter__task_file {
 #define AF_UNIX 1 /* include/linux/socket.h */
 #define AF_INET 2
 #define AF_INET6 10
-#define SOCK_STREAM 1 /* include/linux/net.h */
+#define SOCK_STREAM 1	  /* include/linux/net.h */
 #define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_LISTEN 10
 #define EINPROGRESS 115 /* include/uapi/asm-generic/errno.h */

@@ -17,15 +17,15 @@
 
 /* ft_syscall.flags */
 enum ft_syscall_flag {
-	FT_CALL_RESULT_FD = 1,	/* the result is a descriptor */
-	FT_CALL_NEW_FILE = 2,	/* ... of a new open file (not of one that was open already) */
-	FT_CALL_CLOSES = 4,	/* the descriptor is gone when the call returns */
-	FT_CALL_REPLACES = 8,	/* dup2, dup3: closes what its second argument was */
+	FT_CALL_RESULT_FD = 1, /* the result is a descriptor */
+	FT_CALL_NEW_FILE = 2,  /* ... of a new open file (not of one that was open already) */
+	FT_CALL_CLOSES = 4,    /* the descriptor is gone when the call returns */
+	FT_CALL_REPLACES = 8,  /* dup2, dup3: closes what its second argument was */
 	FT_CALL_SENDS = 16,
 	FT_CALL_RECEIVES = 32,
-	FT_CALL_CONNECTS = 64,	/* names the socket, whose role is client */
-	FT_CALL_BINDS = 128,	/* names the socket, whose role is server if a port is given */
-	FT_CALL_LISTENS = 256,	/* names the socket, whose role is server */
+	FT_CALL_CONNECTS = 64, /* names the socket, whose role is client */
+	FT_CALL_BINDS = 128,   /* names the socket, whose role is server if a port is given */
+	FT_CALL_LISTENS = 256, /* names the socket, whose role is server */
 };
 
 #define FT_CALL_NAMES (FT_CALL_CONNECTS | FT_CALL_BINDS | FT_CALL_LISTENS)
@@ -55,17 +55,18 @@ struct ft_part_rule {
 	u8 kind; /**< enum ft_part_kind */
 	u8 arg;	 /**< which argument */
 	u8 size_from;
-	u8 flags; /**< enum ft_part_when; bits 4..7: scale, as a power of two */
+	u8 flags;  /**< enum ft_part_when; bits 4..7: scale, as a power of two */
 	u32 limit; /**< bytes */
 };
 
-/** What travels with a system call beyond its numbers. Filled by user space before the object is loaded. */
+/** What travels with a system call beyond its numbers. Filled by user space before the object is
+ * loaded. */
 struct ft_syscall {
-	u32 flags;	   /**< enum ft_syscall_flag */
-	s8 fd_arg;	   /**< argument that is the descriptor; -1 none */
-	s8 dir_arg[2];	   /**< arguments that are directories' descriptors; -1 none */
-	s8 other_arg;	   /**< second descriptor; -1 none */
-	s8 pair_arg;	   /**< argument that points to two new descriptors; -1 none */
+	u32 flags;     /**< enum ft_syscall_flag */
+	s8 fd_arg;     /**< argument that is the descriptor; -1 none */
+	s8 dir_arg[2]; /**< arguments that are directories' descriptors; -1 none */
+	s8 other_arg;  /**< second descriptor; -1 none */
+	s8 pair_arg;   /**< argument that points to two new descriptors; -1 none */
 	u8 part_count;
 	s8 when_arg;	   /**< result and parts count only if this argument is one of: */
 	u8 data_when;	   /**< enum ft_data_when */
@@ -76,20 +77,23 @@ struct ft_syscall {
 
 /* Settings. */
 const volatile struct ft_syscall syscalls[FT_SYSCALLS] = {};
-const volatile u32 targ_magic = 0;	 /* struct ft_header */
-const volatile u32 targ_argv_bytes = 4096; /* <= FT_BLOCK_MAX */
-const volatile u32 targ_env_bytes = 4096;	 /* <= FT_BLOCK_MAX; 0: none */
-const volatile u32 targ_latency = 0;	 /* measure the time in each call */
-const volatile u32 targ_follow = 0;	 /* only followed processes and their descendants */
+const volatile u32 targ_magic = 0;	    /* struct ft_header */
+const volatile u32 targ_argv_bytes = 4096;  /* <= FT_BLOCK_MAX */
+const volatile u32 targ_env_bytes = 4096;   /* <= FT_BLOCK_MAX; 0: none */
+const volatile u32 targ_latency = 0;	    /* measure the time in each call */
+const volatile u32 targ_follow = 0;	    /* only followed processes and their descendants */
 const volatile u32 targ_close_at_enter = 0; /* handle_sys_enter sees what is closed */
-const volatile u32 targ_child_at_fork = 0; /* a child's first return is not traced: make its event at the fork */
+const volatile u32 targ_child_at_fork =
+	0; /* a child's first return is not traced: make its event at the fork */
 const volatile u32 targ_page_kib = 4;
-const volatile u32 targ_execve_nr = 59;	 /* the number that a successful exec gets where the kernel forgets it */
+const volatile u32 targ_execve_nr =
+	59; /* the number that a successful exec gets where the kernel forgets it */
 
 /* Host ids of thread groups. Written while running. */
 u32 self_pid = 0;   /* the recorder: left out */
 u32 follow_pid = 0; /* root of what is followed */
-u32 follow_vpid = 0; /* the same in the recorder's pid namespace: an iterator finds follow_pid by it */
+u32 follow_vpid =
+	0; /* the same in the recorder's pid namespace: an iterator finds follow_pid by it */
 
 /* Numbers of descriptions: dense, so that readers index arrays with them. */
 u64 last_process_id = 0;
@@ -97,7 +101,8 @@ u64 last_image_id = 0;
 u64 last_file_id = 0;
 u64 last_cgroups_id = 0;
 
-/* Changes whenever a struct file's address gets a new description: threads may then keep what they looked up. */
+/* Changes whenever a struct file's address gets a new description: threads may then keep what they
+ * looked up. */
 u32 file_generations[FT_GENERATIONS] = {};
 
 /** A file that a thread used lately. */
@@ -141,7 +146,7 @@ struct ft_thread {
 	u32 image_pending;
 	u32 followed;
 	u32 stdio_changed; /* descriptor 0, 1 or 2 is another file now */
-	u32 exec_pending; /* an exec succeeded and has not returned yet */
+	u32 exec_pending;  /* an exec succeeded and has not returned yet */
 	struct ft_recent recent[FT_RECENT];
 };
 
@@ -185,7 +190,8 @@ struct {
 /** A set of control groups that was described. */
 struct ft_cgroup_set {
 	u64 cgroups_id;
-	u64 serials; /* digest of its groups' serial numbers: the address may be another set's now */
+	u64 serials; /* digest of its groups' serial numbers: the address may be another set's now
+		      */
 };
 
 struct {
@@ -215,14 +221,15 @@ static __always_inline struct ft_counters *find_counters(void)
 	return bpf_map_lookup_elem(&counters, &cpu);
 }
 
-#define FT_COUNT(member)                                                                        \
-	do {                                                                                    \
-		struct ft_counters *counters_ = find_counters();                                \
-		if (counters_)                                                                  \
-			__sync_fetch_and_add(&counters_->member, 1);                            \
+#define FT_COUNT(member)                                                                           \
+	do {                                                                                       \
+		struct ft_counters *counters_ = find_counters();                                   \
+		if (counters_)                                                                     \
+			__sync_fetch_and_add(&counters_->member, 1);                               \
 	} while (0)
 
-/* Not atomic, because it stands in the path of each event: the kernel runs these hooks without preemption. */
+/* Not atomic, because it stands in the path of each event: the kernel runs these hooks without
+ * preemption. */
 static __always_inline void count_made(u32 type)
 {
 	struct ft_counters *found = find_counters();

@@ -2,7 +2,8 @@
 /**
  * The variable parts of events: what user memory or the kernel adds to a call's numbers.
  *
- * Which parts a call has is its row's business (struct ft_syscall); nothing here knows a system call.
+ * Which parts a call has is its row's business (struct ft_syscall); nothing here knows a system
+ * call.
  */
 #ifndef FALCOTRACE_PARTS_BPF_H
 #define FALCOTRACE_PARTS_BPF_H
@@ -28,7 +29,8 @@ struct ft_vector {
 	u64 len;
 };
 
-static __always_inline u32 append_user_string(struct ft_scratch *scratch, u64 from, u32 limit, u8 *flags)
+static __always_inline u32 append_user_string(struct ft_scratch *scratch, u64 from, u32 limit,
+					      u8 *flags)
 {
 	u8 *to = next_string(scratch);
 	long n;
@@ -50,7 +52,8 @@ static __always_inline u32 append_user_string(struct ft_scratch *scratch, u64 fr
 	return n - 1;
 }
 
-static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 from, u64 size, u32 limit, u8 *flags)
+static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 from, u64 size,
+					     u32 limit, u8 *flags)
 {
 	u8 *to = next_string(scratch);
 
@@ -71,13 +74,15 @@ static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 fro
 }
 
 /* The strings of a char *[], each with its NUL. */
-static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit, u8 *flags)
+static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit,
+					       u8 *flags)
 {
 	u32 before = scratch->len;
 
 	for (int i = 0; i < FT_ARGV_MAX; i++) {
 		u64 string = 0;
-		if (bpf_probe_read_user(&string, sizeof(string), (void *)(from + i * sizeof(string)))) {
+		if (bpf_probe_read_user(&string, sizeof(string),
+					(void *)(from + i * sizeof(string)))) {
 			*flags |= FT_PART_FAULT;
 			return scratch->len - before;
 		}
@@ -98,8 +103,8 @@ static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 f
 	return scratch->len - before;
 }
 
-static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from, u64 size, u32 limit,
-					       u8 *flags)
+static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from,
+					       u64 size, u32 limit, u8 *flags)
 {
 	struct ft_msghdr message = {};
 	struct ft_vector vector = {};
@@ -111,22 +116,28 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 		return 0;
 	}
 	if (kind == FT_PART_MSG_NAME)
-		return message.name ? append_user_bytes(scratch, message.name, message.name_len, limit, flags) : 0;
+		return message.name ? append_user_bytes(scratch, message.name, message.name_len,
+							limit, flags)
+				    : 0;
 	if (kind == FT_PART_MSG_CONTROL)
-		return append_user_bytes(scratch, message.control, message.control_len, limit, flags);
+		return append_user_bytes(scratch, message.control, message.control_len, limit,
+					 flags);
 	if (bpf_probe_read_user(&vector, sizeof(vector), (void *)message.vectors))
 		*flags |= FT_PART_FAULT;
-	return append_user_bytes(scratch, vector.base, vector.len < size ? vector.len : size, limit, flags);
+	return append_user_bytes(scratch, vector.base, vector.len < size ? vector.len : size, limit,
+				 flags);
 }
 
-/* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1, 2, 3. */
+/* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1,
+ * 2, 3. */
 static __always_inline void fill_memory(struct ft_usage *usage, struct mm_struct *mm)
 {
 	struct mm_struct___old *old = (void *)mm;
 	s64 resident, swapped;
 
 	if (bpf_core_field_exists(old->rss_stat.count)) {
-		resident = BPF_CORE_READ(old, rss_stat.count[0]) + BPF_CORE_READ(old, rss_stat.count[1]) +
+		resident = BPF_CORE_READ(old, rss_stat.count[0]) +
+			   BPF_CORE_READ(old, rss_stat.count[1]) +
 			   BPF_CORE_READ(old, rss_stat.count[3]);
 		swapped = BPF_CORE_READ(old, rss_stat.count[2]);
 	} else {
@@ -169,14 +180,16 @@ static __always_inline u32 append_backlog(struct ft_scratch *scratch, u64 file)
 	return sizeof(*backlog);
 }
 
-static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, u32 scale, u32 limit)
+static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, u32 scale,
+				     u32 limit)
 {
 	u32 size = 0;
 
 	if (size_from == FT_SIZE_RESULT)
 		return scratch->ret > 0 ? (u64)scratch->ret << scale : 0;
 	if (size_from >= FT_SIZE_POINTED && size_from < FT_SIZE_POINTED + FT_ARGS) {
-		bpf_probe_read_user(&size, sizeof(size), (void *)scratch->args[size_from - FT_SIZE_POINTED]);
+		bpf_probe_read_user(&size, sizeof(size),
+				    (void *)scratch->args[size_from - FT_SIZE_POINTED]);
 		return size;
 	}
 	if (size_from >= FT_SIZE_ARG && size_from < FT_SIZE_ARG + FT_ARGS)
@@ -184,10 +197,12 @@ static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, 
 	return limit;
 }
 
-/** Appends one part by its rule (struct ft_part_rule as a number) and notes it in the event's table of parts. */
+/** Appends one part by its rule (struct ft_part_rule as a number) and notes it in the event's table
+ * of parts. */
 __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 file)
 {
-	u32 kind = rule & 0xff, arg = rule >> 8 & 0xff, size_from = rule >> 16 & 0xff, limit = rule >> 32;
+	u32 kind = rule & 0xff, arg = rule >> 8 & 0xff, size_from = rule >> 16 & 0xff,
+	    limit = rule >> 32;
 	u8 flags = 0;
 	u32 len = 0;
 

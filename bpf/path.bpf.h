@@ -16,7 +16,8 @@
 enum ft_walk_flag {
 	FT_WALK_CUT = 1,     /* deeper or longer than can be walked */
 	FT_WALK_DELETED = 2, /* the last component was unlinked */
-	FT_WALK_AT_ROOT = 4, /* the walk ended at the root that was given, and not at the namespace's */
+	FT_WALK_AT_ROOT =
+		4, /* the walk ended at the root that was given, and not at the namespace's */
 };
 
 /* Puts "/name" before what is there; false without room. */
@@ -47,8 +48,10 @@ static __always_inline void read_entry(struct dentry *dentry, struct ft_entry *e
 	u32 at = bpf_core_field_offset(struct dentry, d_parent);
 
 	if (bpf_core_field_offset(struct dentry, d_name) == at + offsetof(struct ft_entry, hash) &&
-	    bpf_core_field_offset(struct qstr, len) == 4 && bpf_core_field_offset(struct qstr, name) == 8) {
-		bpf_probe_read_kernel(entry, sizeof(*entry), (void *)dentry + at); /* a walk takes half the time */
+	    bpf_core_field_offset(struct qstr, len) == 4 &&
+	    bpf_core_field_offset(struct qstr, name) == 8) {
+		bpf_probe_read_kernel(entry, sizeof(*entry),
+				      (void *)dentry + at); /* a walk takes half the time */
 		return;
 	}
 	entry->parent = BPF_CORE_READ(dentry, d_parent);
@@ -56,8 +59,10 @@ static __always_inline void read_entry(struct dentry *dentry, struct ft_entry *e
 	entry->name = BPF_CORE_READ(dentry, d_name.name);
 }
 
-/** Walks up from `dentry` in `vfsmount` to the given root or the top; the path is in scratch->path. */
-__noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u64 root_dentry, u64 root_mnt)
+/** Walks up from `dentry` in `vfsmount` to the given root or the top; the path is in scratch->path.
+ */
+__noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u64 root_dentry,
+			 u64 root_mnt)
 {
 	struct dentry *at = (void *)dentry, *top;
 	struct mount *mount = (void *)(vfsmount - bpf_core_field_offset(struct mount, mnt));
@@ -69,7 +74,8 @@ __noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u
 	scratch->path_flags = 0;
 	top = BPF_CORE_READ(mount, mnt.mnt_root);
 	for (int i = 0; i < FT_WALK_MAX; i++) {
-		if ((u64)at == root_dentry && (u64)mount + bpf_core_field_offset(struct mount, mnt) == root_mnt) {
+		if ((u64)at == root_dentry &&
+		    (u64)mount + bpf_core_field_offset(struct mount, mnt) == root_mnt) {
 			scratch->path_flags |= FT_WALK_AT_ROOT;
 			return 0;
 		}

@@ -9,7 +9,8 @@
 #include "file.bpf.h"
 #include "image.bpf.h"
 
-/* Has anything changed that a description tells? This runs at each event. Pointers are compared, never followed. */
+/* Has anything changed that a description tells? This runs at each event. Pointers are compared,
+ * never followed. */
 static __always_inline bool has_changed(struct task_struct *task, struct ft_thread *thread)
 {
 	const struct ft_origin *was = &thread->origin;
@@ -18,7 +19,8 @@ static __always_inline bool has_changed(struct task_struct *task, struct ft_thre
 
 	if (thread->pending | thread->stdio_changed)
 		return true;
-	if (was->cred != (u64)task->cred || was->nsproxy != (u64)task->nsproxy || was->cgroups != (u64)task->cgroups)
+	if (was->cred != (u64)task->cred || was->nsproxy != (u64)task->nsproxy ||
+	    was->cgroups != (u64)task->cgroups)
 		return true;
 	if (was->parent != (u64)task->real_parent || was->pgrp != (u64)signal->pids[PIDTYPE_PGID] ||
 	    was->session != (u64)signal->pids[PIDTYPE_SID] || was->tty != (u64)signal->tty)
@@ -114,7 +116,8 @@ static __always_inline void fill_ids(struct ft_process *sample, struct task_stru
 	sample->vsid = number_in(signal->pids[PIDTYPE_SID], level, ns);
 	sample->process_flags |= task->flags & PF_KTHREAD ? FT_PROCESS_KERNEL : 0;
 	sample->process_flags |= task->pid == task->tgid ? FT_PROCESS_LEADER : 0;
-	sample->process_flags |= BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper) ? FT_PROCESS_REAPER : 0;
+	sample->process_flags |=
+		BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper) ? FT_PROCESS_REAPER : 0;
 	sample->fd_limit = signal->rlim[RLIMIT_NOFILE].rlim_cur;
 }
 
@@ -156,43 +159,48 @@ static __always_inline void fill_surroundings(struct ft_process *sample, struct 
 	/* tty_devnum(), drivers/tty/tty_io.c */
 	sample->tty = 0;
 	if (tty)
-		sample->tty = encode_dev((tty->driver->major << 20 | tty->driver->minor_start) + tty->index);
+		sample->tty = encode_dev((tty->driver->major << 20 | tty->driver->minor_start) +
+					 tty->index);
 }
 
-static __always_inline void append_directories(struct ft_scratch *scratch, struct ft_process *sample,
-					       struct ft_thread *thread)
+static __always_inline void append_directories(struct ft_scratch *scratch,
+					       struct ft_process *sample, struct ft_thread *thread)
 {
 	const struct ft_origin *origin = &thread->origin;
 	u32 flags = 0;
 
-	walk_path(scratch, origin->pwd_dentry, origin->pwd_mnt, origin->root_dentry, origin->root_mnt);
+	walk_path(scratch, origin->pwd_dentry, origin->pwd_mnt, origin->root_dentry,
+		  origin->root_mnt);
 	flags |= scratch->path_flags & FT_WALK_CUT ? FT_PROCESS_CWD_CUT : 0;
 	flags |= scratch->path_flags & FT_WALK_DELETED ? FT_PROCESS_CWD_DELETED : 0;
 	sample->cwd_len = append_path(scratch);
 	walk_path(scratch, origin->root_dentry, origin->root_mnt, 0, 0);
 	sample->root_len = 0;
 	if (scratch->path_start < FT_PATH_MAX) {
-		flags |= FT_PROCESS_CHROOT | (scratch->path_flags & FT_WALK_CUT ? FT_PROCESS_ROOT_CUT : 0);
+		flags |= FT_PROCESS_CHROOT |
+			 (scratch->path_flags & FT_WALK_CUT ? FT_PROCESS_ROOT_CUT : 0);
 		sample->root_len = append_path(scratch);
 	}
 	sample->process_flags |= flags;
 }
 
-/* What is described before it, because its sample names their numbers: files 0 to 2, control groups. */
-static __always_inline bool describe_before(struct task_struct *task, struct ft_thread *thread, u64 *std_file_id,
-					    u8 header_flags)
+/* What is described before it, because its sample names their numbers: files 0 to 2, control
+ * groups. */
+static __always_inline bool describe_before(struct task_struct *task, struct ft_thread *thread,
+					    u64 *std_file_id, u8 header_flags)
 {
 	for (u32 fd = 0; fd < 3; fd++) {
 		u64 file = file_at(task, fd);
-		std_file_id[fd] = file ? identify_file(thread, file, inode_of(file), fd, header_flags) : 0;
+		std_file_id[fd] =
+			file ? identify_file(thread, file, inode_of(file), fd, header_flags) : 0;
 	}
 	thread->cgroups_id = identify_cgroups(as_number(task->cgroups), header_flags);
 	return thread->cgroups_id;
 }
 
 /* The program of a thread whose exec was not seen. */
-static __always_inline void meet_image(struct task_struct *task, struct ft_thread *thread, struct task_struct *other,
-				       u8 header_flags)
+static __always_inline void meet_image(struct task_struct *task, struct ft_thread *thread,
+				       struct task_struct *other, u8 header_flags)
 {
 	struct ft_exec none = {};
 
@@ -202,9 +210,10 @@ static __always_inline void meet_image(struct task_struct *task, struct ft_threa
 		describe_image(task, thread, &none, other, header_flags);
 }
 
-/** Makes an FT_PROCESS sample of the thread's new state, and before it of what that state refers to. */
-static __always_inline void describe_process(struct task_struct *task, struct ft_thread *thread, struct task_struct *other,
-					     u8 header_flags)
+/** Makes an FT_PROCESS sample of the thread's new state, and before it of what that state refers
+ * to. */
+static __always_inline void describe_process(struct task_struct *task, struct ft_thread *thread,
+					     struct task_struct *other, u8 header_flags)
 {
 	u64 std_file_id[3] = {};
 
@@ -212,11 +221,13 @@ static __always_inline void describe_process(struct task_struct *task, struct ft
 		thread->previous_id = thread->process_id ?: thread->previous_id;
 		thread->process_id = FT_NEW_ID(last_process_id);
 	}
-	if (!thread->image_id || thread->image_pending || thread->origin.exec_count != task->self_exec_id)
+	if (!thread->image_id || thread->image_pending ||
+	    thread->origin.exec_count != task->self_exec_id)
 		meet_image(task, thread, other, header_flags);
 	remember_origin(task, thread);
 	thread->stdio_changed = 0;
-	thread->pending = !describe_before(task, thread, std_file_id, header_flags) | thread->image_pending;
+	thread->pending =
+		!describe_before(task, thread, std_file_id, header_flags) | thread->image_pending;
 
 	struct ft_scratch *scratch = claim_scratch();
 	if (!scratch) {
@@ -243,6 +254,31 @@ static __always_inline void describe_process(struct task_struct *task, struct ft
 	append_directories(scratch, sample, thread);
 	if (submit_scratch(scratch, FT_PROCESS))
 		thread->pending = 1;
+}
+
+static __noinline int describe_current(struct task_struct *task, struct ft_thread *thread)
+{
+	describe_process(task, thread, NULL, 0);
+	return 0;
+}
+
+/** The thread's storage, made at first sight; NULL for threads that are left out. */
+static __always_inline struct ft_thread *find_thread(struct task_struct *task)
+{
+	struct ft_thread *thread;
+	u32 pid = task->tgid;
+
+	if (pid == self_pid)
+		return NULL;
+	if (!targ_follow || pid == follow_pid)
+		thread = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	else
+		thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!targ_follow)
+		return thread;
+	if (thread && pid == follow_pid)
+		thread->followed = 1;
+	return thread && thread->followed ? thread : NULL;
 }
 
 #endif

@@ -2,9 +2,9 @@
 /**
  * Where samples with strings are put together before they go into the ring.
  *
- * A scratch is claimed, filled and released by one program. Two for each CPU, because on some kernels a
- * tracing program may be preempted by another task whose program needs one too; without a free one the
- * sample is lost and counted.
+ * A scratch is claimed, filled and released by one program. Two for each CPU, because on some
+ * kernels a tracing program may be preempted by another task whose program needs one too; without a
+ * free one the sample is lost and counted.
  */
 #ifndef FALCOTRACE_SCRATCH_BPF_H
 #define FALCOTRACE_SCRATCH_BPF_H
@@ -18,9 +18,9 @@
 
 struct ft_scratch {
 	u32 claimed;
-	u32 len;	 /* of the sample so far */
-	u32 path_start;	 /* where in `path` the walked path begins; its end is FT_PATH_MAX */
-	u32 path_flags;	 /* enum ft_walk_flag */
+	u32 len;	/* of the sample so far */
+	u32 path_start; /* where in `path` the walked path begins; its end is FT_PATH_MAX */
+	u32 path_flags; /* enum ft_walk_flag */
 	u64 args[FT_ARGS];
 	s64 ret;
 	u8 sample[FT_SAMPLE_BYTES];
@@ -84,7 +84,8 @@ static __always_inline long submit_scratch(struct ft_scratch *scratch, u32 type)
 	return err;
 }
 
-/* Where the next string goes; NULL without room. The verifier learns that at least FT_BLOCK_MAX bytes follow. */
+/* Where the next string goes; NULL without room. The verifier learns that at least FT_BLOCK_MAX
+ * bytes follow. */
 static __always_inline u8 *next_string(struct ft_scratch *scratch)
 {
 	u32 len = scratch->len;
@@ -94,8 +95,10 @@ static __always_inline u8 *next_string(struct ft_scratch *scratch)
 	return scratch->sample + len;
 }
 
-/** Appends a kernel string of at most `limit` (constant) bytes with its NUL; returns its length without it. */
-static __always_inline u32 append_kernel_string(struct ft_scratch *scratch, const void *from, u32 limit)
+/** Appends a kernel string of at most `limit` (constant) bytes with its NUL; returns its length
+ * without it. */
+static __always_inline u32 append_kernel_string(struct ft_scratch *scratch, const void *from,
+						u32 limit)
 {
 	u8 *to = next_string(scratch);
 	long n = to ? bpf_probe_read_kernel_str(to, limit, from) : 0;

@@ -39,9 +39,10 @@ static __always_inline u64 digest_naming(struct sock *sk)
 	}
 	if (family != AF_INET && family != AF_INET6)
 		return digest;
-	digest = mix(digest, (u64)BPF_CORE_READ(sk, __sk_common.skc_num) << 16 | BPF_CORE_READ(sk, __sk_common.skc_dport));
+	digest = mix(digest, (u64)BPF_CORE_READ(sk, __sk_common.skc_num) << 16 |
+				     BPF_CORE_READ(sk, __sk_common.skc_dport));
 	digest = mix(digest, (u64)BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) << 32 |
-			     BPF_CORE_READ(sk, __sk_common.skc_daddr));
+				     BPF_CORE_READ(sk, __sk_common.skc_daddr));
 	if (family == AF_INET6) {
 		bpf_core_read(address, sizeof(address), &sk->__sk_common.skc_v6_rcv_saddr);
 		digest = mix(mix(digest, address[0]), address[1]);
@@ -59,7 +60,8 @@ static __always_inline bool is_settled(struct sock *sk, u32 role)
 	if (family != AF_INET && family != AF_INET6)
 		return true;
 	if (BPF_CORE_READ(sk, sk_type) == SOCK_STREAM)
-		return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED || is_listening(sk);
+		return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED ||
+		       is_listening(sk);
 	return role && BPF_CORE_READ(sk, __sk_common.skc_num);
 }
 
@@ -70,8 +72,10 @@ static __always_inline void fill_inet(struct ft_file *sample, struct sock *sk)
 	sample->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	sample->remote_port = __builtin_bswap16(port);
 	if (sample->family == AF_INET6) {
-		bpf_core_read(sample->local, sizeof(sample->local), &sk->__sk_common.skc_v6_rcv_saddr);
-		bpf_core_read(sample->remote, sizeof(sample->remote), &sk->__sk_common.skc_v6_daddr);
+		bpf_core_read(sample->local, sizeof(sample->local),
+			      &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(sample->remote, sizeof(sample->remote),
+			      &sk->__sk_common.skc_v6_daddr);
 		return;
 	}
 	bpf_core_read(sample->local, sizeof(u32), &sk->__sk_common.skc_rcv_saddr);
@@ -79,7 +83,8 @@ static __always_inline void fill_inet(struct ft_file *sample, struct sock *sk)
 }
 
 /* Appends the name at which a unix socket is bound; false if it has none. */
-static __always_inline bool append_unix_name(struct ft_scratch *scratch, struct ft_file *sample, struct unix_sock *sock)
+static __always_inline bool append_unix_name(struct ft_scratch *scratch, struct ft_file *sample,
+					     struct unix_sock *sock)
 {
 	struct unix_address *address = BPF_CORE_READ(sock, addr);
 	u32 len = BPF_CORE_READ(address, len) - sizeof(u16);
@@ -91,7 +96,8 @@ static __always_inline bool append_unix_name(struct ft_scratch *scratch, struct 
 	u8 first = 0;
 	bpf_probe_read_kernel(&first, 1, path);
 	if (first) {
-		sample->name_len = append_kernel_string(scratch, path, sizeof(((struct sockaddr_un *)0)->sun_path) + 1);
+		sample->name_len = append_kernel_string(
+			scratch, path, sizeof(((struct sockaddr_un *)0)->sun_path) + 1);
 		return sample->name_len;
 	}
 	/* The abstract namespace: any bytes after a NUL, unix(7). */
@@ -105,7 +111,8 @@ static __always_inline bool append_unix_name(struct ft_scratch *scratch, struct 
 	return true;
 }
 
-static __always_inline void fill_unix(struct ft_scratch *scratch, struct ft_file *sample, struct sock *sk)
+static __always_inline void fill_unix(struct ft_scratch *scratch, struct ft_file *sample,
+				      struct sock *sk)
 {
 	struct unix_sock *sock = (void *)sk;
 	struct unix_sock *peer = (void *)BPF_CORE_READ(sock, peer);
@@ -113,11 +120,13 @@ static __always_inline void fill_unix(struct ft_scratch *scratch, struct ft_file
 	sample->peer = (u64)peer;
 	sample->peer_pid = BPF_CORE_READ(sk, sk_peer_pid, numbers[0].nr);
 	sample->peer_uid = BPF_CORE_READ(sk, sk_peer_cred, euid.val);
-	if (!append_unix_name(scratch, sample, sock) && peer && append_unix_name(scratch, sample, peer))
+	if (!append_unix_name(scratch, sample, sock) && peer &&
+	    append_unix_name(scratch, sample, peer))
 		sample->file_flags |= FT_FILE_PEER_NAME;
 }
 
-static __always_inline void fill_socket(struct ft_scratch *scratch, struct ft_file *sample, struct sock *sk)
+static __always_inline void fill_socket(struct ft_scratch *scratch, struct ft_file *sample,
+					struct sock *sk)
 {
 	sample->sock = (u64)sk;
 	sample->family = BPF_CORE_READ(sk, __sk_common.skc_family);
