@@ -35,8 +35,8 @@ enum ft_sample_type {
 
 /* ft_header.flags */
 enum ft_header_flag {
-	FT_COMPAT = 1,	  /* 32-bit call: `nr` is of the 32-bit table, nothing is decoded */
-	FT_CHILD = 2,	  /* a child's side of a clone, made at the fork: its return is not traced */
+	FT_COMPAT = 1, /* 32-bit call: `nr` is of the 32-bit table, nothing is decoded */
+	FT_CHILD = 2,  /* a child's side of a clone, made at the fork: its return is not traced */
 	FT_RESULT_FD = 4, /* `file_id` is the new descriptor's, which is the result */
 	FT_CLOSED = 8,	  /* `file_id` is what the descriptor was before this call closed it */
 	FT_SNAPSHOT = 16, /* not an event's: existed before the recording began */

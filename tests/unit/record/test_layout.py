@@ -1,6 +1,7 @@
 """The numpy types are those of the compiled objects, member for member."""
 
 import json
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -90,11 +91,9 @@ def test_numbers(name: str) -> None:
     """Each constant has the header's number: the two files cannot drift apart."""
     prefix, enum = ENUMS[name]
     text = _source().split(f"enum {name} {{", 1)[1].split("}", 1)[0]
-    values = {}
-    for line in text.splitlines():
-        word, _, rest = line.strip().partition("=")
-        if rest:
-            values[word.strip().removeprefix(prefix)] = int(rest.split(",")[0].split("/")[0])
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    found = re.findall(r"(\w+) = (\d+)", text)
+    values = {word.removeprefix(prefix): int(number) for word, number in found}
     assert values == {item.name: item.value for item in enum}
 
 
