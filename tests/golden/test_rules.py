@@ -1,7 +1,7 @@
 """Golden files of the rules front end: what conditions become, and what authors are told.
 
-Each YAML document is one case; the keys below `title` and the input are what the stages make of it. With
-FALCOTRACE_UPDATE_GOLDEN=1 in the environment the expectations are written anew: read the diff.
+Each YAML document is one case; the keys below `title` and the input are what the stages make of it.
+With FALCOTRACE_UPDATE_GOLDEN=1 in the environment the expectations are written anew: read the diff.
 """
 
 import os
@@ -37,13 +37,19 @@ def _describe_atom(atom: Atom) -> str:
 
 
 def _describe(formula: Formula) -> object:
-    return fold_formula(
-        formula,
-        atom=lambda atom: _describe_atom(atom),
-        all_of=lambda parts: {"all": parts},
-        any_of=lambda parts: {"any": parts},
-        not_of=lambda part: {"not": part},
-    )
+    def atom(leaf: Atom) -> object:
+        return _describe_atom(leaf)
+
+    def all_of(parts: list[object]) -> object:
+        return {"all": parts}
+
+    def any_of(parts: list[object]) -> object:
+        return {"any": parts}
+
+    def not_of(part: object) -> object:
+        return {"not": part}
+
+    return fold_formula(formula, atom, all_of, any_of, not_of)
 
 
 def run_condition(case: Mapping[str, Any]) -> dict[str, object]:

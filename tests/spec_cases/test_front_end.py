@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from spec_cases.cases import Case, differences, event_codes, failing_stage, rendered
 
 from falcotrace.events.event_types import EVENT_TYPES
+from spec_cases.cases import Case, differences, event_codes, failing_stage, rendered
 
 
 @functools.cache

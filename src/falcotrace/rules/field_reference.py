@@ -24,7 +24,7 @@ _INDEX = re.compile(r"\[(n|index|fdnum|timestamp_ns)\]")
 _LONGEST_FIELD = max(map(len, FIELDS))
 _LONGEST_REFERENCE = 1_000
 _MOST_REMEMBERED = 10_000
-_DIGITS = re.compile(r"[0-9]{1,18}")
+_DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 def find_field(name: str, argument: str | None, span: Span | None = None) -> FieldOperand:
@@ -91,8 +91,13 @@ def _candidates(name: str) -> list[tuple[Field, str]]:
     end = len(name) if len(name) <= _LONGEST_FIELD else name.rfind(".", 0, _LONGEST_FIELD + 1)
     while end > 0:
         field = FIELDS.get(name[:end])
-        if field is not None and not field.status.startswith("removed"):
-            found.append((field, name[end + 1 :]))
+        rest = name[end + 1 :]
+        if (
+            field is not None
+            and not field.status.startswith("removed")
+            and (rest or end == len(name))
+        ):
+            found.append((field, rest))
         end = name.rfind(".", 0, end)
     return found
 
