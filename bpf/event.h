@@ -123,11 +123,10 @@ struct ft_backlog {
 
 /* ft_process.process_flags */
 enum ft_process_flag {
-	FT_PROCESS_KERNEL = 1, /* kernel thread */
-	FT_PROCESS_LEADER = 2, /* leader of its thread group */
-	FT_PROCESS_REAPER = 4, /* PR_SET_CHILD_SUBREAPER */
-	FT_PROCESS_CWD_CUT =
-		8, /* cwd is deeper or longer than can be walked: its beginning is missing */
+	FT_PROCESS_KERNEL = 1,	/* kernel thread */
+	FT_PROCESS_LEADER = 2,	/* leader of its thread group */
+	FT_PROCESS_REAPER = 4,	/* PR_SET_CHILD_SUBREAPER */
+	FT_PROCESS_CWD_CUT = 8, /* too deep or too long to be walked: its beginning is missing */
 	FT_PROCESS_CWD_DELETED = 16,
 	FT_PROCESS_ROOT_CUT = 32,
 	FT_PROCESS_CHROOT = 64, /* the root is not the root of the mount namespace */
@@ -249,10 +248,9 @@ enum ft_file_kind {
 enum ft_file_flag {
 	FT_FILE_UPPER_LAYER = 1,
 	FT_FILE_LOWER_LAYER = 2,
-	FT_FILE_DELETED = 4,  /* unlinked when it was described */
-	FT_FILE_PATH_CUT = 8, /* deeper or longer than can be walked: the beginning is missing */
-	FT_FILE_ABSTRACT =
-		16, /* unix socket in the abstract namespace: name has no leading NUL here */
+	FT_FILE_DELETED = 4,   /* unlinked when it was described */
+	FT_FILE_PATH_CUT = 8,  /* deeper or longer than can be walked: the beginning is missing */
+	FT_FILE_ABSTRACT = 16, /* unix socket's abstract namespace: name has no leading NUL here */
 	FT_FILE_LISTENING = 32,
 	FT_FILE_CREATED = 64,	 /* O_CREAT made it in this open (FMODE_CREATED) */
 	FT_FILE_PEER_NAME = 128, /* name is the peer's: this unix socket itself has none */

@@ -92,7 +92,7 @@ def test_numbers(name: str) -> None:
     prefix, enum = ENUMS[name]
     text = _source().split(f"enum {name} {{", 1)[1].split("}", 1)[0]
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    found = re.findall(r"(\w+) = (\d+)", text)
+    found = re.findall(r"(\w+) =\s(\d+)", text)
     values = {word.removeprefix(prefix): int(number) for word, number in found}
     assert values == {item.name: item.value for item in enum}
 
