@@ -29,6 +29,7 @@ from falcotrace.rules.resolve import NO_MACROS, MacroResolver
 from falcotrace.rules.select import Selection, select_rules
 from falcotrace.rules.source import TextSource, read_source
 
+_UNUSED = frozenset({LoadCode.UNUSED_MACRO, LoadCode.UNUSED_LIST})
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
 
@@ -81,6 +82,17 @@ class Ruleset:
         return self._distinct(Severity.WARNING)
 
     @property
+    def lasting_warnings(self) -> tuple[Diagnostic, ...]:
+        """The warnings that still hold after all files.
+
+        Falco judges after each file, and calls a macro unused that only a later file uses.
+        """
+        last = {_key(item) for file in self.files[-1:] for item in file.diagnostics}
+        return tuple(
+            item for item in self.warnings if item.code not in _UNUSED or _key(item) in last
+        )
+
+    @property
     def ok(self) -> bool:
         """Whether the rules can be used."""
         return not self.errors
@@ -96,14 +108,18 @@ class Ruleset:
 
     def _distinct(self, severity: Severity) -> tuple[Diagnostic, ...]:
         """Each message once: Falco judges everything again after each file."""
-        seen: dict[tuple[object, ...], Diagnostic] = {}
+        seen: dict[tuple[str, ...], Diagnostic] = {}
         for file in self.files:
             for item in file.diagnostics:
                 if item.severity is severity:
-                    chain = tuple(map(str, item.chain))
-                    where = str(item.span.locate()) if item.span else ""
-                    seen.setdefault((item.code, item.message, where, chain), item)
+                    seen.setdefault(_key(item), item)
         return tuple(seen.values())
+
+
+def _key(diagnostic: Diagnostic) -> tuple[str, ...]:
+    """What makes two messages the same."""
+    where = str(diagnostic.span.locate()) if diagnostic.span else ""
+    return (diagnostic.code, diagnostic.message, where, *map(str, diagnostic.chain))
 
 
 def load_rules(

@@ -101,8 +101,8 @@ def fit_width(text: str, width: int) -> str:
     r"""Pad with blanks on the right, or cut, to so many bytes.
 
     Example:
-        >>> fit_width("ab", 4), fit_width("größe", 3)
-        ('ab  ', 'gr\\U0010fec3')
+        >>> fit_width("ab", 4), ascii(fit_width("größe", 3))
+        ('ab  ', "'gr\\U0010fec3'")
     """
     raw = to_bytes(text)
     return to_text(raw[:width].ljust(width))

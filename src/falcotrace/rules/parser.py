@@ -20,6 +20,7 @@ from falcotrace.rules.check_parser import parse_check_tail, parse_operand
 from falcotrace.rules.faults import Fault
 from falcotrace.rules.lexer import IDENTIFIER, NOT_AND_BLANK, Lexer
 
+# DIFFERS: Falco counts calls in its parser, about five for each parenthesis; we count parentheses.
 MAX_NESTING = 1_000
 """Falco's engine sets the same (falco 13074749 rule_loader_compiler.cpp, parse_condition)."""
 

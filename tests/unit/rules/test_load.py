@@ -78,6 +78,15 @@ def test_warnings_are_said_once() -> None:
     assert [len(file.diagnostics) for file in ruleset.files] == [1, 1, 1]
 
 
+def test_lasting_warnings() -> None:
+    """What a later file uses is not called unused in the end; what nobody uses is."""
+    ruleset = load(
+        "- macro: m\n  condition: evt.type=open\n- list: idle\n  items: [a]\n", rule("a", "m")
+    )
+    assert codes(ruleset) == ["LOAD_UNUSED_MACRO", "LOAD_UNUSED_LIST"]
+    assert [item.code for item in ruleset.lasting_warnings] == ["LOAD_UNUSED_LIST"]
+
+
 def test_first_definition_fixes_the_place() -> None:
     """A rule redefined later keeps its index, and the new text counts."""
     ruleset = load(rule("a") + rule("b"), rule("a", "evt.type=close"))
