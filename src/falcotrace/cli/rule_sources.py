@@ -30,7 +30,7 @@ def load_for_use(rules: Sequence[Path] | None, *, append_suggested: bool = True)
 
     ruleset = load_rules(rules or [shipped_rules()], append_suggested=append_suggested)
     ruleset.raise_if_invalid()
-    for warning in ruleset.warnings if rules else ():
+    for warning in ruleset.lasting_warnings if rules else ():
         if not str(warning.code).startswith("LOAD_UNUSED"):
             print(render_diagnostic(warning), file=sys.stderr)
     return ruleset
