@@ -334,7 +334,7 @@ struct ft_counters {
 	__u64 cut_paths;      /**< kernel paths that are incomplete */
 	__u64 cut_parts;      /**< user strings and blocks longer than their limit */
 	__u64 map_full;	      /**< maps that took no entry: the thing is described again later */
-	__u64 no_state;	      /**< events whose thread got no state: process_id is 0 */
+	__u64 no_state; /**< calls that were not recorded, because their thread got no memory */
 	__u64 reserved;
 };
 

