@@ -16,8 +16,6 @@
 enum ft_walk_flag {
 	FT_WALK_CUT = 1,     /* deeper or longer than can be walked */
 	FT_WALK_DELETED = 2, /* the last component was unlinked */
-	FT_WALK_AT_ROOT =
-		4, /* the walk ended at the root that was given, and not at the namespace's */
 };
 
 /* Puts "/name" before what is there; false without room. */
@@ -50,8 +48,8 @@ static __always_inline void read_entry(struct dentry *dentry, struct ft_entry *e
 	if (bpf_core_field_offset(struct dentry, d_name) == at + offsetof(struct ft_entry, hash) &&
 	    bpf_core_field_offset(struct qstr, len) == 4 &&
 	    bpf_core_field_offset(struct qstr, name) == 8) {
-		bpf_probe_read_kernel(entry, sizeof(*entry),
-				      (void *)dentry + at); /* a walk takes half the time */
+		/* One read for three: a walk takes half the time. */
+		bpf_probe_read_kernel(entry, sizeof(*entry), (void *)dentry + at);
 		return;
 	}
 	entry->parent = BPF_CORE_READ(dentry, d_parent);
@@ -59,8 +57,7 @@ static __always_inline void read_entry(struct dentry *dentry, struct ft_entry *e
 	entry->name = BPF_CORE_READ(dentry, d_name.name);
 }
 
-/** Walks up from `dentry` in `vfsmount` to the given root or the top; the path is in scratch->path.
- */
+/** Walks up from a dentry in its mount to the given root or the top; the path is in scratch. */
 __noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u64 root_dentry,
 			 u64 root_mnt)
 {
@@ -75,10 +72,8 @@ __noinline int walk_path(struct ft_scratch *scratch, u64 dentry, u64 vfsmount, u
 	top = BPF_CORE_READ(mount, mnt.mnt_root);
 	for (int i = 0; i < FT_WALK_MAX; i++) {
 		if ((u64)at == root_dentry &&
-		    (u64)mount + bpf_core_field_offset(struct mount, mnt) == root_mnt) {
-			scratch->path_flags |= FT_WALK_AT_ROOT;
+		    (u64)mount + bpf_core_field_offset(struct mount, mnt) == root_mnt)
 			return 0;
-		}
 		read_entry(at, &entry);
 		if (!i && at == entry.parent && at != top) { /* in no directory: a memfd */
 			prepend_name(scratch, entry.name, entry.len);

@@ -103,7 +103,7 @@ class Losses:
     @property
     def lost_events(self) -> int:
         """System calls and process ends that are missing from the recording."""
-        return sum(self.lost[kind] for kind in _EVENTS) + self.no_state
+        return sum(self.lost[kind] for kind in _EVENTS)
 
 
 _EVENTS: Final = (SampleType.EVENT, SampleType.EVENT_DATA, SampleType.EXIT)
