@@ -9,7 +9,7 @@ left to fill, and the kernel counts what finds no room.
 import threading
 from dataclasses import dataclass, field
 
-from falcotrace.record.ring import Batch, Ring
+from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
 
 IDLE_SECONDS = 0.004
 """Pause when the ring is empty: the recorder's cost when nothing happens."""
@@ -79,7 +79,8 @@ class Drain:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self._backlog.size_bytes > self._limit_bytes or not self._move():
+            # A pause after small batches makes the next ones large, and large ones are cheaper.
+            if self._backlog.size_bytes > self._limit_bytes or self._move() < PAUSE_BELOW_BYTES:
                 self._stop.wait(IDLE_SECONDS)
         while self._move():
             pass

@@ -23,7 +23,7 @@ def loss_account(kernel: KernelLosses) -> Losses:
         "texts that could not be read": kernel.faults,
         "kernel paths cut": kernel.cut_paths,
         "texts cut at a limit": kernel.cut_parts,
-        "events without a process": kernel.no_state,
+        "calls not recorded, no memory for their thread": kernel.no_state,
     }
     return Losses(
         is_known=True,
