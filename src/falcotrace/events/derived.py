@@ -455,7 +455,8 @@ TYPECHAR_BY_FD_TYPE: Mapping[str, str] = MappingProxyType(
         "io_uring": "r",
         "memfd": "m",
         "pidfd": "P",
-        "unknown": "o",
+        # Packet and vsock sockets have no type text, and yet a character of their own.
+        "<NA>": "o",
         "unsupported": "X",
     }
 )

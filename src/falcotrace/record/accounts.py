@@ -1,8 +1,7 @@
 """Users and groups of the host, as of now: names for the numbers that the kernel knows.
 
 Only the host's own tables are read. A container's users are not looked up in the host's tables, for
-uid
-1000 in a container is not the host's; Falco does the same on replay (FIELDS: `user.name`).
+uid 1000 in a container is not the host's; Falco does the same on replay (FIELDS: `user.name`).
 """
 
 import grp
@@ -55,6 +54,15 @@ class Accounts:
         return Account(NO_NAME, NO_NAME, NO_NAME)
 
     def group(self, gid: int, *, in_container: bool) -> str:
-        """The name behind a gid."""
+        """The name behind a gid; `root` without a table, for others `<NA>`."""
         name = None if in_container else self._by_gid.get(gid)
         return name or ("root" if gid == 0 else NO_NAME)
+
+    def user_name(self, uid: int) -> str:
+        """The name of one of the host's users; `<NA>` for others."""
+        user = self._by_uid.get(uid)
+        return user.name if user else NO_NAME
+
+    def group_name(self, gid: int) -> str:
+        """The name of one of the host's groups; `<NA>` for others."""
+        return self._by_gid.get(gid, NO_NAME)

@@ -5,50 +5,25 @@ In: the merged events of a block and what is known of files and processes. Out: 
     group.
 """
 
+import errno
+import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from falcotrace.events.paths import join_path
+from falcotrace.events.numbers import AT_FDCWD
+from falcotrace.events.paths import UNKNOWN_DIRECTORY, join_path
 from falcotrace.events.text import to_bytes
-from falcotrace.record.accounts import NO_NAME, UNSET_ID, Accounts
+from falcotrace.record.accounts import NO_NAME, UNSET_ID
+from falcotrace.record.control_groups import is_contained
 from falcotrace.record.distinct import distinct
-from falcotrace.record.files import OpenFiles
-from falcotrace.record.layout import BACKLOG, USAGE, PartFlag, PartKind
-from falcotrace.record.processes import Processes, State
+from falcotrace.record.known import Known, MergedEvents
+from falcotrace.record.layout import BACKLOG, USAGE, HeaderFlag, PartFlag, PartKind
+from falcotrace.record.processes import State
 from falcotrace.record.samples import gather
-from falcotrace.record.text_pool import MISSING, TextPool, distinct_bytes
-
-PartsOf = Callable[[int], Sequence[tuple[PartKind, int]]]
-"""The variable parts that events of a system call carry, by its number: kind and argument."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known beside the events themselves."""
-
-    arch: str
-    pool: TextPool
-    files: OpenFiles
-    processes: Processes
-    accounts: Accounts
-    parts_of: PartsOf
-    joined_paths: dict[tuple[int, int], int]
-
-
-@dataclass(frozen=True)
-class MergedEvents:
-    """The events of a block in the order of the stream, as arrays."""
-
-    data: np.ndarray
-    position: np.ndarray
-    fixed: np.ndarray
-    with_data: np.ndarray
-    data_index: np.ndarray
-    parts_start: np.ndarray
-    first_use: np.ndarray
+from falcotrace.record.syscalls import Syscall
+from falcotrace.record.text_pool import MISSING, distinct_bytes
 
 
 class CallEvents:
@@ -63,6 +38,11 @@ class CallEvents:
         self._fixed = events.fixed[rows]
 
     @property
+    def arch(self) -> str:
+        """Whose numbers and flags the events have."""
+        return self._known.arch
+
+    @property
     def results(self) -> np.ndarray:
         """Results, or negative errno values."""
         return self._fixed["ret"]
@@ -73,14 +53,14 @@ class CallEvents:
         return self._fixed["file_id"].astype(np.int64)
 
     @property
-    def first_uses(self) -> np.ndarray:
-        """Which events are the first that name their file."""
-        return self._events.first_use[self.rows]
+    def previous_files(self) -> np.ndarray:
+        """The open file whose name each event's file had before it; 0 none, or the same."""
+        return self._events.before[self.rows]
 
     @property
     def file_names(self) -> np.ndarray:
         """Codes of the names of those files."""
-        return self._known.files.names[self.file_ids]
+        return self._known.files.name_codes(self.file_ids)
 
     def arguments(self, place: int) -> np.ndarray:
         """The registers of one argument, unsigned."""
@@ -101,6 +81,23 @@ class CallEvents:
         cut[mask] = (flags & (PartFlag.CUT | PartFlag.FAULT) != 0).any(axis=1)
         return cut
 
+    def argument_files(self, register: int) -> np.ndarray:
+        """The open files behind a descriptor argument; 0 none, or where the sample does not say."""
+        call = self._syscall
+        if call is not None and register == call.fd:
+            return self.file_ids
+        if call is not None and register == call.second:
+            return self.other_file_ids
+        if call is not None and register in call.dirs:
+            return self.directory_ids(call.dirs.index(register))
+        return np.zeros(self.count, np.int64)
+
+    @property
+    def result_files(self) -> np.ndarray:
+        """The open files behind results that are descriptors; 0 for other results."""
+        is_descriptor = self._fixed["flags"] & HeaderFlag.RESULT_FD != 0
+        return np.where(is_descriptor, self.file_ids, 0)
+
     def directory_ids(self, slot: int) -> np.ndarray:
         """The open file behind a directory argument; 0 none."""
         ids = np.zeros(self.count, np.int64)
@@ -116,12 +113,23 @@ class CallEvents:
         ids[mask] = self._events.with_data["other_file_id"][index]
         return ids
 
+    @cached_property
+    def _syscall(self) -> Syscall | None:
+        return self._known.syscalls.get(self.number)
+
+    @cached_property
+    def _part_places(self) -> Sequence[tuple[PartKind, int]]:
+        """The variable parts of the events, in their order: kind and argument."""
+        if self._syscall is None:
+            return ()
+        parts = self._syscall.parts_sent(self._known.data_bytes)
+        return [(part.kind, part.arg) for part in parts]
+
     def _part(self, kind: PartKind, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Where a part lies: which events have it (indices), start, length; None if none can."""
-        wanted = list(self._known.parts_of(self.number))
-        if (kind, place) not in wanted:
+        if (kind, place) not in self._part_places:
             return None
-        number = wanted.index((kind, place))
+        number = self._part_places.index((kind, place))
         mask, index = self._with_data
         parts = self._events.with_data["part"][index]
         starts = self._events.parts_start[index] + parts["len"][:, :number].sum(
@@ -171,7 +179,7 @@ class CallEvents:
         dtype = USAGE if name == "usage" else BACKLOG
         values = np.zeros(self.count, np.uint64)
         valid = np.zeros(self.count, np.bool_)
-        for candidate, place in self._known.parts_of(self.number):
+        for candidate, place in self._part_places:
             if candidate is kind and (part := self._part(kind, place)):
                 where, starts, lengths = part
                 whole = lengths >= dtype.itemsize
@@ -189,7 +197,14 @@ class CallEvents:
         bases = self._working_directories()
         if slot is not None:
             ids = self.directory_ids(slot)
-            bases = np.where(ids > 0, self._known.files.names[ids], bases)
+            names = self._known.files.name_codes(ids)
+            unknown = self._known.pool.code(UNKNOWN_DIRECTORY)
+            is_cwd = self._as_descriptor(self._directory_register(slot)) == AT_FDCWD
+            bases = np.where(is_cwd, bases, np.where(names >= 0, names, unknown))
+        return self.joined_paths(bases, given)
+
+    def joined_paths(self, bases: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """Codes of paths made absolute below directories, all by code; MISSING stays so."""
         pairs = bases.astype(np.int64) << 32 | given.astype(np.int64) & 0xFFFFFFFF
         found, indices = distinct(pairs)
         codes = np.fromiter(
@@ -198,6 +213,13 @@ class CallEvents:
             len(found),
         )
         return codes[indices]
+
+    def _as_descriptor(self, register: int) -> np.ndarray:
+        return self.arguments(register).astype(np.uint32).view(np.int32)
+
+    def _directory_register(self, slot: int) -> int:
+        assert self._syscall is not None
+        return self._syscall.dirs[slot]
 
     def _join(self, base: int, given: int) -> int:
         if given == MISSING:
@@ -230,7 +252,31 @@ class CallEvents:
         states, indices = self._states
         names = [None if state is None else state.image.filename for state in states]
         codes = self._known.pool.codes(names)[indices]
-        return np.where(self.results < 0, self.part_codes(PartKind.STRING, 0), codes)
+        place = next((arg for kind, arg in self._part_places if kind is PartKind.STRING), 0)
+        return np.where(self.results < 0, self.part_codes(PartKind.STRING, place), codes)
+
+    def exec_attempts(self, what: str) -> tuple[np.ndarray, list[bytes], np.ndarray]:
+        """`argv` or `env` of failed exec calls: rows, distinct blocks, which one each row has."""
+        places = [arg for kind, arg in self._part_places if kind is PartKind.ARGV]
+        index = 0 if what == "argv" else 1
+        if index >= len(places):
+            return np.empty(0, np.int64), [], np.empty(0, np.int64)
+        rows, found, indices = self.part_bytes(PartKind.ARGV, places[index])
+        has_failed = self._events.fixed["ret"][rows] < 0
+        return rows[has_failed], found, indices[has_failed]
+
+    def tuple_codes(self, *, inbound: bool) -> np.ndarray:
+        """Codes of source and destination of traffic; MISSING where nobody is known.
+
+        Args:
+            inbound: the other end is the source.
+        """
+        found, indices = distinct(self.file_ids)
+        files = [self._known.files[number] for number in found.tolist()]
+        texts = [file.tuple_text(inbound=inbound) if file else None for file in files]
+        codes = self._known.pool.codes(texts)[indices]
+        has_traffic = (self.results >= 0) | (self.results == -errno.EINPROGRESS)
+        return np.where(has_traffic, codes, MISSING)
 
     def file_numbers(self, member: str) -> tuple[np.ndarray, np.ndarray]:
         """A number of the file behind each event's descriptor."""
@@ -249,25 +295,55 @@ class CallEvents:
             for member in members
         ]
 
-    def thread_name(self, tid: int) -> str | None:
-        """The name of a thread by its id, now."""
-        face = self._known.processes.face_of_pid(tid)
-        return face.name if face else None
+    def codes_of(self, numbers: np.ndarray, text: Callable[[int], str]) -> np.ndarray:
+        """Codes of the texts of numbers; `text` is asked once for each distinct one."""
+        found, indices = distinct(numbers)
+        return self._known.pool.codes([text(number) for number in found.tolist()])[indices]
 
-    def account_name(self, kind: str, number: int) -> str:
-        """What a uid or gid argument shows: the name, `<NA>`, or `<NONE>` for -1."""
+    def thread_names(self, pids: np.ndarray, *, is_of_host: bool) -> np.ndarray:
+        """Codes of the names that processes had at each event; MISSING where nobody is known.
+
+        Args:
+            pids: process ids.
+            is_of_host: they are the host's; otherwise the caller's, which in a pid namespace means
+                somebody else. DIFFERS: Falco looks them up among the host's there too.
+        """
+        if not is_of_host:
+            states, indices = self._states
+            is_inside = np.array([bool(state and state["pidns_level"]) for state in states])
+            pids = np.where(is_inside[indices], -1, pids)
+        positions = self._events.position[self.rows]
+        return self._known.processes.names_at(pids, positions, self._known.pool)
+
+    def account_names(self, kind: str, numbers: np.ndarray) -> np.ndarray:
+        """Codes of what uid or gid arguments show: the name, `<NA>`, or `<NONE>` for -1."""
+        states, indices = self._states
+        is_inside = np.array([bool(state and is_contained(state.cgroups)) for state in states])
+        pairs = numbers.astype(np.int64) << 1 | is_inside[indices]
+        return self.codes_of(pairs, lambda pair: self._account_name(kind, pair >> 1, pair & 1))
+
+    def _account_name(self, kind: str, number: int, in_container: int) -> str:
         if number == UNSET_ID:
             return "<NONE>"
         accounts = self._known.accounts
-        if kind == "UID":
-            return accounts.user(number, in_container=False).name
-        return accounts.group(number, in_container=False) or NO_NAME
+        if in_container:
+            return NO_NAME
+        return accounts.user_name(number) if kind == "UID" else accounts.group_name(number)
 
     def process_values(self, what: str) -> tuple[list[str | int | bytes | None], np.ndarray]:
         """What is known of the processes: distinct values, and which one each event has."""
         states, indices = self._states
         values = [None if state is None else _process_value(state, what) for state in states]
         return values, indices
+
+    def parents(self, paths: np.ndarray) -> np.ndarray:
+        """Codes of the directories in which paths lie."""
+        found, indices = distinct(paths)
+        texts = [
+            None if path is None else posixpath.dirname(path)
+            for path in self._known.pool.texts(found)
+        ]
+        return self._known.pool.codes(texts)[indices]
 
     def file_texts(self, ids: np.ndarray) -> np.ndarray:
         """Codes of files as descriptors show them: `<f>/etc/passwd`; MISSING for 0."""
@@ -298,6 +374,8 @@ def _process_value(state: State, what: str) -> str | int | bytes | None:
             return _block(image.env)
         case "cwd" | "comm":
             return state.cwd if what == "cwd" else state.comm
+        case "cgroups":
+            return _block(state.cgroups)
         case "exe_ino":
             return image.ino
         case "exe_ino_ctime" | "exe_ino_mtime":

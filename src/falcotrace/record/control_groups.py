@@ -8,6 +8,7 @@ Source: falcosecurity/plugins 0b3cbd8d, plugins/container/src/matchers/*.cpp.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 HOST = "host"
 """`container.id` of a process outside containers."""
@@ -25,6 +26,17 @@ _MATCHERS = (
     re.compile(rf"/({_ID})$"),
 )
 _LXC = re.compile(r"/lxc(?:\.payload)?[./]([^/]+)")
+
+
+@lru_cache(maxsize=4096)
+def container_of(control_groups: tuple[str, ...]) -> str:
+    """The short id of the container of a thread with these `subsystem=path` texts."""
+    return container_id(item.partition("=")[2] for item in control_groups)
+
+
+def is_contained(control_groups: tuple[str, ...]) -> bool:
+    """Whether a thread with these `subsystem=path` texts runs in a container."""
+    return container_of(control_groups) != HOST
 
 
 def container_id(paths: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from falcotrace.capture.writer import KEY, CaptureWriter
 from falcotrace.record.accounts import Accounts
-from falcotrace.record.call import Known, PartsOf
 from falcotrace.record.control_groups import HOST
 from falcotrace.record.descriptions import (
     take_control_groups,
@@ -20,7 +19,10 @@ from falcotrace.record.descriptions import (
     take_processes,
 )
 from falcotrace.record.events import event_columns, merge_events
+from falcotrace.record.exchanges import Exchanges
 from falcotrace.record.files import OpenFiles
+from falcotrace.record.interfaces import Interfaces
+from falcotrace.record.known import Known
 from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
@@ -31,14 +33,7 @@ from falcotrace.record.text_pool import TextPool
 ROW_GROUP_EVENTS = 500_000
 """Events that make a row group worth its own cost."""
 
-
-def _parts_of(arch: str, data_bytes: int) -> PartsOf:
-    """The parts that events of each system call carry, by its number."""
-    parts = {
-        number: tuple((part.kind, part.arg) for part in call.parts_sent(data_bytes))
-        for number, call in syscalls_by_number(arch).items()
-    }
-    return lambda number: parts.get(number, ())
+_NO_INTERFACES = Interfaces()
 
 
 class Converter:
@@ -50,6 +45,7 @@ class Converter:
         arch: whose numbers system calls have, `x86_64` or `aarch64`.
         boot_to_epoch_ns: added to times since boot.
         data_bytes: how much of each buffer was asked for.
+        interfaces: the host's addresses.
     """
 
     def __init__(
@@ -59,6 +55,7 @@ class Converter:
         arch: str,
         boot_to_epoch_ns: int,
         data_bytes: int = 0,
+        interfaces: Interfaces = _NO_INTERFACES,
     ) -> None:
         pool = TextPool()
         self._writer = writer
@@ -72,9 +69,10 @@ class Converter:
             files=OpenFiles(pool),
             processes=Processes(),
             accounts=accounts,
-            parts_of=_parts_of(arch, data_bytes),
-            joined_paths={},
+            syscalls=syscalls_by_number(arch),
+            data_bytes=data_bytes,
         )
+        self._exchanges = Exchanges(interfaces)
 
     @property
     def event_count(self) -> int:
@@ -94,7 +92,9 @@ class Converter:
         take_processes(block, known.processes)
         events = merge_events(block)
         if len(events.fixed):
-            columns = event_columns(events, known, self._next_num, self._boot_to_epoch_ns)
+            columns = event_columns(
+                events, known, self._exchanges, self._next_num, self._boot_to_epoch_ns
+            )
             self._next_num += len(events.fixed)
             self._writer.write_row_group(columns, self._process_table(columns))
         known.processes.forget_ended()

@@ -8,14 +8,16 @@ from functools import cache
 
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
-from falcotrace.record.arguments import sources
-from falcotrace.record.events import calls
+from falcotrace.record.argument_sources import sources
+from falcotrace.record.events import STREAMS, calls
 from falcotrace.record.process_table import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls
 
 _COMMON = (
     *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.truncated"),
     *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
+    *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
+    *(f"fs.path.{name}{form}" for name in ("name", "source", "target") for form in ("", "raw")),
 )
 _EXIT = ("status", "ret", "sig", "core", "reaper_tid")
 _UNRECORDED_FD = frozenset({"fd.types"})

@@ -8,7 +8,7 @@ import numpy as np
 
 from falcotrace.events.text import to_text
 from falcotrace.record.files import OpenFiles
-from falcotrace.record.layout import ProcessFlag, SampleType
+from falcotrace.record.layout import ImageFlag, ProcessFlag, SampleType
 from falcotrace.record.processes import NO_IMAGE, NUMBERS, Image, Processes, State
 from falcotrace.record.samples import SampleBlock
 
@@ -23,7 +23,7 @@ def take_images(block: SampleBlock, processes: Processes) -> None:
         )
         processes.images[int(sample["image_id"])] = Image(
             filename=block.text(*filename),
-            exepath=block.text(*exepath).removesuffix(" (deleted)"),
+            exepath=_executable_path(block.text(*exepath), int(sample["image_flags"])),
             argv=block.items(*argv),
             env=block.items(*env),
             ino=int(sample["ino"]),
@@ -31,6 +31,12 @@ def take_images(block: SampleBlock, processes: Processes) -> None:
             mtime_ns=int(sample["mtime_ns"]),
             flags=int(sample["image_flags"]),
         )
+
+
+def _executable_path(path: str, flags: int) -> str:
+    """`proc.exepath`: of what was executed from memory its name, which is in no directory."""
+    path = path.removesuffix(" (deleted)")
+    return path.removeprefix("/") if flags & ImageFlag.MEMFD else path
 
 
 def take_control_groups(block: SampleBlock, processes: Processes) -> None:
@@ -98,4 +104,5 @@ def _state(sample: np.void, processes: Processes, cwd: str, root: str) -> State:
         thread_comm=to_text(bytes(sample["thread_comm"])),
         cwd=cwd,
         root=root if flags & ProcessFlag.CHROOT else "",
+        std_files=tuple(sample["std_file_id"].tolist()),
     )

@@ -12,11 +12,13 @@ import numpy as np
 from falcotrace.capture.schema import flat_type
 from falcotrace.events.event_types import EventType
 from falcotrace.events.paths import merge_slashes
-from falcotrace.record.arguments import directory_slot, own_descriptor, sources
-from falcotrace.record.call import CallEvents, Known, MergedEvents
+from falcotrace.record.addresses import Endpoint
+from falcotrace.record.argument_sources import own_descriptor, sources
+from falcotrace.record.call import CallEvents
 from falcotrace.record.columns import Columns
 from falcotrace.record.distinct import distinct
-from falcotrace.record.files import Endpoint, OpenFile
+from falcotrace.record.files import OpenFile
+from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import PartKind, Role
 from falcotrace.record.text_pool import MISSING
 
@@ -27,6 +29,9 @@ _OPENS: Mapping[str, tuple[int, int | None]] = {
     "openat2": (1, 0),
 }
 """Calls that name the file that they open: the argument with the path, and its directory slot."""
+
+_COPIES = frozenset({"dup", "dup2", "dup3", "fcntl", "pidfd_getfd"})
+"""Calls that make another descriptor of a file that is open already."""
 
 _TWO_NEW = frozenset({"pipe", "pipe2", "socketpair"})
 """Calls that make two descriptors; the event is about the second (libs, `add_fd` runs twice)."""
@@ -87,13 +92,15 @@ def _merged(codes: np.ndarray, known: Known) -> np.ndarray:
     return known.pool.codes(texts)[indices]
 
 
-def first_uses(events: MergedEvents, known: Known) -> np.ndarray:
-    """Which events are the first of the recording that name their file."""
+def note_renamed(events: MergedEvents, known: Known) -> None:
+    """Note in `events.before` what files were called before they were described anew."""
     ids, first = np.unique(events.fixed["file_id"], return_index=True)
-    fresh = known.files.mark_used(ids.astype(np.int64))
-    uses = np.zeros(len(events.fixed), np.bool_)
-    uses[first[fresh]] = True
-    return uses
+    ids = ids.astype(np.int64)
+    fresh = known.files.mark_used(ids)
+    for number, row in zip(ids[fresh].tolist(), first[fresh].tolist(), strict=True):
+        file = known.files[number]
+        if file is not None:
+            events.before[row] = file.previous_id
 
 
 def put_descriptor_columns(
@@ -121,7 +128,7 @@ def put_descriptor_columns(
             valid = np.array([value is not None for value in values], np.bool_)
             filled = np.array([value or 0 for value in values], np.int64)
             columns.put_numbers(path, rows, filled[present], valid[present])
-    changed = _name_changed(event, call, file_ids, files, indices, known)
+    changed = _name_changed(event, call, file_ids, known)
     columns.put_numbers("fd.name_changed", rows, changed[has_file])
 
 
@@ -138,11 +145,9 @@ def _descriptor(event: EventType, call: CallEvents) -> tuple[np.ndarray, np.ndar
     own = own_descriptor(event)
     if own is None:
         return np.full(call.count, -1, np.int64), np.zeros(call.count, np.int64)
-    register = int(sources()[event.name][own.name].operands[0])
+    register = sources()[event.name][own.name].place
     numbers = call.arguments(register).astype(np.uint32).view(np.int32).astype(np.int64)
-    slot = directory_slot(event, own)
-    ids = call.file_ids if slot is None else call.directory_ids(slot)
-    return numbers, np.where(numbers >= 0, ids, 0)
+    return numbers, np.where(numbers >= 0, call.argument_files(register), 0)
 
 
 def _put_names(
@@ -155,8 +160,9 @@ def _put_names(
 ) -> None:
     """Names of files; where there is no file, what was asked for, else the empty text."""
     empty = known.pool.code("")
-    names = np.where(has_file, known.files.names[file_ids], empty)
-    raw_names = np.where(has_file, known.files.raw_names[file_ids], empty)
+    names = np.where(has_file, known.files.name_codes(file_ids), empty)
+    raw_names = np.where(has_file, known.files.raw_name_codes(file_ids), empty)
+    # DIFFERS: where an openat names a directory's descriptor, Falco shows the directory's name.
     if event.name in _OPENS and not has_file.all():
         place, slot = _OPENS[event.name]
         given = call.part_codes(PartKind.STRING, place)
@@ -167,19 +173,17 @@ def _put_names(
 
 
 def _name_changed(
-    event: EventType,
-    call: CallEvents,
-    file_ids: np.ndarray,
-    files: list[OpenFile | None],
-    indices: np.ndarray,
-    known: Known,
+    event: EventType, call: CallEvents, file_ids: np.ndarray, known: Known
 ) -> np.ndarray:
-    """Whether the event gave its file the name: it opened it, or a socket got another tuple."""
-    named = ~np.isin(known.files.names[file_ids], [MISSING, known.pool.code("")])
+    """Whether the file has another name than before the event (copies of a descriptor never)."""
+    empty = known.pool.code("")
+    names = known.files.name_codes(file_ids)
+    if event.name in _COPIES:
+        return np.zeros(call.count, np.bool_)
     if "CREATES_FD" in event.flags:
-        return named & (call.results >= 0)
-    renamed = np.array([bool(file and file.previous_id) for file in files], np.bool_)[indices]
-    return named & renamed & call.first_uses
+        return (call.results >= 0) & (names != empty)
+    before = known.files.name_codes(call.previous_files)
+    return (call.previous_files > 0) & (names != before)
 
 
 def _end(index: int) -> Callable[[OpenFile], Endpoint | None]:

@@ -4,7 +4,7 @@ In: a block of samples, and everything described so far. Out: the event columns 
     calls and process ends, in the order in which the kernel made them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -14,21 +14,27 @@ from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
 from falcotrace.record.arguments import put_arguments
-from falcotrace.record.call import CallEvents, Known, MergedEvents
+from falcotrace.record.call import CallEvents
 from falcotrace.record.columns import Columns
 from falcotrace.record.descriptors import (
-    first_uses,
     name_opened_files,
+    note_renamed,
     put_descriptor_columns,
 )
 from falcotrace.record.distinct import distinct
+from falcotrace.record.exchanges import Exchanges
 from falcotrace.record.exits import put_exits
+from falcotrace.record.fs_paths import put_fs_paths
+from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
 from falcotrace.record.samples import SampleBlock
 from falcotrace.record.syscalls import syscalls_by_number
 
 PROCEXIT_NUMBER = 0xFFFF
 """Stands for the number of a system call in the merged events of process ends."""
+
+STREAMS = ("stdin", "stdout", "stderr")
+"""Descriptors 0, 1 and 2, as fields name them."""
 
 COMPAT_OFFSET = 0x8000
 """Added to the number of a call made through the 32-bit entry: another table, not decoded."""
@@ -83,7 +89,7 @@ def merge_events(block: SampleBlock) -> MergedEvents:
         with_data=with_data,
         data_index=data_index[order],
         parts_start=block.starts[SampleType.EVENT_DATA].astype(np.int64) + EVENT_DATA.itemsize,
-        first_use=np.zeros(len(fixed), np.bool_),
+        before=np.zeros(len(fixed), np.int64),
     )
 
 
@@ -107,13 +113,18 @@ def _exit_part(exits: np.ndarray) -> np.ndarray:
 
 
 def event_columns(
-    events: MergedEvents, known: Known, first_num: int, boot_to_epoch_ns: int
+    events: MergedEvents,
+    known: Known,
+    exchanges: Exchanges,
+    first_num: int,
+    boot_to_epoch_ns: int,
 ) -> dict[str, pa.Array]:
     """Make the event columns of a row group.
 
     Args:
         events: merged events; their descriptions have been taken in.
         known: files, processes, texts.
+        exchanges: peers of datagram sockets.
         first_num: `evt.num` of the first.
         boot_to_epoch_ns: added to times since boot.
     """
@@ -122,7 +133,8 @@ def event_columns(
     columns = Columns(count, known.pool, _file_order(keys))
     numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
     name_opened_files(events, known, numbers_by_name)
-    events = replace(events, first_use=first_uses(events, known))
+    note_renamed(events, known)
+    exchanges.name(events, known, numbers_by_name)
     _put_common(events, known, columns, keys, first_num, boot_to_epoch_ns)
     order = np.argsort(events.fixed["nr"], kind="stable")
     numbers, starts = np.unique(events.fixed["nr"][order], return_index=True)
@@ -170,6 +182,11 @@ def _put_common(
         values = np.array([state[member] if state else 0 for state in states], np.int64)
         valid = np.array([state is not None for state in states], np.bool_)
         columns.put_numbers(path, every, values[indices], valid[indices])
+    for number, stream in enumerate(STREAMS):
+        ids = np.array([state.std_files[number] if state else 0 for state in states], np.int64)
+        types = [file.type if (file := known.files[at]) else None for at in ids.tolist()]
+        columns.put_codes(f"proc.{stream}.name", every, known.files.name_codes(ids)[indices])
+        columns.put_texts(f"proc.{stream}.type", every, types, indices)
 
 
 def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> None:
@@ -193,3 +210,4 @@ def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> 
     put_arguments(event, call, columns)
     if event.name in FD_EVENTS:
         put_descriptor_columns(event, call, known, columns)
+    put_fs_paths(event, call, columns)

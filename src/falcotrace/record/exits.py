@@ -3,9 +3,9 @@
 import numpy as np
 
 from falcotrace.events.numbers import errno_text, signal_text
-from falcotrace.record.call import Known, MergedEvents
 from falcotrace.record.columns import Columns
 from falcotrace.record.distinct import distinct
+from falcotrace.record.known import Known, MergedEvents
 
 _CORE_DUMPED = 0x80
 _SIGNAL_BITS = 0x7F

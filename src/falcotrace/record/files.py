@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from falcotrace.events.derived import OTHER_TYPECHAR, TYPECHAR_BY_FD_TYPE
-from falcotrace.record.layout import FileFlag, FileKind, Role
+from falcotrace.record.addresses import NOBODY, V4_MAPPED, Endpoint
+from falcotrace.record.layout import FileFlag, FileKind, HeaderFlag, Role
 from falcotrace.record.text_pool import MISSING, TextPool
 
 _O_DIRECTORY = os.O_DIRECTORY
@@ -45,30 +46,21 @@ _BY_SOCKET_TYPE: Mapping[int, str] = {
     socket.SOCK_DGRAM: "udp",
     socket.SOCK_RAW: "raw",
 }
+_TYPE_BY_FAMILY: Mapping[int, str] = {
+    socket.AF_UNIX: "unix",
+    socket.AF_INET: "ipv4",
+    socket.AF_INET6: "ipv6",
+    socket.AF_NETLINK: "netlink",
+}
 _TCP_ESTABLISHED = 1
 _TCP_LISTEN = 10
 _TCP_SYN_SENT = 2
-_V4_MAPPED = bytes(10) + b"\xff\xff"
 NO_PROTOCOL = "<NA>"
+UNKNOWN_TYPE = "<NA>"
+"""`fd.type` of what has no name for its kind, such as packet sockets; a text, not missing."""
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One end of a connection; empty address for an end that is not known."""
-
-    address: bytes = b""
-    port: int = 0
-
-    @property
-    def text(self) -> str | None:
-        """The address in canonical form; None when not known."""
-        if not self.address:
-            return None
-        family = socket.AF_INET if len(self.address) == 4 else socket.AF_INET6
-        return socket.inet_ntop(family, self.address)
-
-    def __str__(self) -> str:
-        return f"{self.text or '0.0.0.0'}:{self.port}"  # noqa: S104 - a text, nothing is bound
+FIRST_EXCHANGE_ID = 1 << 48
+"""Numbers from here on are datagram sockets with the peer of an exchange, and not the kernel's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +75,8 @@ class OpenFile:
     is_upper_layer: bool
     is_lower_layer: bool
     was_created: bool
-    local: Endpoint = Endpoint()
-    remote: Endpoint = Endpoint()
+    local: Endpoint = NOBODY
+    remote: Endpoint = NOBODY
     role: Role = Role.NONE
     protocol: str = NO_PROTOCOL
     is_listening: bool = False
@@ -103,7 +95,8 @@ class OpenFile:
     @property
     def l4proto(self) -> str:
         """`fd.l4proto`: only raw sockets show it before their role is known (FIELDS 4.9)."""
-        if self.protocol == "raw" or (self.is_ip and self.role is not Role.NONE):
+        has_role = self.role is not Role.NONE or self.is_listening
+        if self.protocol == "raw" or (self.is_ip and has_role):
             return self.protocol
         return NO_PROTOCOL
 
@@ -112,21 +105,43 @@ class OpenFile:
         """Whether it is an IP socket."""
         return self.type in {"ipv4", "ipv6"}
 
+    @property
+    def has_remote(self) -> bool:
+        """Whether the other end of an IP socket is known (a failed connect leaves an address)."""
+        return bool(self.remote.port) or (self.protocol != "tcp" and not self.remote.is_any)
+
+    def tuple_text(self, *, inbound: bool) -> str | None:
+        """Source and destination of traffic as arguments show them; None while nobody is known.
+
+        Of unix sockets the name is shown, which says client and server.
+        """
+        if self.is_ip:
+            ends = (self.remote, self.local) if inbound else (self.local, self.remote)
+            return "->".join(map(str, ends)) if self.has_remote else None
+        return name_of(self) if self.peer else None
+
 
 _PROTOCOL_CHARS = {"tcp": "t", "udp": "u", "icmp": "i", "raw": "r"}
 
 
 class OpenFiles:
-    """Every open file of a recording by `file_id`, which is dense and begins at 1."""
+    """Every open file of a recording by `file_id`, which is dense and begins at 1.
+
+    Beside the kernel's there are datagram sockets seen with a certain peer, from FIRST_EXCHANGE_ID.
+    """
 
     def __init__(self, pool: TextPool) -> None:
         self._pool = pool
         self._files: list[OpenFile | None] = [None]
+        self._exchanges: list[OpenFile] = []
+        self._exchange_names = np.empty(0, np.int32)
         self.names = np.full(1024, MISSING, np.int32)
         self.raw_names = np.full(1024, MISSING, np.int32)
         self._used = np.zeros(1024, np.bool_)
 
     def __getitem__(self, file_id: int) -> OpenFile | None:
+        if file_id >= FIRST_EXCHANGE_ID:
+            return self._exchanges[file_id - FIRST_EXCHANGE_ID]
         return self._files[file_id] if file_id < len(self._files) else None
 
     def add(self, sample: np.void, path: str, name: str) -> None:
@@ -143,13 +158,38 @@ class OpenFiles:
         self._files[file_id] = file
         known = self.names[file_id] != MISSING
         if not known:
-            self.names[file_id] = self._pool.code(_name(file))
+            self.names[file_id] = self._pool.code(name_of(file))
             self.raw_names[file_id] = self._pool.code("")
+
+    def add_exchange(self, file: OpenFile) -> int:
+        """Take in a datagram socket together with a peer; returns its number."""
+        self._exchanges.append(file)
+        code = self._pool.code(name_of(file))
+        self._exchange_names = np.append(self._exchange_names, np.int32(code))
+        return FIRST_EXCHANGE_ID + len(self._exchanges) - 1
+
+    def name_codes(self, file_ids: np.ndarray) -> np.ndarray:
+        """Codes of `fd.name`; MISSING where nothing is known of the file."""
+        self.reserve(file_ids)
+        if not self._exchanges:
+            return self.names[file_ids]
+        is_exchange = file_ids >= FIRST_EXCHANGE_ID
+        codes = self.names[np.where(is_exchange, 0, file_ids)]
+        codes[is_exchange] = self._exchange_names[file_ids[is_exchange] - FIRST_EXCHANGE_ID]
+        return codes
+
+    def raw_name_codes(self, file_ids: np.ndarray) -> np.ndarray:
+        """Codes of `fd.nameraw`: only an open gives one, others have the empty text."""
+        self.reserve(file_ids)
+        if not self._exchanges:
+            return self.raw_names[file_ids]
+        is_exchange = file_ids >= FIRST_EXCHANGE_ID
+        codes = self.raw_names[np.where(is_exchange, 0, file_ids)]
+        return np.where(is_exchange, self._pool.code(""), codes)
 
     def name(self, file_id: int) -> str | None:
         """`fd.name` of a file; None while nothing is known of it."""
-        code = int(self.names[file_id]) if file_id < len(self.names) else MISSING
-        return None if code == MISSING else self._pool[code]
+        return self._pool.texts(self.name_codes(np.array([file_id])))[0]
 
     def descriptor_text(self, file_id: int) -> str | None:
         """A file as an argument of type descriptor shows it: `<f>/etc/passwd`, `<4t>` and tuple.
@@ -161,7 +201,7 @@ class OpenFiles:
             return None
         char = TYPECHAR_BY_FD_TYPE.get(file.type or "", OTHER_TYPECHAR)
         if file.is_ip:
-            char += _PROTOCOL_CHARS.get(file.protocol, "")
+            char += _PROTOCOL_CHARS.get(file.l4proto, "")
         return f"<{char}>{self.name(file_id) or ''}"
 
     def _reserve(self, file_id: int) -> None:
@@ -176,14 +216,17 @@ class OpenFiles:
     def mark_used(self, file_ids: np.ndarray) -> np.ndarray:
         """Note that events name these files; which of them no event named before (0 never is)."""
         self.reserve(file_ids)
-        fresh = ~self._used[file_ids] & (file_ids > 0)
-        self._used[file_ids] = True
+        is_own = (file_ids > 0) & (file_ids < FIRST_EXCHANGE_ID)
+        own = np.where(is_own, file_ids, 0)
+        fresh = ~self._used[own] & is_own
+        self._used[own] = True
         return fresh
 
     def reserve(self, file_ids: np.ndarray) -> None:
         """Make room for names of files whose description has not come yet."""
-        if len(file_ids):
-            self._reserve(int(file_ids.max()))
+        own = file_ids[file_ids < FIRST_EXCHANGE_ID]
+        if len(own) and int(own.max()) >= len(self.names):
+            self._reserve(int(own.max()))
 
 
 def _grow(old: np.ndarray, size: int, fill: int) -> np.ndarray:
@@ -198,7 +241,7 @@ def describe_file(sample: np.void, path: str, name: str) -> OpenFile:
     kind = int(sample["kind"])
     common: dict[str, object] = {
         "path": path or None,
-        "kernel_name": name,
+        "kernel_name": name.removeprefix("memfd:") if kind == FileKind.MEMFD else name,
         "dev": int(sample["dev"]),
         "ino": int(sample["ino"]),
         "is_upper_layer": bool(flags & FileFlag.UPPER_LAYER),
@@ -217,41 +260,44 @@ def _file_type(sample: np.void, kind: int, name: str) -> str | None:
     if kind == FileKind.MEMFD:
         return "memfd"
     if kind == FileKind.ANON:
-        return _ANON_TYPES.get(name.strip("[]"), "unknown")
+        return _ANON_TYPES.get(name.strip("[]"), UNKNOWN_TYPE)
     if kind == FileKind.PATH:
-        # An open says directory by its flag; a file met later is looked at.
-        asked = int(sample["open_flags"]) & _O_DIRECTORY
-        is_directory = asked or stat.S_ISDIR(int(sample["mode"]))
-        return "directory" if is_directory else "file"
-    return "unknown"
+        # An open says directory by its flag; a file that was open before is looked at. Rules are
+        # written for that. DIFFERS: what O_TMPFILE makes is a file, though the kernel's O_TMPFILE
+        # holds O_DIRECTORY.
+        is_asked = int(sample["open_flags"]) & _O_DIRECTORY or sample["flags"] & HeaderFlag.SNAPSHOT
+        return "directory" if is_asked and stat.S_ISDIR(int(sample["mode"])) else "file"
+    return UNKNOWN_TYPE
 
 
 def _describe_socket(sample: np.void, common: dict[str, object]) -> OpenFile:
     family = int(sample["family"])
     kind = _socket_type(family)
     flags = int(sample["file_flags"])
+    role, state = Role(int(sample["role"])), int(sample["state"])
     if kind not in {"ipv4", "ipv6"}:
         return OpenFile(
             type=kind,
-            role=Role(int(sample["role"])),
+            role=role,
             sock=int(sample["sock"]),
             peer=int(sample["peer"]),
-            is_connected=int(sample["state"]) == _TCP_ESTABLISHED,
+            is_connected=state == _TCP_ESTABLISHED and role is not Role.NONE,
             **common,  # type: ignore[arg-type]
         )
     local, remote = _ends(sample, family)
     if kind == "ipv6" and len(local.address or remote.address) == 4:
         kind = "ipv4"
-    state = int(sample["state"])
     listening = bool(flags & FileFlag.LISTENING) or state == _TCP_LISTEN
+    # A connect makes the role only if it succeeds or goes on: what the state became since is open.
+    has_connected = state in {_TCP_ESTABLISHED, _TCP_SYN_SENT} or role is Role.CLIENT
     return OpenFile(
         type=kind,
         local=local,
         remote=remote,
-        role=Role(int(sample["role"])),
+        role=role,
         protocol=_protocol(sample),
-        is_listening=listening or (remote.port == 0 and int(sample["role"]) == Role.SERVER),
-        is_connected=state in {_TCP_ESTABLISHED, _TCP_SYN_SENT} and remote.port != 0,
+        is_listening=listening or (remote.port == 0 and role is Role.SERVER),
+        is_connected=has_connected and remote.port != 0,
         sock=int(sample["sock"]),
         peer=int(sample["peer"]),
         **common,  # type: ignore[arg-type]
@@ -267,20 +313,14 @@ def _protocol(sample: np.void) -> str:
 
 
 def _socket_type(family: int) -> str:
-    names = {
-        socket.AF_UNIX: "unix",
-        socket.AF_INET: "ipv4",
-        socket.AF_INET6: "ipv6",
-        socket.AF_NETLINK: "netlink",
-    }
-    return names.get(socket.AddressFamily(family), "unknown") if family in names else "unknown"
+    return _TYPE_BY_FAMILY.get(family, UNKNOWN_TYPE)
 
 
 def _ends(sample: np.void, family: int) -> tuple[Endpoint, Endpoint]:
     local, remote = bytes(sample["local"]), bytes(sample["remote"])
     if family == socket.AF_INET:
         local, remote = local[:4], remote[:4]
-    elif local.startswith(_V4_MAPPED) or remote.startswith(_V4_MAPPED):
+    elif local.startswith(V4_MAPPED) or remote.startswith(V4_MAPPED):
         local, remote = local[12:], remote[12:]
     return (
         Endpoint(local, int(sample["local_port"])),
@@ -288,20 +328,33 @@ def _ends(sample: np.void, family: int) -> tuple[Endpoint, Endpoint]:
     )
 
 
-def _name(file: OpenFile) -> str:
+def name_of(file: OpenFile) -> str:
     """`fd.name` where no open gave one (FIELDS 4.6)."""
     if file.is_ip:
-        left, right = file.ends
-        if file.is_listening:
-            return str(left)
-        has_tuple = left.port or right.port or any(left.address) or any(right.address)
-        return f"{left}->{right}" if has_tuple else ""
+        return _ip_name(file)
     if file.type == "unix":
-        if not (file.peer or file.kernel_name):
-            return ""
-        return f"{file.sock:x}->{file.peer:x} {file.kernel_name}".rstrip()
+        return _unix_name(file)
     if file.type == "memfd":
         return file.kernel_name
-    if file.path is not None:
-        return file.path
-    return ""
+    return file.path or ""
+
+
+def _ip_name(file: OpenFile) -> str:
+    if file.is_listening:
+        return str(file.local)
+    if file.has_remote:
+        left, right = file.ends
+        return f"{left}->{right}"
+    # DIFFERS: of a socket bound to port 0 Falco shows the 0, and not the port that it got. A raw
+    # socket's port is its protocol.
+    is_bound = file.local.port and file.protocol != "raw"
+    return str(file.local) if is_bound else ""
+
+
+def _unix_name(file: OpenFile) -> str:
+    if not file.peer:
+        return file.kernel_name
+    client, server = file.sock, file.peer
+    if file.role is Role.SERVER:
+        client, server = server, client
+    return f"{client:x}->{server:x} {file.kernel_name}"

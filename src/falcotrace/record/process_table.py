@@ -5,7 +5,7 @@ In: what `Processes` knows of keys. Out: `proc.key` and every process column of 
     in Falco.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ from falcotrace.capture.schema import flat_type
 from falcotrace.events.capabilities import capabilities_text
 from falcotrace.events.columns import PROCESS_COLUMNS
 from falcotrace.record.accounts import UNSET_ID, Accounts
-from falcotrace.record.control_groups import HOST, container_id
+from falcotrace.record.control_groups import HOST, container_of
 from falcotrace.record.layout import ImageFlag
 from falcotrace.record.processes import Face, ProcessRow, command_line
 
@@ -46,23 +46,16 @@ def process_table(
         boot_to_epoch_ns: added to times since boot.
     """
     rows = list(rows)
-    containers = {id(row): container_id(_cgroup_paths(row)) for row in rows}
-    getters = _getters(accounts, boot_to_epoch_ns, containers)
+    getters = _getters(accounts, boot_to_epoch_ns)
     columns = {"proc.key": pa.array([row.key for row in rows], pa.int64())}
     for path, getter in getters.items():
         columns[path] = pa.array([getter(row) for row in rows], flat_type(path))
     return pa.table(columns)
 
 
-def _cgroup_paths(row: ProcessRow) -> list[str]:
-    return [item.partition("=")[2] for item in row.state.cgroups]
-
-
-def _getters(
-    accounts: Accounts, boot_to_epoch_ns: int, containers: Mapping[int, str]
-) -> dict[str, Getter]:
+def _getters(accounts: Accounts, boot_to_epoch_ns: int) -> dict[str, Getter]:
     def container(row: ProcessRow) -> str:
-        return containers[id(row)]
+        return container_of(row.state.cgroups)
 
     def epoch(since_boot_ns: int) -> int | None:
         return since_boot_ns + boot_to_epoch_ns if since_boot_ns else None

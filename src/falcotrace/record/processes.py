@@ -1,9 +1,8 @@
 """Processes and their states: what `proc.*`, `user.*`, `thread.*`, `container.*` show.
 
 In: descriptions of thread states, programs and control groups, in the order in which the kernel
-    made
-them. Out: `proc.key` for a state at a place in the stream, and the table of the states behind keys.
-A loop for each state, none for each event.
+    made them. Out: `proc.key` for a state at a place in the stream, and the table of the states
+    behind keys. A loop for each state, none for each event.
 
 A key stands for what a rule can see of a process, ancestors included. A state gets a further key
 when an ancestor changes (it executes another program or dies), so the ancestors of an event are
@@ -15,7 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from falcotrace.record.distinct import distinct
 from falcotrace.record.layout import ImageFlag, ProcessFlag
+from falcotrace.record.text_pool import MISSING, TextPool
 
 ANCESTOR_LIMIT = 64
 """No chain of ancestors is followed further; a loop cannot hang the recorder."""
@@ -74,6 +75,7 @@ class State:
     thread_comm: str
     cwd: str
     root: str
+    std_files: tuple[int, int, int] = (0, 0, 0)
 
     def __getitem__(self, name: str) -> int:
         return self.numbers[NUMBER_INDEX[name]]
@@ -143,6 +145,7 @@ class Processes:
         self.states: dict[int, State] = {}
         self._lives: dict[Identity, Life] = {}
         self._by_pid: dict[int, Identity] = {}
+        self._names: dict[int, tuple[list[int], list[str]]] = {}
         self._keys: dict[object, int] = {}
         self._signatures: dict[int, object] = {}
         self._last_key = 0
@@ -174,6 +177,7 @@ class Processes:
         changed = is_leader and face != life.face
         if changed:
             life.face = face
+        self._note_name(life, position)
         self._set_key(state, position)
         if changed:
             self._renew_descendants(life, position)
@@ -193,7 +197,11 @@ class Processes:
                 self._disown(life)
                 if self._by_pid.get(identity[0]) == identity:
                     del self._by_pid[identity[0]]
+                    self._names.pop(identity[0], None)
         self._ended.clear()
+        for positions, names in self._names.values():
+            del positions[:-1]
+            del names[:-1]
         gone = [key for key, row in self.rows.items() if row.state.identity not in self._lives]
         for key in gone:
             del self.rows[key]
@@ -216,6 +224,34 @@ class Processes:
                 version = np.searchsorted(starts, positions[rows], side="right")
                 keys[rows] = np.array([keys[rows[0]], *later])[version]
         return keys
+
+    def names_at(self, pids: np.ndarray, positions: np.ndarray, pool: TextPool) -> np.ndarray:
+        """Codes of the names that processes had at places in the stream; MISSING for unknown ones.
+
+        A process that is described only later, such as the child of a clone that has just returned,
+        has the name with which it is described first.
+        """
+        found, indices = distinct(pids)
+        codes = np.full(len(found), MISSING, np.int32)
+        several: list[tuple[int, tuple[list[int], list[str]]]] = []
+        for at, pid in enumerate(found.tolist()):
+            history = self._names.get(pid)
+            if history:
+                codes[at] = pool.code(history[1][-1])
+            if history and len(history[1]) > 1:
+                several.append((at, history))
+        names = codes[indices]
+        for at, (starts, texts) in several:
+            rows = np.flatnonzero(indices == at)
+            version = np.searchsorted(starts, positions[rows], side="right") - 1
+            names[rows] = pool.codes(texts)[np.maximum(version, 0)]
+        return names
+
+    def _note_name(self, life: Life, position: int) -> None:
+        positions, names = self._names.setdefault(life.identity[0], ([], []))
+        if not names or names[-1] != life.face.name:
+            positions.append(position)
+            names.append(life.face.name)
 
     def face_of_pid(self, pid: int) -> Face | None:
         """The process that has this pid now."""

@@ -24,6 +24,7 @@ from falcotrace.record.coverage import recorded_columns, recorded_events
 from falcotrace.record.drain import Drain
 from falcotrace.record.followed import FollowedCommand, start_command
 from falcotrace.record.host import boot_to_epoch_ns, describe_host
+from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.losses import loss_account
 from falcotrace.record.session import KernelSession, SessionSettings
 from falcotrace.version import __version__
@@ -110,7 +111,9 @@ def _record(
         ring_bytes=options.ring_bytes, follow_pid=command.pid if command else 0
     )
     with KernelSession(settings) as session:
-        converter = Converter(writer, accounts, session.arch, clock_ns)
+        converter = Converter(
+            writer, accounts, session.arch, clock_ns, interfaces=Interfaces.of_host()
+        )
         drain = Drain(session.ring)
         drain.start()
         session.start()

@@ -1,0 +1,53 @@
+"""What the decoder works on: the events of a block as arrays, and what is known beside them.
+
+In: nothing. Out: two records that the decoding steps pass to each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from falcotrace.record.accounts import Accounts
+from falcotrace.record.files import OpenFiles
+from falcotrace.record.processes import Processes
+from falcotrace.record.syscalls import Syscall
+from falcotrace.record.text_pool import TextPool
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known beside the events themselves.
+
+    Attributes:
+        arch: whose numbers system calls have, `x86_64` or `aarch64`.
+        syscalls: what travels with each system call, by its number.
+        data_bytes: how much of each buffer was asked for.
+        joined_paths: codes of paths by the codes of a directory and of a path below it.
+    """
+
+    arch: str
+    pool: TextPool
+    files: OpenFiles
+    processes: Processes
+    accounts: Accounts
+    syscalls: Mapping[int, Syscall]
+    data_bytes: int = 0
+    joined_paths: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MergedEvents:
+    """The events of a block in the order of the stream, as arrays.
+
+    Attributes:
+        before: the open file whose name each event's file had before it; 0 none, or the same.
+    """
+
+    data: np.ndarray
+    position: np.ndarray
+    fixed: np.ndarray
+    with_data: np.ndarray
+    data_index: np.ndarray
+    parts_start: np.ndarray
+    before: np.ndarray
