@@ -1,0 +1,58 @@
+"""One recording for each kind of activity; every test looks at one of them."""
+
+from pathlib import Path
+
+import pytest
+
+from falcotrace.api import load_plan
+from falcotrace.rules.plan import Plan
+from live.behaviours.recordings import (
+    ACTIVITY,
+    compile_probe,
+    container_bundle,
+    record,
+    run_on_terminal,
+)
+
+OFFICIAL = ("falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml")
+
+
+@pytest.fixture(scope="session")
+def official_rules(shared: Path) -> Plan:
+    """Falco's rules of all three maturities, loaded together."""
+    return load_plan(*(shared / "falco-rules" / name for name in OFFICIAL))
+
+
+@pytest.fixture(scope="session")
+def own_rules() -> Plan:
+    """The rules that ship with FalcoTrace."""
+    return load_plan()
+
+
+@pytest.fixture(scope="session")
+def host_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of what rules look for on a host."""
+    folder = tmp_path_factory.mktemp("host")
+    compile_probe(folder)
+    capture = folder / "host.parquet"
+    record(["bash", str(ACTIVITY / "host.sh"), str(folder)], capture)
+    return capture
+
+
+@pytest.fixture(scope="session")
+def container_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of a container from its start to its end."""
+    folder = tmp_path_factory.mktemp("container")
+    capture = folder / "container.parquet"
+    with container_bundle(folder, ["/bin/sh", "/activity.sh"]) as bundle:
+        record(run_on_terminal(bundle), capture)
+    return capture
+
+
+@pytest.fixture(scope="session")
+def ordinary_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of ordinary work."""
+    folder = tmp_path_factory.mktemp("ordinary")
+    capture = folder.parent / "ordinary.parquet"
+    record(["bash", str(ACTIVITY / "ordinary.sh"), str(folder)], capture)
+    return capture
