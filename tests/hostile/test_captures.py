@@ -9,17 +9,18 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from differential.event_rows import write_events
 
 from falcotrace.capture.footer import METADATA_KEY, Footer, encode_footer
 from falcotrace.capture.reader import open_capture
+from small_captures import write_capture
 
 ROOT = Path(__file__).parents[2]
 
 
 def whole(path: Path) -> bytes:
     """The bytes of a good capture."""
-    write_events(path, [{"proc.name": "vi", "fd.name": "/etc/passwd"}] * 50)
+    row = {"evt.type": "openat", "proc.name": "vi", "fd.name": "/etc/passwd"}
+    write_capture(path, [[row] * 50]).close()
     return path.read_bytes()
 
 
@@ -79,7 +80,10 @@ def outside(path: Path) -> None:
     """A process table that is said to lie outside the file."""
     entry = {
         **dict.fromkeys(("first_num", "last_num", "first_time_ns", "last_time_ns"), 0),
-        **{"row_count": 1, "process_count": 1, "processes_offset": 1 << 40, "processes_bytes": 9},
+        "row_count": 1,
+        "process_count": 1,
+        "processes_offset": 1 << 40,
+        "processes_bytes": 9,
     }
     with_footer(path, msgspec.json.encode({"row_groups": [entry]}))
 

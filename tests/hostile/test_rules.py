@@ -1,4 +1,4 @@
-"""Rules that are meant to hurt: one clear error and an exit code each, in bounded time and memory."""
+"""Rules that are meant to hurt: one clear error and an exit code each, in bounded memory."""
 
 import resource
 import subprocess
