@@ -52,6 +52,11 @@ class ScanReport:
         for batch in ReplayEngine().scan(self._captures, self._plan, self._options):
             yield from batch.alerts
 
+    def _repr_html_(self) -> str:
+        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
+
+        return alerts_html(self, self.coverage_notes)
+
     @property
     def gaps(self) -> tuple[tuple[Capture, RuleGap], ...]:
         """Rules that could not fully run, by capture."""
@@ -88,6 +93,11 @@ class Captures:
 
     def __iter__(self) -> Iterator[Capture]:
         return iter(self._captures)
+
+    def _repr_html_(self) -> str:
+        from falcotrace.notebook import summary_html  # noqa: PLC0415 - only Jupyter needs it
+
+        return summary_html(self.info)
 
     def close(self) -> None:
         """Close the files."""
