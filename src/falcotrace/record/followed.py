@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from falcotrace.errors import RecordError
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_SIGNAL_BASE = 128
+"""A program that a signal ended has this and the signal's number as its exit code, as in shells."""
 
 
 class FollowedCommand:
@@ -45,7 +47,8 @@ class FollowedCommand:
         if self.exit_status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                self.exit_status = os.waitstatus_to_exitcode(status)
+                code = os.waitstatus_to_exitcode(status)
+                self.exit_status = code if code >= 0 else _SIGNAL_BASE - code
         return self.exit_status is not None
 
 
