@@ -16,7 +16,6 @@ from falcotrace.version import __version__
 if TYPE_CHECKING:
     from falcotrace.alerts import Alert
     from falcotrace.api import Captures, ScanReport
-    from falcotrace.api import load_plan as rules
     from falcotrace.api import open_captures as open  # noqa: A004 - the name that users expect
     from falcotrace.errors import (
         CaptureError,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from falcotrace.evaluate import evaluate
+    from falcotrace.rules.shipped import load_plan as rules
 
 __all__ = [
     "Alert",
@@ -53,7 +53,7 @@ _HOMES = {
     "UnsupportedError": ("errors", "UnsupportedError"),
     "evaluate": ("evaluate", "evaluate"),
     "open": ("api", "open_captures"),
-    "rules": ("api", "load_plan"),
+    "rules": ("rules", ""),
 }
 
 
@@ -62,6 +62,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'falcotrace' has no attribute {name!r}")
     module, attribute = _HOMES[name]
-    value = getattr(importlib.import_module(f"falcotrace.{module}"), attribute)
+    home = importlib.import_module(f"falcotrace.{module}")
+    value: object = getattr(home, attribute) if attribute else home
     globals()[name] = value
     return value

@@ -23,9 +23,8 @@ from falcotrace.capture.summary import Summary, describe_losses, summarise
 from falcotrace.engines.base import RuleGap, ScanOptions, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
-from falcotrace.rules.load import load_rules
 from falcotrace.rules.plan import Plan
-from falcotrace.rules.shipped import shipped_rules
+from falcotrace.rules.shipped import load_plan
 
 if TYPE_CHECKING:
     import duckdb
@@ -209,20 +208,6 @@ def expand_source(source: str | Path) -> list[Path]:
             raise CaptureError(path, "no file matches")
         return matches
     return [path]
-
-
-def load_plan(*sources: str | Path) -> Plan:
-    """Load rules, ready to scan with.
-
-    Args:
-        sources: rules files and folders, in order; those that ship if none is given.
-
-    Raises:
-        RulesError: the rules cannot be used; it carries every diagnostic.
-    """
-    ruleset = load_rules(sources or [shipped_rules()], append_suggested=True)
-    ruleset.raise_if_invalid()
-    return ruleset.plan
 
 
 def describe_gap(gap: RuleGap) -> str:

@@ -48,15 +48,17 @@ def same(shown: str, printed: str) -> bool:
     """Whether what is printed has the form of what is shown."""
     pattern = "".join(
         r"(?:.*\n)*?" if line.strip() == "..." else _line(line) + r"\n"
-        for line in shown.splitlines()
+        for line in shown.strip("\n").splitlines()
     )
     return re.fullmatch(pattern, printed if printed.endswith("\n") else printed + "\n") is not None
 
 
 def _line(line: str) -> str:
-    """A pattern for one line: figures may differ, a trailing `...` cuts it."""
+    """A pattern for one line: figures and their units may differ, a trailing `...` cuts it."""
     cut = line.endswith("...")
-    pattern = re.sub(r"\d[\d,.]*", lambda _: r"\\d[\\d,.]*", re.escape(line.removesuffix("...")))
+    pattern = re.sub(r"\d[\d,.]*", lambda _: r"\d[\d,.]*", re.escape(line.removesuffix("...")))
+    pattern = re.sub(r"\b(?:Ki|Mi)B\b", "(?:Ki|Mi)B", pattern)
+    pattern = re.sub(r"\bm?s\b", "m?s", pattern)
     pattern = re.sub(r"(\\ )+", r"\\s+", pattern)
     return pattern + (".*" if cut else "")
 

@@ -1,7 +1,10 @@
-"""Where the rules that ship with FalcoTrace lie."""
+"""The rules that ship with FalcoTrace, and the short way from files to a plan."""
 
 from importlib.resources import files
 from pathlib import Path
+
+from falcotrace.rules.load import load_rules
+from falcotrace.rules.plan import Plan
 
 
 def shipped_rules() -> Path:
@@ -15,3 +18,17 @@ def shipped_rules() -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError("the rules that ship with FalcoTrace are missing; install it again")
+
+
+def load_plan(*sources: str | Path) -> Plan:
+    """Load rules, ready to scan with.
+
+    Args:
+        sources: rules files and folders, in order; those that ship if none is given.
+
+    Raises:
+        RulesError: the rules cannot be used; it carries every diagnostic.
+    """
+    ruleset = load_rules(sources or [shipped_rules()], append_suggested=True)
+    ruleset.raise_if_invalid()
+    return ruleset.plan
