@@ -50,7 +50,7 @@ def same(shown: str, printed: str) -> bool:
         r"(?:.*\n)*?" if line.strip() == "..." else _line(line) + r"\n"
         for line in shown.strip("\n").splitlines()
     )
-    return re.fullmatch(pattern, printed if printed.endswith("\n") else printed + "\n") is not None
+    return re.fullmatch(pattern, printed.strip("\n") + "\n") is not None
 
 
 def _line(line: str) -> str:
