@@ -110,7 +110,7 @@ def _event_number(atom: Atom) -> exp.Expr | None:
 def _some_ancestor(items: Items, atom: Atom, check: ValueTest) -> exp.Expr:
     """The check holds for at least one element."""
     if atom.operator is Operator.EXISTS:
-        return build.compare(exp.GT, build.call("len", items.expression), build.number(0))
+        return build.is_present(items.expression)
     literals = [_literal(value) for value in atom.values]
     if atom.quantifier is None and atom.operator is Operator.EQUAL:
         return build.call("list_contains", items.expression, literals[0])

@@ -222,16 +222,25 @@ def truth(value: bool) -> exp.Boolean:  # noqa: FBT001  # the value is what it i
 
 
 def _connected(kind: type[exp.Connector], parts: Sequence[exp.Expr], *, neutral: bool) -> exp.Expr:
-    open_parts = _without_repeated([p for p in parts if not isinstance(p, exp.Boolean)])
+    flat = [inner for part in parts for inner in _chained(kind, part)]
+    open_parts = _without_repeated([p for p in flat if not isinstance(p, exp.Boolean)])
     if any(isinstance(part, exp.Boolean) and part.this is not neutral for part in parts):
         return truth(not neutral)
     if len(open_parts) < 2:
         return open_parts[0] if open_parts else truth(neutral)
     inside = [
-        exp.Paren(this=part) if isinstance(part, exp.Connector) and type(part) is not kind else part
-        for part in open_parts
+        exp.Paren(this=part) if isinstance(part, exp.Connector) else part for part in open_parts
     ]
     return functools.reduce(lambda left, right: kind(this=left, expression=right), inside)
+
+
+def _chained(kind: type[exp.Connector], part: exp.Expr) -> list[exp.Expr]:
+    """The operands of a chain of one connective, from left to right; the part itself if none."""
+    found: list[exp.Expr] = []
+    while type(part) is kind:
+        found.append(part.expression)
+        part = part.this
+    return [part, *reversed(found)]
 
 
 _SMALL_NODES = 12
@@ -253,6 +262,10 @@ def negate(condition: exp.Expr) -> exp.Expr:
             return truth(not condition.this)
         case exp.Not():
             return unwrapped(condition.this)
+        case exp.Is(expression=exp.Null()):
+            return is_present(condition.this)
+        case exp.Is(expression=exp.Not()):
+            return is_missing(condition.this)
         case exp.Connector() | exp.Between():
             return exp.Not(this=exp.Paren(this=condition))
         case _:

@@ -178,6 +178,27 @@ def _shown_argument(context: Context, param: Param) -> list[exp.Expr]:
     return [build.call("coalesce", raw, shown), resolved]
 
 
+def all_arguments(event_names: frozenset[str] | None) -> exp.Expr:
+    """The arguments of some types of events as they are stored, in one struct."""
+    if event_names is None:
+        return build.column("evt.arg")
+    names = dict.fromkeys(
+        param.name
+        for event in current_events().values()
+        if event.name in event_names
+        for param in event.params
+        if f"evt.arg.{param.name}" in COLUMNS
+    )
+    if not names:
+        return exp.null()
+    return exp.Struct(
+        expressions=[
+            exp.PropertyEQ(this=build.text(name), expression=build.column(f"evt.arg.{name}"))
+            for name in names
+        ]
+    )
+
+
 _NORMAL = """
 coalesce(
     nullif(

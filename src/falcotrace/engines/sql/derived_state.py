@@ -156,6 +156,17 @@ END
 """
 
 
+def _is_file_name(names: Sequence[str]) -> exp.Expr:
+    """Whether the path of a file ends in one of some names."""
+    path = build.column("fd.name")
+    ends = [
+        build.call("ends_with", path, build.text(f"/{name}")) for name in names if "/" not in name
+    ]
+    if "/" in names:
+        ends.append(build.negate(build.call("contains", path, build.text("/"))))
+    return build.all_of([template("fd.type = 'file'"), build.any_of(ends)])
+
+
 def _socket_family(_: Context, _argument: Argument) -> Scalar:
     return chosen(
         Choice(template("fd.type IN ('ipv4', 'ipv6')"), "ip"),
@@ -236,7 +247,9 @@ STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
         "thread_vmrss_b": _main_thread_memory("proc.vmrss", " * 1024"),
         "typechar": _typechar,
         "fd_directory": _fd_directory,
-        "fd_filename": text_of(_FILE_NAME),
+        "fd_filename": lambda _context, _argument: Scalar(
+            template(_FILE_NAME), ValueKind.TEXT, equals=_is_file_name
+        ),
         "sockfamily": _socket_family,
         "fd_uid": text_of("CAST(thread.tid AS TEXT) || CAST(fd.num AS TEXT)"),
         "containername": _in_container(text_of("fd.name")),

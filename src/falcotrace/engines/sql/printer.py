@@ -26,7 +26,7 @@ _DEEPEST_INDENTED = 60
 _FRAMES_PER_LEVEL = 30
 """Python frames that sqlglot takes for one level of a tree, with room to spare."""
 
-_OWN_NODES = (exp.Connector, exp.Binary, exp.Case, exp.If, exp.Cast, exp.Array, exp.Min)
+_OWN_NODES = (exp.Connector, exp.Binary, exp.Case, exp.If, exp.Cast, exp.Array, exp.Struct, exp.Min)
 """Nodes that sqlglot calls functions, but SQL does not or every engine has."""
 
 DIALECTS = frozenset({"duckdb"})
@@ -41,6 +41,10 @@ class _Printer(DuckDB.Generator):  # type: ignore[misc]
         negated = isinstance(expression.expression, exp.Not)
         what = expression.expression.this if negated else expression.expression
         return f"{self.sql(expression, 'this')} IS {'NOT ' * negated}{self.sql(what)}"
+
+    def order_sql(self, expression: exp.Order, flat: bool = False) -> str:  # noqa: FBT001, FBT002
+        del flat
+        return self.seg(f"ORDER BY {', '.join(map(self.sql, expression.expressions))}")
 
     def not_sql(self, expression: exp.Not) -> str:
         inside = expression.this

@@ -6,15 +6,24 @@ are run elsewhere.
 
 import textwrap
 from collections.abc import Sequence
+from typing import assert_never
 
 from sqlglot import exp
 
 from falcotrace.engines.sql import build
 from falcotrace.engines.sql.condition import truth_sql, where_sql
 from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.derived_arguments import all_arguments
 from falcotrace.engines.sql.operands import operand_sql
 from falcotrace.engines.sql.printer import LINE_WIDTH, print_sql
-from falcotrace.engines.sql.values import Ends, Missing
+from falcotrace.engines.sql.values import (
+    Ends,
+    Items,
+    Missing,
+    PrintedNumber,
+    Scalar,
+    SqlOperand,
+)
 from falcotrace.errors import UnsupportedError, escape_controls
 from falcotrace.events.fields import Storage
 from falcotrace.rules.plan import (
@@ -56,11 +65,26 @@ def rule_sql(rule: RulePlan, capture: str = "capture.parquet", dialect: str = "d
             continue
         if isinstance(value, Missing):
             hidden.append(f"Not shown: {value.reason}.")
-        elif not isinstance(value, Ends):
-            columns.append(exp.alias_(value.expression.copy(), build.quoted(text)))
+        else:
+            columns.append(exp.alias_(_shown(operand, value, rule), build.quoted(text)))
     query = print_sql(_select(rule, context, columns), dialect)
     remarks = [*_description(rule), *_never(rule), *hidden]
     return "\n".join([*(f"-- {line}" for line in _wrapped(remarks)), query]) + "\n"
+
+
+def _shown(operand: Operand, value: SqlOperand, rule: RulePlan) -> exp.Expr:
+    """What a column of the result shows: natural values, where Falco would print them."""
+    if isinstance(operand, FieldOperand) and operand.field.source == "args":
+        return all_arguments(rule.event_names)
+    match value:
+        case Scalar(printed=PrintedNumber(expression=number)):
+            return number.copy()
+        case Scalar() | Items():
+            return value.expression.copy()
+        case Ends() | Missing():
+            return exp.null()
+        case _:
+            assert_never(value)
 
 
 def condition_sql(formula: Formula, dialect: str = "duckdb") -> str:
