@@ -66,11 +66,14 @@ def test_fields_of_the_whole_capture(tmp_path: Path) -> None:
         assert queries.matches(rule("evt.type = open and evt.reltime = 1")) == [2]
 
 
-def test_host_name_of_several_captures_is_refused(tmp_path: Path) -> None:
-    """One name cannot stand for several hosts: the rule is refused, not answered wrongly."""
+def test_fields_of_several_captures_are_refused(tmp_path: Path) -> None:
+    """One name or beginning cannot stand for several: the rule is refused, not answered wrongly."""
     paths = [write(tmp_path / name, "a") for name in ("a.parquet", "b.parquet")]
-    with pytest.raises(UnsupportedError, match="the one capture"):
-        matches(rule("evt.type = open and evt.hostname = web-1"), paths)
+    for condition in ("evt.hostname = web-1", "evt.reltime > 5"):
+        with pytest.raises(UnsupportedError, match="the one capture"):
+            matches(rule(f"evt.type = open and {condition}"), paths)
+        with pytest.raises(UnsupportedError, match="the one capture"):
+            matches(rule(f"evt.type = open and {condition}"), [tmp_path / "*.parquet"])
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -50,22 +50,16 @@ class Context:
             return build.compare(exp.NEQ, column, listed[0])
         return exp.Not(this=build.among(column, listed))
 
-    def table(self, what: str) -> exp.Expr:
-        """The captures' rows, for a subquery.
-
-        Raises:
-            UnsupportedError: there is no query around the condition.
-        """
-        if not self.paths:
-            raise UnsupportedError(f"{what} without the capture that it stands in", ENGINE)
+    def table(self) -> exp.Expr:
+        """The captures' rows."""
         return build.capture_table(self.paths)
 
-    def footer(self, what: str) -> exp.Expr:
-        """The captures' key/value metadata, for a subquery.
+    def only_capture(self, what: str) -> str:
+        """The one capture around the condition, for fields that belong to a whole capture.
 
         Raises:
-            UnsupportedError: there is not exactly one capture.
+            UnsupportedError: there is none, or there may be several.
         """
-        if len(self.paths) != 1:
+        if len(self.paths) != 1 or set(self.paths[0]) & set("*?["):
             raise UnsupportedError(f"{what} without the one capture that it stands in", ENGINE)
-        return build.call("parquet_kv_metadata", build.text(self.paths[0]))
+        return self.paths[0]

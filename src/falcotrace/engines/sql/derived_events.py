@@ -238,10 +238,11 @@ def _is_open_exec(context: Context, _: Argument) -> Scalar:
 
 def _since_start(divided: str) -> DerivedSql:
     def function(context: Context, _: Argument) -> Scalar:
+        capture = context.only_capture("evt.reltime")
         first = exp.Subquery(
             this=exp.Select(
                 expressions=[exp.Min(this=build.column("evt.time"))],
-                from_=exp.From(this=context.table("evt.reltime")),
+                from_=exp.From(this=build.capture_table([capture])),
             )
         )
         since = exp.Sub(this=build.column("evt.time"), expression=first)

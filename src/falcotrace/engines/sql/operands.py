@@ -140,7 +140,8 @@ def _constant(source: str, field_type: FieldType) -> Scalar:
 
 
 def _host_name(context: Context) -> Scalar:
-    footer = context.footer("evt.hostname")
+    capture = context.only_capture("evt.hostname")
+    footer = build.call("parquet_kv_metadata", build.text(capture))
     return Scalar(template(_HOST_NAME, footer=footer), ValueKind.TEXT)
 
 

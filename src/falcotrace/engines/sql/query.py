@@ -113,7 +113,7 @@ def _select(rule: RulePlan, context: Context, columns: Sequence[exp.Expr]) -> ex
     where = build.all_of(conditions)
     query = exp.Select(
         expressions=list(columns),
-        from_=exp.From(this=context.table(rule.name)),
+        from_=exp.From(this=context.table()),
         order=exp.Order(expressions=[exp.Ordered(this=build.column("evt.num"))]),
     )
     if not (isinstance(where, exp.Boolean) and where.this):
