@@ -151,6 +151,9 @@ class _Worker:
         """Match one row group."""
         source = RowGroupSource(capture or task.capture, task.group)
         matches = match_row_group(self._program, source, self._options)
+        if not len(matches):
+            # Nothing will be rendered from the columns that were decoded: let go of them.
+            source = RowGroupSource(capture or task.capture, task.group)
         return GroupMatches(task.capture, source, matches)
 
     def run_apart(self, task: _Task) -> GroupMatches:
