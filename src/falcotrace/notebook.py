@@ -10,8 +10,8 @@ scripts, styles or anything from the network. Whatever was recorded is escaped. 
 here, and nothing needs Jupyter to be installed.
 """
 
-import datetime
 import html
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 ROWS_MAX = 200
 """More alerts or processes than these are counted, not drawn: a browser has to bear the page."""
 
-TEXT_MAX = 96
+WIDTH = 920
+"""Of pictures, in pixels: what fits beside the prompts of a notebook."""
+
+TEXT_MAX = 90
 """Longer command lines are cut in pictures; hold the mouse over one to read the rest."""
 
 DEPTH_MAX = 30
@@ -65,7 +68,7 @@ Item = TypeVar("Item")
 class Picture:
     """An SVG that Jupyter draws; `str` gives its text, to be written to a file."""
 
-    svg: str
+    svg: str = field(repr=False)
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -121,9 +124,9 @@ def _alert_row(alert: Alert) -> str:
     colour = _COLOURS[alert.priority]
     output = _VALUELESS.sub("", alert.output)
     cells = (
-        f"<td>{_clock(alert.time_ns, 3)}</td>",
+        f"<td>{_date(alert.time_ns)} {_clock(alert.time_ns, 3)}</td>",
         f'<td style="color:{colour}"><b>{alert.priority.title}</b></td>',
-        f"<td>{shown(alert.rule.name)}</td>",
+        f'<td style="text-align:left;white-space:nowrap">{shown(alert.rule.name)}</td>',
         f"<td>{alert.num}</td>",
         f'<td style="text-align:left"><small>{shown(output)}</small></td>',
     )
@@ -133,46 +136,58 @@ def _alert_row(alert: Alert) -> str:
 def timeline(alerts: Iterable[Alert]) -> Picture:
     """When each rule fired: a lane for each rule, in the order of their first alerts."""
     chosen = sorted(alerts, key=lambda alert: alert.time_ns)
-    lanes = list(dict.fromkeys(alert.rule.name for alert in chosen))
-    left, top, width, step = 300, 34, 1000, 24
-    height = top + step * max(1, len(lanes)) + 12
+    lanes = _by_rule(chosen)
+    left, top, step = 304, 34, 24
     if not chosen:
-        return Picture(_svg(width, height, [_text(12, top, "no alerts", _FAINT)]))
+        return Picture(_svg(WIDTH, 2 * step, [_text(12, step, "no alerts", _FAINT)]))
     first, last = chosen[0].time_ns, chosen[-1].time_ns
-    scale = (width - left - 30) / max(1, last - first)
-
-    def across(time_ns: int) -> float:
-        return left + (time_ns - first) * scale
-
-    parts = list(_axis(first, last, across(first), scale, height))
-    for lane, name in enumerate(lanes):
-        y = top + step * lane + step / 2
-        worst = min(alert.priority for alert in chosen if alert.rule.name == name)
-        parts += [_line(left, y, width - 20, y), _text(12, y + 4, name, _COLOURS[worst])]
-    for alert in chosen:
-        y = top + step * lanes.index(alert.rule.name) + step / 2
-        parts.append(_dot(across(alert.time_ns), y, alert))
-    return Picture(_svg(width, height, parts))
+    scale = (WIDTH - left - 30) / max(1, last - first)
+    drawn, more = _first(lanes.items())
+    height = top + step * (len(drawn) + bool(more)) + 12
+    parts = list(_axis(first, last, left, scale, height))
+    for lane, (name, of_rule) in enumerate(drawn):
+        y = top + step * (lane + 0.5)
+        colour = _COLOURS[min(alert.priority for alert in of_rule)]
+        parts += [_line(left, y, WIDTH - 20, y), _text(12, y + 4, name, colour)]
+        places: dict[int, list[Alert]] = {}
+        for alert in of_rule:
+            places.setdefault(round(left + (alert.time_ns - first) * scale), []).append(alert)
+        parts += [_dot(x, y, here) for x, here in places.items()]
+    if more:
+        parts.append(_text(12, height - 12, f"{more:,} more rules are not shown", _FAINT))
+    return Picture(_svg(WIDTH, height, parts))
 
 
 def _axis(first: int, last: int, x: float, scale: float, height: float) -> Iterator[str]:
-    """Vertical lines at round times, at most eight."""
+    """Vertical lines at round times, at most nine."""
     wanted_s = (last - first) / NS / 8
-    step_s = next((step for step in _STEPS_S if step >= wanted_s), _STEPS_S[-1])
+    days = _STEPS_S[-1] * math.ceil(wanted_s / _STEPS_S[-1])
+    step_s = next((step for step in _STEPS_S if step >= wanted_s), days)
     step_ns = int(step_s * NS)
-    digits = 0 if step_s >= 1 else 3
     for time_ns in range(-(-first // step_ns) * step_ns, last + 1, step_ns):
         at = x + (time_ns - first) * scale
         yield _line(at, 26, at, height - 8)
-        yield _text(at, 18, _clock(time_ns, digits), _FAINT, anchor="middle")
+        yield _text(at, 18, _round_time(time_ns, step_s), _FAINT, anchor="middle")
 
 
-def _dot(x: float, y: float, alert: Alert) -> str:
-    radius = 6 if alert.priority <= Priority.CRITICAL else 5
-    title = shown(f"{_clock(alert.time_ns, 3)} event {alert.num}: {alert.output}")
+def _round_time(time_ns: int, step_s: float) -> str:
+    if step_s < 1:
+        return _clock(time_ns, 3)
+    if step_s < _STEPS_S[-1]:
+        return _clock(time_ns, 0)
+    return _date(time_ns)
+
+
+def _dot(x: float, y: float, alerts: Sequence[Alert]) -> str:
+    """One dot for all alerts of a rule that would lie upon each other."""
+    worst = min(alert.priority for alert in alerts)
+    radius = 6 if worst <= Priority.CRITICAL else 5
+    first = alerts[0]
+    title = f"{_clock(first.time_ns, 3)} event {first.num}: {first.output}"
+    more = f" (and {len(alerts) - 1:,} more here)" if len(alerts) > 1 else ""
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_COLOURS[alert.priority]}" '
-        f'fill-opacity="0.75"><title>{title}</title></circle>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_COLOURS[worst]}" '
+        f'fill-opacity="0.75"><title>{shown(title + more)}</title></circle>'
     )
 
 
@@ -311,7 +326,7 @@ def _draw_tree(roots: Sequence[_Program]) -> Picture:
     if more:
         parts.append(_text(12, y, f"{more:,} more programs are not shown", _FAINT))
         y += 20
-    return Picture(_svg(1000, y, parts))
+    return Picture(_svg(WIDTH, y, parts))
 
 
 def _in_order(roots: Iterable[_Program]) -> Iterator[_Program]:
@@ -337,9 +352,12 @@ def _first(items: Iterable[Item]) -> tuple[list[Item], int]:
 
 
 def _clock(time_ns: int, digits: int) -> str:
-    moment = datetime.datetime.fromtimestamp(time_ns // NS, datetime.UTC)
-    fraction = f".{time_ns % NS:09d}"[: digits + 1] if digits else ""
-    return f"{moment:%H:%M:%S}{fraction}"
+    """Time of day in UTC, with so many digits of the second's fraction."""
+    return iso_time(time_ns, "")[11 : 20 + digits if digits else 19]
+
+
+def _date(time_ns: int) -> str:
+    return iso_time(time_ns, "")[:10]
 
 
 def _svg(width: float, height: float, parts: Iterable[str]) -> str:
