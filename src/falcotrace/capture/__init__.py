@@ -1,0 +1,1 @@
+"""The capture file: schema, footer, writer, reader."""

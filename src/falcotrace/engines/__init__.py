@@ -1,0 +1,1 @@
+"""Engines: a plan over captures becomes matches and alerts."""

@@ -1,0 +1,1 @@
+"""The vocabulary: tables of fields, columns, events, flags, operators, derived functions."""

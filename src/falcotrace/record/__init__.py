@@ -1,0 +1,1 @@
+"""The recorder: from the kernel to row groups of a capture."""
