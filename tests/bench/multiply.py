@@ -29,7 +29,7 @@ _PIDS = frozenset(
 )
 _CHANGING = re.compile(r"(?<=/tmp/)[\w.-]+|\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b|\d+")
 """Temporary names (below /tmp, or long with digits in them), and numbers."""
-_PATH_COLUMNS = frozenset(
+REWRITTEN = frozenset(
     {"fd.name", "fd.nameraw", "fd.path"}
     | {path for path in COLUMNS if path.startswith("fs.path.")}
     | {
@@ -54,27 +54,16 @@ class Sample:
         """Number of events."""
         return len(self.events["evt.num"])
 
-    def text_columns(self) -> list[str]:
-        """Columns of distinct texts."""
-        return [path for path, array in self.events.items() if pa.types.is_dictionary(array.type)]
 
-
-def load_sample(paths: Sequence[Path], limit: int | None = None) -> Sample:
-    """Read captures, one after another, and thin out types of events above `MAX_SHARE`.
-
-    Args:
-        paths: the captures.
-        limit: stop behind so many events.
-    """
+def load_sample(paths: Sequence[Path]) -> Sample:
+    """Read captures, one after another, and thin out types of events above `MAX_SHARE`."""
     wanted = [p for p, c in COLUMNS.items() if c.scope is not Scope.PROCESS]
     parts: list[dict[str, pa.Array]] = []
     tables: list[pa.Table] = []
-    key_offset = rows = 0
+    key_offset = 0
     for path in paths:
         with open_capture(path) as capture:
             for group in capture.row_groups:
-                if limit is not None and rows >= limit:
-                    break
                 part = capture.read(group.index, wanted)
                 keys = part["proc.key"].to_numpy(zero_copy_only=False)
                 table = capture.processes(group.index)
@@ -82,7 +71,6 @@ def load_sample(paths: Sequence[Path], limit: int | None = None) -> Sample:
                 shifted = pa.array(table["proc.key"].to_numpy() + key_offset)
                 tables.append(table.set_column(0, "proc.key", shifted))
                 key_offset += int(keys.max()) + 1
-                rows += group.row_count
                 parts.append(part)
     events = {path: pa.chunked_array([part[path] for part in parts]) for path in wanted}
     events = {
@@ -111,35 +99,55 @@ def _thin_out(events: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
     return {path: array.take(rows) for path, array in events.items()}
 
 
-def distinct_per_million(sample: Sample) -> dict[str, float]:
+def distinct_per_million(paths: Sequence[Path]) -> dict[str, float]:
     """For each text column, how many values the second half of the events adds, per million."""
-    half = sample.rows // 2
     growth = {}
-    for path in sample.text_columns():
-        codes = sample.events[path].indices.fill_null(0).to_numpy()
-        new = np.setdiff1d(codes[half:], codes[:half])
-        growth[path] = len(new) / max(sample.rows - half, 1) * 1e6
+    for path in (name for name, column in COLUMNS.items() if column.type == "string"):
+        codes = _codes_in_order(paths, path)
+        if codes is not None:
+            half = len(codes) // 2
+            new = np.setdiff1d(codes[half:], codes[:half])
+            growth[path] = len(new) / max(len(codes) - half, 1) * 1e6
     return growth
 
 
-def describe_growth(sample: Sample, least: float = 1000) -> None:
-    """Print the growth of the columns that grow most."""
-    growth = sorted(distinct_per_million(sample).items(), key=lambda item: -item[1])
-    for path, count in growth:
-        if count >= least:
-            print(f"  {path:24} {count:>9,.0f}")
+def _codes_in_order(paths: Sequence[Path], column: str) -> "np.typing.NDArray[np.int32] | None":
+    """A column of all events in the order of the file, equal texts with equal numbers."""
+    numbers: dict[str | None, int] = {}
+    parts = []
+    for path in paths:
+        with open_capture(path) as capture:
+            if COLUMNS[column].scope is Scope.PROCESS or column in capture.unrecorded:
+                return None
+            for group in capture.row_groups:
+                array = capture.read(group.index, [column])[column]
+                texts = [*array.dictionary.to_pylist(), None]
+                table = np.array([numbers.setdefault(text, len(numbers)) for text in texts])
+                codes = array.indices.fill_null(-1).to_numpy()
+                parts.append(table.astype(np.int32)[codes])
+    return np.concatenate(parts)
 
 
-def write_copies(sample: Sample, out: Path, events: int, *, every_path_new: bool) -> None:
+def describe_growth(before: Mapping[str, float], after: Mapping[str, float]) -> None:
+    """Print how the columns that grow most grew in the recordings, and grow in the result."""
+    print("new distinct values per million events:   recorded      made")
+    for path in sorted(before, key=lambda path: -before[path]):
+        if path in REWRITTEN:
+            print(f"  {path:38} {before[path]:>10,.0f} {after.get(path, 0):>10,.0f}")
+
+
+def write_copies(
+    sample: Sample, growth: Mapping[str, float], out: Path, events: int, *, every_path_new: bool
+) -> None:
     """Write a capture of at least so many events.
 
     Args:
         sample: what is repeated.
+        growth: what `distinct_per_million` says about it.
         out: the file; replaced.
         events: how many events at least.
         every_path_new: rewrite every path of every event, for the worst case.
     """
-    growth = distinct_per_million(sample)
     with CaptureWriter(out, overwrite=True) as writer:
         pending: list[tuple[dict[str, pa.Array], pa.Table]] = []
         for number in range(-(-events // sample.rows)):
@@ -183,7 +191,7 @@ def _copy(
             columns[path] = pa.array(array.to_numpy() + shifts[path])
         elif path in _PIDS:
             columns[path] = _shift(array, number * 32_768)
-        elif path in _PATH_COLUMNS and pa.types.is_dictionary(array.type):
+        elif path in REWRITTEN and pa.types.is_dictionary(array.type):
             share = growth[path] * sample.rows / 1e6 / max(len(array.dictionary), 1)
             new = every_path_new
             columns[path] = _all_new(array, number) if new else _rewrite(array, number, share)

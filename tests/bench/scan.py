@@ -47,15 +47,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def make_capture(sources: Sequence[Path], out: Path, events: int, *, new: bool) -> None:
     """Write the large capture, and say how alike it is."""
-    from multiply import describe_growth, load_sample, write_copies
+    from multiply import describe_growth, distinct_per_million, load_sample, write_copies
 
     sample = load_sample(sources)
-    print(f"{sample.rows:,} recorded events; new distinct values per million events:")
-    describe_growth(sample)
-    write_copies(sample, out, events, every_path_new=new)
-    result = load_sample([out], limit=4 * sample.rows)
-    print(f"{out}: the same of the first {result.rows:,} events made of them:")
-    describe_growth(result)
+    growth = distinct_per_million(sources)
+    write_copies(sample, growth, out, events, every_path_new=new)
+    print(f"{out}: {sample.rows:,} recorded events, repeated")
+    describe_growth(growth, distinct_per_million([out]))
 
 
 def measure(capture: Path, rules: Sequence[Path]) -> None:

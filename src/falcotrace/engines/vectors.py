@@ -210,7 +210,7 @@ def unique_codes(codes: Codes, size: int) -> tuple[Codes, Codes]:
 
 def arrow_texts(texts: Iterable[str]) -> pa.Array:
     """An Arrow array of texts; `pa.array` would import pandas where that is installed."""
-    return arrow_bytes(text.encode() for text in texts).cast(pa.string())
+    return _arrow_binary(pa.string(), [text.encode() for text in texts])
 
 
 def arrow_text(text: str) -> pa.Scalar:
@@ -220,11 +220,14 @@ def arrow_text(text: str) -> pa.Scalar:
 
 def arrow_bytes(values: Iterable[bytes]) -> pa.Array:
     """An Arrow array of bytes."""
-    pieces = list(values)
+    return _arrow_binary(pa.binary(), list(values))
+
+
+def _arrow_binary(kind: pa.DataType, pieces: Sequence[bytes]) -> pa.Array:
     offsets = np.zeros(len(pieces) + 1, np.int32)
     np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(pieces))]
-    return pa.Array.from_buffers(pa.binary(), len(pieces), buffers)
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
 
 
 def arrow_codes(codes: Codes) -> pa.Array:
