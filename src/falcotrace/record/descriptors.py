@@ -147,6 +147,8 @@ def _descriptor(event: EventType, call: CallEvents) -> tuple[np.ndarray, np.ndar
         return np.full(call.count, -1, np.int64), np.zeros(call.count, np.int64)
     register = sources()[event.name][own.name].place
     numbers = call.arguments(register).astype(np.uint32).view(np.int32).astype(np.int64)
+    # A fcntl that makes a descriptor is about that one.
+    numbers = np.where(call.result_files > 0, call.results, numbers)
     return numbers, np.where(numbers >= 0, call.argument_files(register), 0)
 
 
