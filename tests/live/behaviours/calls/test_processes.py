@@ -169,12 +169,16 @@ def test_orphan_has_a_new_parent(observe: Observe, libc: ctypes.CDLL) -> None:
         reader, writer = os.pipe()
         child = os.fork()
         if not child:
+            ready, tell = os.pipe()
             if not os.fork():
                 os.stat("/etc/group")
+                os.write(tell, b"x")
                 os.close(writer)
                 os.read(reader, 1)  # until the parent is gone
                 time.sleep(0.05)
                 os.stat("/etc/passwd")
+            else:
+                os.read(ready, 1)
             os._exit(0)
         os.close(writer)
         os.waitpid(child, 0)
