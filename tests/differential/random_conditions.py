@@ -141,7 +141,7 @@ _ARGUMENTS: Mapping[str, Callable[[random.Random], str]] = {
 _OPTIONAL: Mapping[str, Callable[[random.Random], str]] = {
     "evt.abspath": lambda rng: rng.choice(["", ".src", ".dst"]),
     "proc.args": lambda rng: rng.choice(["", "[0]", "[2]"]),
-    "proc.env": lambda rng: rng.choice(["", "[FOO]", "[NO]"]),
+    "proc.env": lambda rng: rng.choice(["", "[NO]"]),
 }
 _ANCESTORS = frozenset({"proc.aname", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.apid"})
 _SUPPORTED = frozenset(
@@ -287,7 +287,7 @@ class Conditions:
     def _text(self, operator: Operator) -> str:
         rng = self._rng
         if operator in {Operator.BCONTAINS, Operator.BSTARTSWITH}:
-            return rng.choice(["", "61", "ff", "0061", "2f", "474554"])
+            return rng.choice(['""', "61", "ff", "0061", "2f", "474554"])
         if operator in {
             Operator.LESS,
             Operator.LESS_EQUAL,
@@ -344,18 +344,8 @@ _REGEXES = [
     *(b"(/[^/]*)*", b"a+?.*", b"[[:alpha:]]*", b".{3}", b"[^a]*b", b"a(^b|\\n^b)", b"gr.+e"),
 ]
 _PREFIXES = [
-    *(
-        b"/",
-        b"/etc",
-        b"etc/",
-        b"/home/*/.ssh",
-        b"/etc/ssh",
-        b"//etc//ssh//",
-        b"/*",
-        b"/e?c",
-        b"cat",
-    ),
-    *(b"/[a-e]tc", b"/a/*/b", b"", b"/*/*", b"/home/*a*"),
+    *(b"/", b"/etc", b"etc/", b"/home/*/.ssh", b"/etc/ssh", b"//etc//ssh//", b"/e?c", b"cat"),
+    *(b"/[a-e]tc", b"/a/*/b", b"", b"/h*/a", b"/home/*a*"),
 ]
 
 

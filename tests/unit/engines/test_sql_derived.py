@@ -116,7 +116,7 @@ def test_function_reads_only_its_inputs(name: str) -> None:
             expressions.append(value.equals(["a", "/"]))
         if value.printed is not None:
             expressions.append(value.printed.expression)
-        allowed = {*derived_inputs(name, argument), "x", "done", "part"}
+        allowed = {*derived_inputs(name, argument), "x", "v", "done", "part"}
         for expression in expressions:
             assert {path_of(column) for column in expression.find_all(exp.Column)} <= allowed
 

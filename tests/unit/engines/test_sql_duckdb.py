@@ -1,5 +1,6 @@
 """Rules run in DuckDB: numbers of events in order, from one capture or several."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,14 @@ def test_fields_of_several_captures_are_refused(tmp_path: Path) -> None:
             matches(rule(f"evt.type = open and {condition}"), paths)
         with pytest.raises(UnsupportedError, match="the one capture"):
             matches(rule(f"evt.type = open and {condition}"), [tmp_path / "*.parquet"])
+
+
+def test_other_event_source_is_refused(tmp_path: Path) -> None:
+    """Captures hold system calls: a rule about a plugin's events is refused."""
+    path = write(tmp_path / "c.parquet", "a")
+    other = dataclasses.replace(rule("evt.type = open"), source="k8s_audit")
+    with pytest.raises(UnsupportedError, match="k8s_audit"):
+        matches(other, [path])
 
 
 def test_missing_file(tmp_path: Path) -> None:

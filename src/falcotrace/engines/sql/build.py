@@ -156,6 +156,27 @@ def each(body: Callable[[exp.Expr], exp.Expr], variable: str = "x") -> exp.Expr:
     return exp.Lambda(this=body(exp.Column(this=name.copy())), expressions=[name])
 
 
+def once(value: exp.Expr, body: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """A function of a value that it asks for several times: a long one is written only once.
+
+    Without that the text of `b64(evt.arg[1])` would contain that of `evt.arg[1]`, which depends on
+    the type of event, 14 times.
+    """
+    if size_up_to(value, _SMALL_NODES) <= _SMALL_NODES:
+        return body(value)
+    return element(
+        call("list_transform", array([value.copy()]), each(body, "v")), exp.Literal.number(1)
+    )
+
+
+_SMALL_NODES = 12
+
+
+def size_up_to(value: exp.Expr, limit: int) -> int:
+    """How many nodes an expression has, counted no further than beyond a limit."""
+    return sum(1 for _ in itertools.islice(value.walk(), limit + 1))
+
+
 def element(items: exp.Expr, index: exp.Expr) -> exp.Expr:
     """An element of a list, counted from 1; missing where the list is shorter."""
     # sqlglot counts from 0 and adds the dialect's offset when it prints a literal.
@@ -243,15 +264,12 @@ def _chained(kind: type[exp.Connector], part: exp.Expr) -> list[exp.Expr]:
     return [part, *reversed(found)]
 
 
-_SMALL_NODES = 12
-
-
 def _without_repeated(parts: Sequence[exp.Expr]) -> list[exp.Expr]:
     """The parts, small ones once: the two ends of a connection ask some things again."""
     kept: dict[object, exp.Expr] = {}
     for part in parts:
-        size = sum(1 for _ in itertools.islice(part.walk(), _SMALL_NODES + 1))
-        kept.setdefault(part.sql() if size <= _SMALL_NODES else id(part), part)
+        is_small = size_up_to(part, _SMALL_NODES) <= _SMALL_NODES
+        kept.setdefault(part.sql() if is_small else id(part), part)
     return list(kept.values())
 
 

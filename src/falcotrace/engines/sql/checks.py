@@ -7,6 +7,7 @@ here.
 Source: `falcotrace.events.operators`, `OPERATOR_RULES`.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -68,6 +69,20 @@ def check_value(
 
 
 def _quantified(
+    value: Scalar, operator: Operator, quantifier: Quantifier, literals: Sequence[Value]
+) -> exp.Expr:
+    if value.choices is None and value.equals is None and value.packed is None:
+        bare = dataclasses.replace(value, printed=None)
+        return build.once(
+            value.expression,
+            lambda x: _combined(
+                dataclasses.replace(bare, expression=x), operator, quantifier, literals
+            ),
+        )
+    return _combined(value, operator, quantifier, literals)
+
+
+def _combined(
     value: Scalar, operator: Operator, quantifier: Quantifier, literals: Sequence[Value]
 ) -> exp.Expr:
     parts = [check_value(value, operator, None, [literal]) for literal in literals]

@@ -218,6 +218,11 @@ coalesce(
 """
 
 
+_ABSOLUTE = f"""
+CASE WHEN starts_with(:path, '/') THEN '' WHEN :path IS NOT NULL THEN :unknown END || {_NORMAL}
+"""
+
+
 def _abspath(context: Context, argument: Argument) -> Scalar:
     side = 1 if argument == "dst" else 0
     names = {event: pair[side] for event, pair in table.ABSPATH_PARAMS.items()}
@@ -226,13 +231,10 @@ def _abspath(context: Context, argument: Argument) -> Scalar:
         [context.is_other_event({"open_by_handle_at"}), template("evt.rawres > 0")]
     )
     path = template("nullif(:given, '')", given=when(is_known, given))
-    absolute = template(
-        "CASE WHEN starts_with(:path, '/') THEN '' WHEN :path IS NOT NULL THEN :unknown END"
-        f" || {_NORMAL}",
-        path=path,
-        unknown=build.text(table.UNKNOWN_DIRECTORY.removesuffix("/")),
+    unknown = build.text(table.UNKNOWN_DIRECTORY.removesuffix("/"))
+    return Scalar(
+        build.once(path, lambda x: template(_ABSOLUTE, path=x, unknown=unknown)), ValueKind.TEXT
     )
-    return Scalar(absolute, ValueKind.TEXT)
 
 
 ARGUMENT_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(

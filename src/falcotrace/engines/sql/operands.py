@@ -191,15 +191,19 @@ def _map(
             assert_never(value)
 
 
+def _decoded(text: exp.Expr) -> exp.Expr:
+    bare = build.call("rtrim", text, build.text("="))
+    full = template(":bare || repeat('=', -length(:bare) & 3)", bare=bare)
+    raw = template("try(from_base64(:full))", full=full)
+    return template(_DECODED, text=text, bare=bare, full=full, raw=raw)
+
+
 def _base64_of(kind: ValueKind) -> Callable[[exp.Expr], exp.Expr]:
     """Decode; padding may be left out, and what cannot be decoded has no value."""
 
     def decode(value: exp.Expr) -> exp.Expr:
         text = value if kind is ValueKind.TEXT else template("try(decode(:value))", value=value)
-        bare = build.call("rtrim", text, build.text("="))
-        full = template(":bare || repeat('=', -length(:bare) & 3)", bare=bare)
-        raw = template("try(from_base64(:full))", full=full)
-        decoded = template(_DECODED, text=text, bare=bare, full=full, raw=raw)
+        decoded = build.once(text, _decoded)
         return decoded if kind is ValueKind.BYTES else raw_text.text_of_bytes(decoded)
 
     return decode

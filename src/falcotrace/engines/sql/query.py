@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from falcotrace.engines.sql import build
 from falcotrace.engines.sql.condition import truth_sql, where_sql
-from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_arguments import all_arguments
 from falcotrace.engines.sql.operands import operand_sql
 from falcotrace.engines.sql.printer import LINE_WIDTH, print_sql
@@ -26,6 +26,7 @@ from falcotrace.engines.sql.values import (
 )
 from falcotrace.errors import UnsupportedError, escape_controls
 from falcotrace.events.fields import Storage
+from falcotrace.rules.collect import SYSCALL_SOURCE
 from falcotrace.rules.plan import (
     FieldOperand,
     Formula,
@@ -107,6 +108,8 @@ def matches_sql(rule: RulePlan, captures: Sequence[str], dialect: str = "duckdb"
 
 
 def _select(rule: RulePlan, context: Context, columns: Sequence[exp.Expr]) -> exp.Expr:
+    if rule.source != SYSCALL_SOURCE:
+        raise UnsupportedError(f"rules about the event source {rule.source!r}", ENGINE)
     conditions = [where_sql(rule.condition, context)]
     if rule.event_names is not None:
         conditions.insert(0, Context().is_event(rule.event_names))

@@ -82,12 +82,15 @@ def _iglob(value: exp.Expr, literal: str) -> exp.Expr:
 
 def _regex(value: exp.Expr, literal: str) -> exp.Expr:
     pattern = perl_pattern(literal)
-    matches = full_match(value, pattern.text)
     if not pattern.is_open:
-        return matches
-    stand_in = build.call("regexp_matches", value, build.text(STAND_INS))
-    stand_in.add_comments(["RE2 matches no byte that is not UTF-8"])
-    return build.all_of([matches, build.negate(stand_in)])
+        return full_match(value, pattern.text)
+
+    def check(value: exp.Expr) -> exp.Expr:
+        stand_in = build.call("regexp_matches", value, build.text(STAND_INS))
+        stand_in.add_comments(["RE2 matches no byte that is not UTF-8"])
+        return build.all_of([full_match(value, pattern.text), build.negate(stand_in)])
+
+    return build.once(value, check)
 
 
 def full_match(value: exp.Expr, pattern: str, *options: str) -> exp.Expr:
@@ -120,9 +123,15 @@ def path_prefix(value: exp.Expr, paths: Sequence[str]) -> exp.Expr:
     if not all(map(patterns.components, paths)):
         return build.is_present(value)
     plain = [path for path in paths if not _has_sets(path)]
-    conditions = [full_match(value, patterns.prefix_pattern(plain), _ANY_CHAR)] if plain else []
-    conditions += [_component_by_component(value, path) for path in paths if _has_sets(path)]
-    return build.any_of(conditions)
+    if len(plain) == len(paths):
+        return full_match(value, patterns.prefix_pattern(plain), _ANY_CHAR)
+
+    def check(value: exp.Expr) -> exp.Expr:
+        conditions = [full_match(value, patterns.prefix_pattern(plain), _ANY_CHAR)] if plain else []
+        conditions += [_component_by_component(value, path) for path in paths if _has_sets(path)]
+        return build.any_of(conditions)
+
+    return build.once(value, check)
 
 
 def _has_sets(path: str) -> bool:
