@@ -1,0 +1,62 @@
+"""Nothing that is lost is silent: what was made is in the capture or in the account of losses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from falcotrace.api import Captures, open_captures
+
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("live_kernel")]
+
+
+def _record_dd(capture: Path, count: int, *options: str) -> Captures:
+    recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(capture), *options, "--"]
+    copy = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={count}"]
+    subprocess.run([*recorder, *copy], check=True, capture_output=True, timeout=300)
+    return open_captures(capture)
+
+
+def _counts(captures: Captures) -> tuple[int, int, int]:
+    """Events seen, lost and made."""
+    [capture] = captures
+    losses = capture.footer.losses
+    assert losses.is_known
+    [(seen,)] = captures.sql("SELECT count(*) FROM events").fetchall()
+    assert seen == sum(capture.footer.event_counts.values())
+    assert losses.made_count is not None
+    assert losses.lost_count is not None
+    return seen, losses.lost_count, losses.made_count
+
+
+def test_two_million_reads_and_writes(tmp_path: Path) -> None:
+    """The densest load there is: every call of dd is in the capture, or in the account of losses."""
+    count = 2_000_000
+    captures = _record_dd(tmp_path / "c.parquet", count)
+    seen, lost, made = _counts(captures)
+    assert seen + lost == made
+    assert made > 2 * count
+    query = """
+        SELECT evt.type, count(*), count(DISTINCT evt.num) FROM events
+        WHERE proc.name = 'dd' AND fd.name IN ('/dev/zero', '/dev/null') AND evt.arg.size = 1
+        AND evt.rawres = 1 GROUP BY ALL
+    """
+    calls = {kind: numbers for kind, *numbers in captures.sql(query).fetchall()}
+    assert calls.keys() == {"read", "write"}
+    copies = sum(numbers[0] for numbers in calls.values())
+    assert copies <= 2 * count <= copies + lost
+    assert all(rows == distinct for rows, distinct in calls.values())
+
+
+def test_a_ring_that_is_too_small_loses_and_says_so(tmp_path: Path) -> None:
+    """With a tiny buffer events are lost; their number is exact and is told by CPU and cause."""
+    captures = _record_dd(tmp_path / "c.parquet", 100_000, "--buffer", "64K")
+    seen, lost, made = _counts(captures)
+    assert seen + lost == made
+    [capture] = captures
+    losses = capture.footer.losses
+    if lost:
+        assert captures.has_losses
+        assert f"{lost:,}" in captures.loss_notes[0]
+    assert sum(losses.by_cause.values()) == sum(losses.by_cpu) == lost
