@@ -31,7 +31,7 @@ def _counts(captures: Captures) -> tuple[int, int, int]:
 
 
 def test_two_million_reads_and_writes(tmp_path: Path) -> None:
-    """The densest load there is: every call of dd is in the capture, or in the account of losses."""
+    """The densest load there is: every call is in the capture, or in the account of losses."""
     count = 2_000_000
     captures = _record_dd(tmp_path / "c.parquet", count)
     seen, lost, made = _counts(captures)
