@@ -42,7 +42,8 @@ LEADERS: Mapping[str, tuple[str, ...]] = {
 """A leader in another namespace has the number 0 here; what is known of it goes."""
 
 GROUP_LEADER = ("proc.pgid_name", "proc.pgid_exe", "proc.pgid_exepath")
-CGROUP = re.compile(r"^(?P<controller>[^=]*)=(?P<path>.*)$")
+CGROUPS_ARGUMENT = "evt.arg.cgroups"
+"""A buffer of the texts that `thread.cgroups` joins by blanks, each with a NUL behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,13 @@ def _write_group(
     )
     states = [_neutral_state(state, inside[-1], identity) for state in processes.to_pylist()]
     events |= _neutral_arguments(events, capture.footer, inside[-1], identity.accounts)
+    events[CGROUPS_ARGUMENT] = pa.array(
+        [
+            raw and neutral_cgroups(raw.decode(), identity, "\0").encode()
+            for raw in events[CGROUPS_ARGUMENT].to_pylist()
+        ],
+        pa.binary(),
+    )
     writer.write_row_group(events, pa.Table.from_pylist(states, schema=processes.schema))
     return rows
 
@@ -176,16 +184,14 @@ def _neutral_state(
     return result | _account(state, identity.accounts)
 
 
-def neutral_cgroups(text: str, identity: Identity) -> str:
+def neutral_cgroups(text: str, identity: Identity, separator: str = " ") -> str:
     """Control groups, with `/` for every path that is not of the sandboxes."""
     parts = []
-    for item in text.split(" "):
-        found = CGROUP.match(item)
-        if not found:
-            continue
-        kept = found["path"].startswith(identity.cgroup_prefixes)
-        parts.append(f"{found['controller']}={found['path'] if kept else '/'}")
-    return " ".join(parts)
+    for item in text.split(separator):
+        controller, equals, path = item.partition("=")
+        kept = path if path.startswith(identity.cgroup_prefixes) else "/"
+        parts.append(f"{controller}={kept}" if equals else item)
+    return separator.join(parts)
 
 
 def _account(state: Mapping[str, object], accounts: Accounts) -> dict[str, object]:
