@@ -370,4 +370,5 @@ def test_file_that_was_open_before(new_recorder: Callable[..., Recorder], tmp_pa
         assert found
         assert found[0]["flags"] & HeaderFlag.SNAPSHOT
         got = recorder.run(lambda: os.write(file.fileno(), b"x"))
-        assert got.calls("write")[-1]["file_id"] == found[0]["file_id"]
+        # The whole host is recorded here: others may write at the same time.
+        assert found[0]["file_id"] in {event["file_id"] for event in got.calls("write")}

@@ -112,10 +112,10 @@ def test_path_below_a_descriptor(observe: Observe, tmp_path: Path) -> None:
 
 def test_unknown_directory_is_said_to_be_unknown(observe: Observe, libc: ctypes.CDLL) -> None:
     """A descriptor that is not open names no directory; the working directory would be a lie."""
-    event = observe(lambda: libc.openat(77, b"file", 0)).last("openat")
+    event = observe(lambda: libc.openat(977, b"file", 0)).last("openat")
     assert event["evt.res"] == "EBADF"
     assert event["evt.arg.name"] == event["fd.name"] == "<UNKNOWN>/file"
-    assert event["evt.arg.dirfd"] == "77"
+    assert event["evt.arg.dirfd"] == "977"
 
 
 def test_symbolic_links_are_not_followed_in_names(observe: Observe, tmp_path: Path) -> None:
@@ -355,24 +355,25 @@ def test_copies_of_descriptors(observe: Observe) -> None:
     """dup, dup2, dup3 and fcntl: the event is about the new descriptor, with the file's name."""
     import fcntl
 
+    # Numbers that nothing in this process uses: dup2 would close it.
     def go() -> None:
         fd = os.open("/etc/passwd", os.O_RDONLY)
         os.dup(fd)
-        os.dup2(fd, 40, inheritable=True)
-        os.dup2(fd, 41, inheritable=False)
-        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 50)
+        os.dup2(fd, 940, inheritable=True)
+        os.dup2(fd, 941, inheritable=False)
+        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 950)
         fcntl.fcntl(fd, fcntl.F_GETFD)
 
     got = observe(go)
-    for event in (got.last("dup2", "dup3", evt__rawres=40), got.last("dup3", evt__rawres=41)):
+    for event in (got.last("dup2", "dup3", evt__rawres=940), got.last("dup3", evt__rawres=941)):
         assert event["fd.num"] == event["evt.rawres"]
         assert event["fd.name"] == "/etc/passwd"
         assert event["fd.name_changed"] is False
         assert event["evt.arg.newfd"] == event["evt.arg.oldfd"] == "<f>/etc/passwd"
         assert event["evt.arg.res"] == "<f>/etc/passwd"
-    assert got.last("dup3", evt__rawres=41)["evt.arg.flags"] == "O_CLOEXEC"
+    assert got.last("dup3", evt__rawres=941)["evt.arg.flags"] == "O_CLOEXEC"
     event = got.last("fcntl", evt__arg__cmd="F_DUPFD_CLOEXEC")
-    assert (event["fd.num"], event["fd.name"]) == (50, "/etc/passwd")
+    assert (event["fd.num"], event["fd.name"]) == (950, "/etc/passwd")
     event = got.last("fcntl", evt__arg__cmd="F_GETFD")
     assert event["evt.arg.res"] == "1"
     assert event["fd.name"] == "/etc/passwd"
