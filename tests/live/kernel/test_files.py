@@ -114,11 +114,11 @@ def test_dup_is_the_same_file(record: Record) -> None:
     def copy() -> None:
         fd = os.open("/dev/null", os.O_WRONLY)
         libc.dup(fd)
-        fcntl.fcntl(fd, fcntl.F_DUPFD, 50)
-        os.dup2(fd, 70)
+        fcntl.fcntl(fd, fcntl.F_DUPFD, 950)
+        os.dup2(fd, 970)
         pid = os.fork()
         if not pid:
-            os.write(70, b"child")
+            os.write(970, b"child")
             os._exit(0)
         os.waitpid(pid, 0)
 
@@ -154,7 +154,7 @@ def test_dup_over_an_open_file_tells_what_it_closed(record: Record) -> None:
         first = os.open("/dev/null", os.O_WRONLY)
         second = os.open("/dev/zero", os.O_RDONLY)
         libc.dup3(first, second, os.O_CLOEXEC)
-        libc.dup3(first, 99, 0)
+        libc.dup3(first, 999, 0)
 
     got = record(replace)
     first, second = (event["file_id"] for event in got.calls("openat")[-2:])

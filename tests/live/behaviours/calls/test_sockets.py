@@ -43,7 +43,7 @@ def test_tcp_from_socket_to_close(observe: Observe, family: int, kind: str) -> N
         server.recv(100)
         server.sendmsg([b"ans", b"wer"])
         client.recvmsg(100)
-        os.dup2(client.fileno(), 60)
+        os.dup2(client.fileno(), 960)
         server.shutdown(socket.SHUT_WR)
         client.close()
 
