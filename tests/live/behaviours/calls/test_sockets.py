@@ -75,7 +75,7 @@ def test_tcp_from_socket_to_close(observe: Observe, family: int, kind: str) -> N
     answered, read = got.last("sendmsg"), got.last("recvmsg")
     assert (answered["evt.arg.tuple"], read["evt.arg.tuple"]) == (back, back)
     assert answered["fd.name"] == read["fd.name"] == name
-    assert got.last("dup2", "dup3", fd__num=60)["fd.name"] == name
+    assert got.last("dup2", "dup3", fd__num=960)["fd.name"] == name
     assert got.last("shutdown")["evt.arg.how"] == "SHUT_WR"
     assert got.last("close", fd__is_server=False, fd__connected=True)["fd.name"] == name
 
