@@ -169,7 +169,7 @@ def once(value: exp.Expr, body: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     )
 
 
-_SMALL_NODES = 12
+_SMALL_NODES = 16
 
 
 def size_up_to(value: exp.Expr, limit: int) -> int:
