@@ -1,14 +1,14 @@
 """Makes a large capture from small ones, for benches: the same events again, later and elsewhere.
 
-Each copy of the recording is shifted in time, gets other pids, and numbers and temporary names in
-its paths, command lines and arguments are rewritten in as many distinct values as the recording
-itself would have met anew, so that distinct values grow with the events as they did there.
+Each copy of a recording is shifted in time and gets other pids, and numbers and temporary names in
+its paths and command lines are rewritten into as many distinct values as the recording itself
+would have met anew, so that distinct values grow with the events as they did there. Row groups stay
+as the recorder made them; one is in memory at a time.
 """
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.capture.footer import Footer
-from falcotrace.capture.reader import open_capture
+from falcotrace.capture.reader import Capture, open_capture
 from falcotrace.capture.writer import CaptureWriter
 from falcotrace.events.columns import COLUMNS, PATHS, Scope, params_by_name
 
-ROWS_PER_GROUP = 700_000
 MAX_SHARE = 0.4
 """No type of event makes up more than this of the result."""
 
 _PIDS = frozenset(
-    {"thread.tid", "proc.pid", "proc.ppid", "proc.apid", "proc.sid", "proc.pgid", "proc.vpgid"}
+    {"thread.tid", "proc.pid", "proc.ppid", "proc.sid", "proc.pgid", "proc.vpgid", "proc.vpid"}
 )
+_PIDS_OF_A_COPY = 32_768
 _CHANGING = re.compile(r"(?<=/tmp/)[\w.-]+|\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b|\d+")
 """Temporary names (below /tmp, or long with digits in them), and numbers."""
+
 REWRITTEN = frozenset(
     {"fd.name", "fd.nameraw", "fd.path"}
     | {path for path in COLUMNS if path.startswith("fs.path.")}
@@ -42,83 +43,23 @@ REWRITTEN = frozenset(
 """Columns whose texts are rewritten; addresses stay, for rules know some of them."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """All events of some captures in memory: columns that hold anything, and process states."""
-
-    events: Mapping[str, pa.Array]
-    processes: pa.Table
-
-    @property
-    def rows(self) -> int:
-        """Number of events."""
-        return len(self.events["evt.num"])
-
-
-def load_sample(paths: Sequence[Path]) -> Sample:
-    """Read captures, one after another, and thin out types of events above `MAX_SHARE`."""
-    wanted = [p for p, c in COLUMNS.items() if c.scope is not Scope.PROCESS]
-    parts: list[dict[str, pa.Array]] = []
-    tables: list[pa.Table] = []
-    key_offset = 0
-    for path in paths:
-        with open_capture(path) as capture:
-            for group in capture.row_groups:
-                part = capture.read(group.index, wanted)
-                keys = part["proc.key"].to_numpy(zero_copy_only=False)
-                table = capture.processes(group.index)
-                part["proc.key"] = pa.array(keys + key_offset)
-                shifted = pa.array(table["proc.key"].to_numpy() + key_offset)
-                tables.append(table.set_column(0, "proc.key", shifted))
-                key_offset += int(keys.max()) + 1
-                parts.append(part)
-    events = {path: pa.chunked_array([part[path] for part in parts]) for path in wanted}
-    events = {
-        path: _combined(column)
-        for path, column in events.items()
-        if column.null_count < len(column)
-    }
-    processes = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
-    return Sample(_thin_out(events), processes.combine_chunks())
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.unify_dictionaries().combine_chunks()
-    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
-
-
-def _thin_out(events: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    codes = events["evt.type"].indices.to_numpy()
-    counts = np.bincount(codes)
-    keep = np.ones(len(codes), bool)
-    for code in np.flatnonzero(counts > MAX_SHARE * len(codes)):
-        others = len(codes) - counts[code]
-        allowed = int(others * MAX_SHARE / (1 - MAX_SHARE))
-        keep[np.flatnonzero(codes == code)[allowed:]] = False
-    rows = pa.array(np.flatnonzero(keep))
-    return {path: array.take(rows) for path, array in events.items()}
-
-
 def distinct_per_million(paths: Sequence[Path]) -> dict[str, float]:
-    """For each text column, how many values the second half of the events adds, per million."""
+    """For each column of paths, how many values the second half of the events adds, per million."""
     growth = {}
-    for path in (name for name, column in COLUMNS.items() if column.type == "string"):
+    for path in sorted(REWRITTEN & COLUMNS.keys()):
         codes = _codes_in_order(paths, path)
-        if codes is not None:
-            half = len(codes) // 2
-            new = np.setdiff1d(codes[half:], codes[:half])
-            growth[path] = len(new) / max(len(codes) - half, 1) * 1e6
+        half = len(codes) // 2
+        new = np.setdiff1d(codes[half:], codes[:half])
+        growth[path] = len(new) / max(len(codes) - half, 1) * 1e6
     return growth
 
 
-def _codes_in_order(paths: Sequence[Path], column: str) -> "np.typing.NDArray[np.int32] | None":
+def _codes_in_order(paths: Sequence[Path], column: str) -> "np.typing.NDArray[np.int32]":
     """A column of all events in the order of the file, equal texts with equal numbers."""
     numbers: dict[str | None, int] = {}
     parts = []
     for path in paths:
         with open_capture(path) as capture:
-            if COLUMNS[column].scope is Scope.PROCESS or column in capture.unrecorded:
-                return None
             for group in capture.row_groups:
                 array = capture.read(group.index, [column])[column]
                 texts = [*array.dictionary.to_pylist(), None]
@@ -129,86 +70,87 @@ def _codes_in_order(paths: Sequence[Path], column: str) -> "np.typing.NDArray[np
 
 
 def describe_growth(before: Mapping[str, float], after: Mapping[str, float]) -> None:
-    """Print how the columns that grow most grew in the recordings, and grow in the result."""
-    print("new distinct values per million events:   recorded      made")
+    """Print how the columns grew in the recordings, and grow in the result."""
+    print("new distinct values per million events:   recorded       made")
     for path in sorted(before, key=lambda path: -before[path]):
-        if path in REWRITTEN:
+        if before[path]:
             print(f"  {path:38} {before[path]:>10,.0f} {after.get(path, 0):>10,.0f}")
 
 
 def write_copies(
-    sample: Sample, growth: Mapping[str, float], out: Path, events: int, *, every_path_new: bool
+    sources: Sequence[Path],
+    growth: Mapping[str, float],
+    out: Path,
+    events: int,
+    *,
+    every_path_new: bool,
 ) -> None:
     """Write a capture of at least so many events.
 
     Args:
-        sample: what is repeated.
-        growth: what `distinct_per_million` says about it.
+        sources: the recordings that are repeated.
+        growth: what `distinct_per_million` says about them.
         out: the file; replaced.
         events: how many events at least.
-        every_path_new: rewrite every path of every event, for the worst case.
+        every_path_new: give every event paths that no other event has, for the worst case.
     """
+    written = 0
     with CaptureWriter(out, overwrite=True) as writer:
-        pending: list[tuple[dict[str, pa.Array], pa.Table]] = []
-        for number in range(-(-events // sample.rows)):
-            copied, table = _copy(sample, number, growth, every_path_new=every_path_new)
-            for start in range(0, sample.rows, ROWS_PER_GROUP):
-                part = {path: array.slice(start, ROWS_PER_GROUP) for path, array in copied.items()}
-                pending.append((part, table))
-                if sum(len(part["evt.num"]) for part, _ in pending) >= ROWS_PER_GROUP // 2:
-                    _write(writer, pending)
-                    pending = []
-        if pending:
-            _write(writer, pending)
+        for number, capture, group in _groups_again_and_again(sources):
+            columns = _read(capture, group)
+            count = len(columns["evt.num"])
+            span = capture.row_groups[-1].last_time_ns - capture.row_groups[0].first_time_ns
+            columns["evt.num"] = pa.array(np.arange(count) + written + 1)
+            columns["evt.time"] = pa.array(columns["evt.time"].to_numpy() + number * (span + 1))
+            for path in columns.keys() & REWRITTEN:
+                if every_path_new:
+                    columns[path] = _all_new(columns[path], written)
+                else:
+                    share = growth[path] * count / 1e6 / max(len(columns[path].dictionary), 1)
+                    columns[path] = _rewrite(columns[path], number, share)
+            for path in columns.keys() & _PIDS:
+                columns[path] = _shift(columns[path], number * _PIDS_OF_A_COPY)
+            writer.write_row_group(columns, _copy_processes(capture.processes(group), number))
+            written += count
+            if written >= events:
+                break
         writer.close(Footer())
 
 
-def _write(writer: CaptureWriter, pending: Sequence[tuple[dict[str, pa.Array], pa.Table]]) -> None:
-    paths = pending[0][0].keys()
-    events = {
-        path: _combined(pa.chunked_array([part[path] for part, _ in pending])) for path in paths
-    }
-    tables = list({id(table): table for _, table in pending}.values())
-    writer.write_row_group(events, pa.concat_tables(tables).unify_dictionaries().combine_chunks())
+def _groups_again_and_again(sources: Sequence[Path]) -> Iterator[tuple[int, Capture, int]]:
+    number = 0
+    while True:
+        for source in sources:
+            with open_capture(source) as capture:
+                for group in capture.row_groups:
+                    yield number, capture, group.index
+        number += 1
 
 
-def _copy(
-    sample: Sample, number: int, growth: Mapping[str, float], *, every_path_new: bool
-) -> tuple[dict[str, pa.Array], pa.Table]:
-    """One copy of the sample: later, with other pids and some other texts."""
-    times = sample.events["evt.time"].to_numpy()
-    span = int(times.max() - times.min()) + 1
-    shifts = {
-        "evt.num": number * sample.rows,
-        "evt.time": number * span,
-        "proc.key": number * (sample.processes.num_rows + 1_000_000),
-    }
-    columns = {}
-    for path, array in sample.events.items():
-        if path == "evt.num":
-            columns[path] = pa.array(np.arange(sample.rows) + shifts[path] + 1)
-        elif path in shifts:
-            columns[path] = pa.array(array.to_numpy() + shifts[path])
-        elif path in _PIDS:
-            columns[path] = _shift(array, number * 32_768)
-        elif path in REWRITTEN and pa.types.is_dictionary(array.type):
-            share = growth[path] * sample.rows / 1e6 / max(len(array.dictionary), 1)
-            new = every_path_new
-            columns[path] = _all_new(array, number) if new else _rewrite(array, number, share)
-        else:
-            columns[path] = array
-    return columns, _copy_processes(sample.processes, number, shifts["proc.key"])
+def _read(capture: Capture, group: int) -> dict[str, pa.Array]:
+    """All event columns that hold anything; types of events above `MAX_SHARE` are thinned out."""
+    wanted = [path for path, column in COLUMNS.items() if column.scope is not Scope.PROCESS]
+    read = capture.read(group, wanted)
+    columns = {path: array for path, array in read.items() if array.null_count < len(array)}
+    codes = columns["evt.type"].indices.to_numpy()
+    counts = np.bincount(codes)
+    keep = np.ones(len(codes), bool)
+    for code in np.flatnonzero(counts > MAX_SHARE * len(codes)):
+        allowed = int((len(codes) - counts[code]) * MAX_SHARE / (1 - MAX_SHARE))
+        keep[np.flatnonzero(codes == code)[allowed:]] = False
+    if keep.all():
+        return columns
+    rows = pa.array(np.flatnonzero(keep))
+    return {path: array.take(rows) for path, array in columns.items()}
 
 
-def _copy_processes(table: pa.Table, number: int, key_shift: int) -> pa.Table:
+def _copy_processes(table: pa.Table, number: int) -> pa.Table:
     columns = {}
     for path in table.column_names:
-        array = _combined(table[path])
-        if path == "proc.key":
-            array = pa.array(array.to_numpy() + key_shift)
-        elif path in _PIDS and not pa.types.is_list(array.type):
-            array = _shift(array, number * 32_768)
-        elif path == "proc.cmdline" and pa.types.is_dictionary(array.type):
+        array = pa.concat_arrays(table[path].chunks)
+        if path in _PIDS:
+            array = _shift(array, number * _PIDS_OF_A_COPY)
+        elif path == "proc.cmdline":
             array = _rewrite(array, number, 1.0)
         columns[path] = array
     return pa.table(columns)
@@ -231,7 +173,9 @@ def _rewrite(array: pa.DictionaryArray, number: int, share: float) -> pa.Diction
         else _CHANGING.sub(lambda match: _other(match.group(), number), text)
         for text in array.dictionary.to_pylist()
     ]
-    return _with_values(array, values)
+    renewed = pa.array(values, pa.string()).dictionary_encode()
+    codes = pa.array(renewed.indices).take(array.indices)
+    return pa.DictionaryArray.from_arrays(codes, renewed.dictionary)
 
 
 def _other(text: str, number: int) -> str:
@@ -240,15 +184,9 @@ def _other(text: str, number: int) -> str:
     return f"{text[:2]}{zlib.crc32(text.encode()) ^ (number * 2654435761) & 0xFFFFFFFF:08x}"
 
 
-def _with_values(array: pa.DictionaryArray, values: Sequence[str | None]) -> pa.DictionaryArray:
-    renewed = pa.array(values, pa.string()).dictionary_encode()
-    codes = pa.array(renewed.indices).take(array.indices)
-    return pa.DictionaryArray.from_arrays(codes, renewed.dictionary)
-
-
-def _all_new(array: pa.DictionaryArray, number: int) -> pa.DictionaryArray:
+def _all_new(array: pa.DictionaryArray, first: int) -> pa.DictionaryArray:
     """Give every row a text of its own, with the old one as its beginning."""
     texts = array.cast(pa.string())
-    rows = pa.array(np.arange(len(array)) + number * len(array)).cast(pa.string())
+    rows = pa.array(np.arange(len(array)) + first).cast(pa.string())
     joined = pc.binary_join_element_wise(texts, rows, ".")
-    return joined.dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string()))
+    return joined.dictionary_encode()

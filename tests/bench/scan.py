@@ -47,12 +47,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def make_capture(sources: Sequence[Path], out: Path, events: int, *, new: bool) -> None:
     """Write the large capture, and say how alike it is."""
-    from multiply import describe_growth, distinct_per_million, load_sample, write_copies
+    from multiply import describe_growth, distinct_per_million, write_copies
 
-    sample = load_sample(sources)
     growth = distinct_per_million(sources)
-    write_copies(sample, growth, out, events, every_path_new=new)
-    print(f"{out}: {sample.rows:,} recorded events, repeated")
+    write_copies(sources, growth, out, events, every_path_new=new)
+    print(f"{', '.join(map(str, sources))}, repeated in {out}")
     describe_growth(growth, distinct_per_million([out]))
 
 
