@@ -32,6 +32,8 @@ def match_addresses(values: pa.Array, listed: Sequence[object]) -> Bools:
 
 def match_networks(values: pa.Array, listed: Sequence[Network]) -> Bools:
     """Which values lie in one of the listed networks; another family lies outside."""
+    # DIFFERS: libs 48dfd53c looks only at the first network of a list, and gives up on lists of
+    # both address families (sinsp_filtercheck_fd.cpp, compare_net, compare_ip).
     prefixes: dict[tuple[int, int], set[int]] = {}
     for network in listed:
         shift = network.max_prefixlen - network.prefixlen

@@ -135,10 +135,11 @@ class RowGroupSource:
         assert isinstance(keys, NumberVector)
         of_states = self.process_column(PROCESS_KEY)
         assert isinstance(of_states, NumberVector)
+        key_values = keys.values.astype(np.int64, copy=False)
         known = of_states.values[:-1]
         # Rows are sorted by process, so there are few runs, and only those have to be searched.
-        starts = np.flatnonzero(np.diff(keys.values, prepend=~keys.values[:1]))
-        of_runs = keys.values[starts]
+        starts = np.flatnonzero(np.diff(key_values, prepend=~key_values[:1]))
+        of_runs = key_values[starts]
         found = np.searchsorted(known, of_runs)
         inside = np.minimum(found, max(len(known) - 1, 0))
         is_known = known[inside] == of_runs if len(known) else np.zeros(len(of_runs), np.bool_)

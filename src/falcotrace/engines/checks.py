@@ -111,6 +111,8 @@ def spread(
 def match_values(atom: Atom, values: pa.Array) -> Bools:
     """Truth of an atom without right-hand operand for distinct texts, bytes or addresses."""
     if atom.quantifier is not None:
+        # DIFFERS: of fields that stand for several values, libs 48dfd53c tests the first literal
+        # only; here a quantifier means the same for every field.
         truths = [_match_one(atom, literal, values) for literal in atom.values]
         return combine(atom.quantifier, truths, len(values))
     if atom.operator is Operator.PMATCH:

@@ -58,8 +58,8 @@ def _last_slashes(
     values: pa.Array,
 ) -> tuple[Bytes, Integers, Integers, Integers, Bools]:
     """Bytes (with a slash behind them), bounds of each text, its last slash, whether it has one."""
-    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1 + values.offset)
-    offsets = offsets[values.offset :].astype(np.int64)
+    bounds = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1 + values.offset)
+    offsets = bounds[values.offset :].astype(np.int64)
     raw = values.buffers()[2]
     used = np.frombuffer(raw, np.uint8)[: offsets[-1]] if raw else np.zeros(0, np.uint8)
     data = np.append(used, np.uint8(_SLASH))

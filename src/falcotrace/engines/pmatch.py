@@ -5,13 +5,14 @@ components each led by one slash, so that leading, trailing and doubled slashes 
 """
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import re2
 
-from falcotrace.engines.glob import glob_body, quote
+from falcotrace.engines.glob import glob_body, glob_regex, quote
 from falcotrace.engines.vectors import Bools, arrow_text, bools_of
 
 _WILDCARDS = frozenset("?*[")
@@ -65,18 +66,39 @@ def match_prefixes(values: pa.Array, paths: Collection[str]) -> Bools:
     if not paths:
         return truth
     normal = _normalise(values)
-    listed = iter(paths)
+    listed = iter([path for path in paths if "[" not in path])
     while chunk := list(itertools.islice(listed, _PATHS_PER_PATTERN)):
         pattern = prefix_regex(chunk)
         if pattern is None:
             return np.ones(len(values), np.bool_)
         truth |= bools_of(pc.match_substring_regex(normal, pattern=pattern))
+    for path in paths:
+        if "[" in path:
+            truth |= _match_by_component(normal, components(path))
     return truth
 
 
+def _match_by_component(normal: pa.Array, parts: Sequence[str]) -> Bools:
+    """Match a path with sets, component by component: a set may hold the slash, a component not."""
+    tests = [re2.compile(glob_regex(part)) for part in parts]
+    split = (value.split("/")[1:] for value in normal.to_pylist())
+    return np.array(
+        [
+            len(found) >= len(tests)
+            and all(test.search(one) for test, one in zip(tests, found, strict=False))
+            for found in split
+        ],
+        np.bool_,
+    )
+
+
 def _normalise(values: pa.Array) -> pa.Array:
-    irregular = pc.or_(pc.match_substring(values, "//"), pc.invert(pc.starts_with(values, "/")))
+    irregular = pc.or_(
+        pc.or_(pc.match_substring(values, "//"), pc.ends_with(values, "/")),
+        pc.invert(pc.starts_with(values, "/")),
+    )
     if not pc.any(irregular).as_py():
         return values
     slashed = pc.binary_join_element_wise(arrow_text("/"), values, arrow_text(""))
-    return pc.if_else(irregular, pc.replace_substring_regex(slashed, "/+", "/"), values)
+    single = pc.replace_substring_regex(slashed, "/+", "/")
+    return pc.if_else(irregular, pc.replace_substring_regex(single, r"/\z", ""), values)

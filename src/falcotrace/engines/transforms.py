@@ -6,8 +6,6 @@ has no value if one of its inputs has none. Text is in the form of `events.text.
 Source: libs 48dfd53c userspace/libsinsp/sinsp_filter_transformer*.cpp.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
@@ -35,10 +33,9 @@ from falcotrace.engines.vectors import (
     text_vector,
     texts_of,
 )
-from falcotrace.events.text import to_bytes, to_text
 from falcotrace.rules.ast import Transform
 from falcotrace.rules.plan import Constant, ListOperand, Operand, TransformOperand
-from falcotrace.rules.transforms import read_options
+from falcotrace.rules.transforms import decode_base64, read_options
 
 VectorOf = Callable[[Operand], Vector]
 _Argument = Operand | Constant | ListOperand
@@ -137,23 +134,8 @@ def _map(vector: Vector, function: Callable[[pa.Array], pa.Array]) -> Vector:
 
 def _decode_base64(values: pa.Array) -> pa.Array:
     is_text = not pa.types.is_binary(values.type)
-    decoded = [_decode_one(to_bytes(value) if is_text else value) for value in values.to_pylist()]
-    if not is_text:
-        return pa.array(decoded, pa.binary())
-    # Text ends at the first NUL, as in Falco.
-    texts = [None if raw is None else to_text(raw.split(b"\0")[0]) for raw in decoded]
-    return pa.array(texts, pa.string())
-
-
-def _decode_one(raw: bytes) -> bytes | None:
-    """Decode strictly: padding may be left out, but bits that mean nothing must be zero."""
-    bare = raw.rstrip(b"=")
-    full = bare + b"=" * (-len(bare) % 4)
-    try:
-        decoded = base64.b64decode(full, validate=True)
-    except binascii.Error:
-        return None
-    return decoded if raw in {bare, full} and base64.b64encode(decoded) == full else None
+    decoded = [decode_base64(value) for value in values.to_pylist()]
+    return pa.array(decoded, pa.string() if is_text else pa.binary())
 
 
 def _length(argument: _Argument, vector_of: VectorOf, rows: int) -> Vector:

@@ -16,7 +16,7 @@ import pyarrow as pa
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
 Integers: TypeAlias = npt.NDArray[np.int64]
-Rows: TypeAlias = Integers
+Rows: TypeAlias = npt.NDArray[np.signedinteger]
 Scalar: TypeAlias = str | bytes | bool | int | float
 Numbers: TypeAlias = npt.NDArray[np.generic]
 
@@ -230,7 +230,7 @@ def _arrow_binary(kind: pa.DataType, pieces: Sequence[bytes]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(pieces), buffers)
 
 
-def arrow_codes(codes: Codes) -> pa.Array:
+def arrow_codes(codes: Rows) -> pa.Array:
     """An Arrow array of codes for `take`; missing ones are null."""
     codes = np.ascontiguousarray(codes, np.int32)
     missing = codes == MISSING
