@@ -72,11 +72,19 @@ def apply_transform(
 
 
 def decode_base64(value: str | bytes) -> str | bytes | None:
-    """Decode base64 with or without padding; None if it is not base64."""
-    raw = (to_bytes(value) if isinstance(value, str) else value).rstrip(b"=")
+    """Decode base64 with or without padding; None if it is not base64.
+
+    Strict: padding is whole or left out, and bits that mean nothing must be zero. A text ends at
+    its first NUL, as everywhere in Falco.
+    """
+    raw = to_bytes(value) if isinstance(value, str) else value
+    bare = raw.rstrip(b"=")
+    full = bare + b"=" * (-len(bare) % 4)
     try:
-        decoded = base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
+        decoded = base64.b64decode(full, validate=True)
     except binascii.Error:
+        return None
+    if raw not in {bare, full} or base64.b64encode(decoded) != full:
         return None
     return to_text(decoded.partition(b"\0")[0]) if isinstance(value, str) else decoded
 
