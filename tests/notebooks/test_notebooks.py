@@ -17,7 +17,7 @@ IDS = [path.stem for path in NOTEBOOKS]
 
 def read(path: Path) -> nbformat.NotebookNode:
     """A stored notebook."""
-    return nbformat.reads(path.read_text(), as_version=4)
+    return nbformat.reads(path.read_text(), as_version=4)  # type: ignore[no-untyped-call]
 
 
 def _outputs(book: nbformat.NotebookNode) -> list[str]:

@@ -66,8 +66,8 @@ def test_official_rules_fire_where_falco_fires(shared: Path, attack: Capture) ->
         expected[alert["rule"]][time_ns] = _message(alert)
     found: dict[str, dict[int, str]] = defaultdict(dict)
     for batch in ReplayEngine().scan([attack], plan):
-        for alert in batch.alerts:
-            found[alert.rule.name][alert.time_ns] = readable(alert.output).strip()
+        for fired in batch.alerts:
+            found[fired.rule.name][fired.time_ns] = readable(fired.output).strip()
     assert {rule: sorted(times) for rule, times in found.items()} == {
         rule: sorted(times) for rule, times in expected.items()
     }

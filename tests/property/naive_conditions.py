@@ -122,7 +122,7 @@ def single_holds(atom: Atom, left: object, right: tuple[Value, ...]) -> bool:
 def equal(left: object, right: object) -> bool:
     """Equality; an address is `equal` to a network that it lies in."""
     if hasattr(right, "network_address"):
-        return left.version == right.version and left in right  # type: ignore[attr-defined]
+        return left.version == right.version and left in right  # type: ignore[attr-defined,operator]
     if isinstance(right, str) and hasattr(left, "version"):
         right = ip_address(right)
     return left == right

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from falcotrace.api import load_plan
 from falcotrace.rules.plan import Plan
+from falcotrace.rules.shipped import load_plan
 from live.behaviours.recordings import (
     ACTIVITY,
     compile_probe,

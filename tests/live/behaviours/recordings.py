@@ -92,7 +92,7 @@ def container_bundle(folder: Path, command: Sequence[str]) -> Iterator[Path]:
     subprocess.run(["runc", "spec"], cwd=folder, check=True)
     _configure(folder / "config.json", command)
     options = "lowerdir={lower},upperdir={upper},workdir={work}".format(**layers)
-    mount = ["mount", "-t", "overlay", "overlay", "-o", options, layers["rootfs"]]
+    mount: list[str | Path] = ["mount", "-t", "overlay", "overlay", "-o", options, layers["rootfs"]]
     subprocess.run(mount, check=True)
     had = set(_docker_groups())
     try:

@@ -101,6 +101,7 @@ def test_duration_ends_a_recording_of_the_host(tmp_path: Path) -> None:
         done = _record("-o", capture, "--duration", "1s")
     assert done.returncode == 0, done.stderr
     [(span_ns,)] = _ask(capture, "SELECT max(evt.time) - min(evt.time) FROM events")
+    assert isinstance(span_ns, int)
     assert 0.5e9 < span_ns < 10e9
     [summary] = open_captures(capture).info
     assert f"{summary.event_count:,} events" in done.stderr

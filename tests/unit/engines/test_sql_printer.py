@@ -70,7 +70,11 @@ def test_deep_condition(tmp_path: Path, levels: int) -> None:
     """Groups inside groups mean in DuckDB what they say, also where they are printed flat."""
     formula = deep_formula(levels)
     sql = condition_sql(formula)
-    rows = [{"proc.name": "a", "fd.num": 4}, {"proc.name": "c"}, {"proc.pname": "b"}]
+    rows: list[dict[str, object]] = [
+        {"proc.name": "a", "fd.num": 4},
+        {"proc.name": "c"},
+        {"proc.pname": "b"},
+    ]
     write_capture(tmp_path / "c.parquet", [[{"evt.type": "open", **row} for row in rows]])
     connection = duckdb.connect()
     connection.execute("SET max_expression_depth TO 100000")
@@ -83,7 +87,7 @@ def test_deep_condition(tmp_path: Path, levels: int) -> None:
     wanted = [
         fold_formula(
             formula,
-            atom=lambda atom, row=row: truths[atom][row],
+            atom={atom: found[row] for atom, found in truths.items()}.__getitem__,
             all_of=all,
             any_of=any,
             not_of=lambda value: not value,
