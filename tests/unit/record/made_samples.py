@@ -90,7 +90,7 @@ class Stream:
         blocks = [b"".join(item + b"\0" for item in items) for items in (argv, env)]
         names = ("filename_len", "exepath_len", "interp_len", "argv_len", "env_len")
         strings = [filename, exepath, b"", *blocks]
-        lengths = dict(zip(names, map(len, strings), strict=True))
+        lengths: dict[str, Any] = dict(zip(names, map(len, strings), strict=True))
         self.add(SampleType.IMAGE, strings, image_id=image_id, **lengths, **members)
 
     def process(
@@ -127,7 +127,7 @@ class Stream:
     def file(self, file_id: int, path: bytes = b"", name: bytes = b"", **members: Any) -> None:
         """Add an open file; a regular one if nothing else is said."""
         values = {"kind": FileKind.PATH, "mode": 0o100644, **members}
-        lengths = {"path_len": len(path), "name_len": len(name)}
+        lengths: dict[str, Any] = {"path_len": len(path), "name_len": len(name)}
         self.add(SampleType.FILE, [path, name], file_id=file_id, **lengths, **values)
 
     def call(
