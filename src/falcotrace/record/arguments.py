@@ -86,9 +86,9 @@ def _numbers(param: Param, source: Source, call: CallEvents) -> tuple[np.ndarray
             is_text = call.arguments(0) == _PR_SET_NAME
             return np.where(is_text, 0, call.arguments(source.place)), everywhere
         case "timespec":
-            seconds, valid = call.struct_numbers(source.place, 0, 8)
-            rest, _ = call.struct_numbers(source.place, 8, 8)
-            return seconds * np.uint64(1_000_000_000) + rest, valid
+            seconds, _ = call.struct_numbers(source.place, 0, 8)
+            rest, is_whole = call.struct_numbers(source.place, 8, 8)
+            return seconds * np.uint64(1_000_000_000) + rest, is_whole
         case "struct":
             place, offset, length = (int(operand) for operand in source.operands)
             return call.struct_numbers(place, offset, length)

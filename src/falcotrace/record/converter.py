@@ -33,6 +33,9 @@ from falcotrace.record.text_pool import TextPool
 ROW_GROUP_EVENTS = 500_000
 """Events that make a row group worth its own cost."""
 
+REMEMBERED_PATHS = 1 << 20
+"""Pairs of a directory and a path below it whose joined form is remembered."""
+
 _NO_INTERFACES = Interfaces()
 
 
@@ -98,6 +101,8 @@ class Converter:
             self._next_num += len(events.fixed)
             self._writer.write_row_group(columns, self._process_table(columns))
         known.processes.forget_ended()
+        if len(known.joined_paths) > REMEMBERED_PATHS:
+            known.joined_paths.clear()
 
     def _process_table(self, columns: dict[str, pa.Array]) -> pa.Table:
         keys = columns["proc.key"].unique().to_pylist()

@@ -133,6 +133,7 @@ class OpenFiles:
     def __init__(self, pool: TextPool) -> None:
         self._pool = pool
         self._files: list[OpenFile | None] = [None]
+        self._alike: dict[OpenFile, OpenFile] = {}
         self._exchanges: list[OpenFile] = []
         self._exchange_names = np.empty(0, np.int32)
         self.names = np.full(1024, MISSING, np.int32)
@@ -155,7 +156,8 @@ class OpenFiles:
         file_id = int(sample["file_id"])
         self._reserve(file_id)
         file = describe_file(sample, path, name)
-        self._files[file_id] = file
+        # The same library is opened by every program: its description is kept once.
+        file = self._files[file_id] = self._alike.setdefault(file, file)
         known = self.names[file_id] != MISSING
         if not known:
             self.names[file_id] = self._pool.code(name_of(file))

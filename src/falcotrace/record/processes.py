@@ -151,7 +151,9 @@ class Processes:
         self._last_key = 0
         self._first_key = np.zeros(1024, np.int64)
         self._later: dict[int, tuple[list[int], list[int]]] = {}
-        self._ended: list[tuple[int, Identity, bool]] = []
+        self._ended: list[tuple[State, bool]] = []
+        self._superseded: list[int] = []
+        self._last_image_id = 0
 
     def add_state(self, state: State, position: int) -> None:
         """Take in a new state of a thread.
@@ -167,6 +169,9 @@ class Processes:
             self._lives[state.identity] = life
             self._by_pid[state.identity[0]] = state.identity
             self._adopt(life)
+        before = life.threads.get(state["tid"])
+        if before is not None and before.process_id != state.process_id:
+            self._superseded.append(before.process_id)
         life.threads[state["tid"]] = state
         if state.parent != life.parent:
             self._disown(life)
@@ -186,26 +191,59 @@ class Processes:
         """Note the end of a thread; it is forgotten after `forget_ended`."""
         state = self.states.get(process_id)
         if state is not None:
-            self._ended.append((process_id, state.identity, group_dead))
+            self._ended.append((state, group_dead))
 
     def forget_ended(self) -> None:
-        """Drop what ended before; call it when no event that is still to come can name it."""
-        for process_id, identity, group_dead in self._ended:
-            self.states.pop(process_id, None)
-            self._later.pop(process_id, None)
-            if group_dead and (life := self._lives.pop(identity, None)):
-                self._disown(life)
-                if self._by_pid.get(identity[0]) == identity:
-                    del self._by_pid[identity[0]]
-                    self._names.pop(identity[0], None)
+        """Drop what no event that is still to come can name; call it after each block.
+
+        These are threads that ended, states that a later one of the same thread replaced, and what
+        only they referred to.
+        """
+        for process_id in self._superseded:
+            self._drop_state(process_id)
+        for state, group_dead in self._ended:
+            self._drop_state(state.process_id)
+            life = self._lives.get(state.identity)
+            if life is not None:
+                life.threads.pop(state["tid"], None)
+            if group_dead and life is not None:
+                self._drop_life(life)
+        self._superseded.clear()
         self._ended.clear()
         for positions, names in self._names.values():
             del positions[:-1]
             del names[:-1]
-        gone = [key for key, row in self.rows.items() if row.state.identity not in self._lives]
-        for key in gone:
+        self._drop_unused()
+
+    def _drop_state(self, process_id: int) -> None:
+        self.states.pop(process_id, None)
+        self._later.pop(process_id, None)
+
+    def _drop_life(self, life: Life) -> None:
+        for state in life.threads.values():
+            self._drop_state(state.process_id)
+        self._disown(life)
+        del self._lives[life.identity]
+        pid = life.identity[0]
+        if self._by_pid.get(pid) == life.identity:
+            del self._by_pid[pid]
+            self._names.pop(pid, None)
+
+    def _drop_unused(self) -> None:
+        used_keys = {self._key_now(process_id) for process_id in self.states}
+        for key in self.rows.keys() - used_keys:
             del self.rows[key]
             del self._keys[self._signatures.pop(key)]
+        # A program that was described last may be named only by the next block.
+        used_images = {state.image_id for state in self.states.values()} | {0}
+        for image_id in self.images.keys() - used_images:
+            if image_id <= self._last_image_id:
+                del self.images[image_id]
+        self._last_image_id = max(self.images)
+
+    def _key_now(self, process_id: int) -> int:
+        later = self._later.get(process_id)
+        return later[1][-1] if later else int(self._first_key[process_id])
 
     def keys_at(self, process_ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """`proc.key` of events: 0 where nothing is known of the state.
@@ -223,7 +261,10 @@ class Processes:
                 rows = np.flatnonzero(process_ids == process_id)
                 version = np.searchsorted(starts, positions[rows], side="right")
                 keys[rows] = np.array([keys[rows[0]], *later])[version]
-        return keys
+        found, indices = distinct(keys)
+        # Nothing is written about a state that is forgotten already, whoever should name it.
+        kept = np.array([key if key in self.rows else UNKNOWN_KEY for key in found.tolist()])
+        return kept[indices] if len(kept) else keys
 
     def names_at(self, pids: np.ndarray, positions: np.ndarray, pool: TextPool) -> np.ndarray:
         """Codes of the names that processes had at places in the stream; MISSING for unknown ones.

@@ -268,7 +268,7 @@ def test_unix_socket_that_nobody_listens_at(observe: Observe) -> None:
 def test_socketpair(observe: Observe) -> None:
     """Two descriptors of two sockets that know each other."""
     event = observe(socket.socketpair).last("socketpair")
-    assert event["evt.rawarg.fd2"] == event["fd.num"] == event["evt.rawarg.fd1"] + 1
+    assert event["evt.rawarg.fd1"] != event["evt.rawarg.fd2"] == event["fd.num"]
     assert event["evt.arg.domain"] == "AF_LOCAL|AF_UNIX"
     assert event["fd.type"] == "unix"
     assert event["evt.arg.source"] != event["evt.arg.peer"]
