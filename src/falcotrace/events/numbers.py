@@ -54,7 +54,7 @@ def raw_text(param: Param, number: int) -> str:
     if param.type.startswith(("FLAGS", "ENUMFLAGS")):
         return str(number)
     if param.format == "HEX":
-        bits = 64 if param.type.endswith("64") else 32
+        bits = 32 if param.type.endswith("32") else 64
         return f"{number & (1 << bits) - 1:X}"
     width = _UNSIGNED_AS_SIGNED.get(param.type)
     if width and number >= 1 << width - 1:
