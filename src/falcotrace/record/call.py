@@ -20,8 +20,8 @@ from falcotrace.record.control_groups import is_contained
 from falcotrace.record.distinct import distinct
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import BACKLOG, USAGE, HeaderFlag, PartFlag, PartKind
-from falcotrace.record.processes import State
 from falcotrace.record.samples import gather
+from falcotrace.record.states import State
 from falcotrace.record.syscalls import Syscall
 from falcotrace.record.text_pool import MISSING, distinct_bytes
 

@@ -9,8 +9,9 @@ import numpy as np
 from falcotrace.events.text import to_text
 from falcotrace.record.files import OpenFiles
 from falcotrace.record.layout import ImageFlag, ProcessFlag, SampleType
-from falcotrace.record.processes import NO_IMAGE, NUMBERS, Image, Processes, State
+from falcotrace.record.processes import Processes
 from falcotrace.record.samples import SampleBlock
+from falcotrace.record.states import NO_IMAGE, NUMBERS, Image, State
 
 
 def take_images(block: SampleBlock, processes: Processes) -> None:

@@ -15,7 +15,7 @@ from falcotrace.events.columns import PROCESS_COLUMNS
 from falcotrace.record.accounts import UNSET_ID, Accounts
 from falcotrace.record.control_groups import HOST, container_of
 from falcotrace.record.layout import ImageFlag
-from falcotrace.record.processes import Face, ProcessRow, command_line
+from falcotrace.record.states import Face, ProcessRow, command_line
 
 Value = str | int | bool | list[str] | list[int] | None
 Getter = Callable[[ProcessRow], Value]

@@ -10,12 +10,20 @@ those of its time; events before the change keep the old key.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from falcotrace.record.distinct import distinct
-from falcotrace.record.layout import ImageFlag, ProcessFlag
+from falcotrace.record.states import (
+    NO_IMAGE,
+    Face,
+    Identity,
+    Image,
+    Life,
+    ProcessRow,
+    State,
+    face_of,
+)
 from falcotrace.record.text_pool import MISSING, TextPool
 
 ANCESTOR_LIMIT = 64
@@ -23,116 +31,6 @@ ANCESTOR_LIMIT = 64
 
 UNKNOWN_KEY = 0
 """`proc.key` of events whose state was never described: all their process columns are null."""
-
-Identity = tuple[int, int]
-"""A process: pid and start time since boot, ns. Never repeats within a boot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A program in execution. `argv` and `env` item by item."""
-
-    filename: str
-    exepath: str
-    argv: tuple[str, ...]
-    env: tuple[str, ...]
-    ino: int
-    ctime_ns: int
-    mtime_ns: int
-    flags: int
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether a text of it is incomplete."""
-        return bool(
-            self.flags
-            & (
-                ImageFlag.EXEPATH_CUT
-                | ImageFlag.ARGV_CUT
-                | ImageFlag.ENV_CUT
-                | ImageFlag.ARGV_FAULT
-                | ImageFlag.ENV_FAULT
-            )
-        )
-
-
-NO_IMAGE = Image("", "", (), (), 0, 0, 0, 0)
-"""Of kernel threads, and of programs whose description was lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A state of a thread, as the kernel described it; times since boot."""
-
-    process_id: int
-    identity: Identity
-    parent: Identity
-    image: Image
-    image_id: int
-    cgroups: tuple[str, ...]
-    numbers: tuple[int, ...]
-    comm: str
-    thread_comm: str
-    cwd: str
-    root: str
-    std_files: tuple[int, int, int] = (0, 0, 0)
-
-    def __getitem__(self, name: str) -> int:
-        return self.numbers[NUMBER_INDEX[name]]
-
-
-NUMBERS = (
-    *("tid", "pid", "ptid", "ppid", "pgid", "sid", "vtid", "vpid", "vpgid", "vsid"),
-    *("pidns", "mntns", "netns", "userns", "uid", "gid", "euid", "egid", "loginuid", "tty"),
-    *("process_flags", "pidns_level", "cap_permitted", "cap_effective", "cap_inheritable"),
-    *("start_ns", "pidns_start_ns", "fd_limit"),
-)
-"""Members of a process sample that are kept as numbers."""
-
-NUMBER_INDEX = {name: index for index, name in enumerate(NUMBERS)}
-
-# Members that tell threads of one process apart, or that no column shows.
-_NOT_IN_KEY = frozenset({"tid", "vtid", "ptid", "start_ns", "pidns_level", "fd_limit"})
-_KEY_INDICES = tuple(i for i, name in enumerate(NUMBERS) if name not in _NOT_IN_KEY)
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """What others see of a process: as an ancestor, a session leader, a group leader."""
-
-    identity: Identity
-    name: str
-    exe: str
-    exepath: str
-    cmdline: str
-    vpid: int
-    sid: int
-    vpgid: int
-    pgid: int
-    start_ns: int
-
-
-@dataclass(slots=True)
-class Life:
-    """One process from its start to its end."""
-
-    identity: Identity
-    face: Face
-    parent: Identity
-    threads: dict[int, State] = field(default_factory=dict)
-    children: set[Identity] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
-    """What stands behind a key: a state and its ancestors, the parent first."""
-
-    key: int
-    state: State
-    ancestors: tuple[Face, ...]
-    session_leader: Face | None
-    vpgid_leader: Face | None
-    pgid_leader: Face | None
 
 
 class Processes:
@@ -153,6 +51,7 @@ class Processes:
         self._later: dict[int, tuple[list[int], list[int]]] = {}
         self._ended: list[tuple[State, bool]] = []
         self._superseded: list[int] = []
+        self._lasting_images = {0}
         self._last_image_id = 0
 
     def add_state(self, state: State, position: int) -> None:
@@ -165,10 +64,14 @@ class Processes:
         self.states[state.process_id] = state
         life = self._lives.get(state.identity)
         if life is None:
-            life = Life(state.identity, _face(state), state.parent)
+            life = Life(state.identity, face_of(state), state.parent)
             self._lives[state.identity] = life
             self._by_pid[state.identity[0]] = state.identity
             self._adopt(life)
+            if not self._is_inherited(state):
+                # Described for want of a parent that was seen to fork, as the recorder's children
+                # are; the kernel side may name it again for the next one.
+                self._lasting_images.add(state.image_id)
         before = life.threads.get(state["tid"])
         if before is not None and before.process_id != state.process_id:
             self._superseded.append(before.process_id)
@@ -178,7 +81,7 @@ class Processes:
             life.parent = state.parent
             self._adopt(life)
         is_leader = state["tid"] == state["pid"]
-        face = _face(state)
+        face = face_of(state)
         changed = is_leader and face != life.face
         if changed:
             life.face = face
@@ -235,8 +138,8 @@ class Processes:
             del self.rows[key]
             del self._keys[self._signatures.pop(key)]
         # A program that was described last may be named only by the next block.
-        used_images = {state.image_id for state in self.states.values()} | {0}
-        for image_id in self.images.keys() - used_images:
+        used_images = {state.image_id for state in self.states.values()}
+        for image_id in self.images.keys() - used_images - self._lasting_images:
             if image_id <= self._last_image_id:
                 del self.images[image_id]
         self._last_image_id = max(self.images)
@@ -300,6 +203,11 @@ class Processes:
         life = self._lives.get(identity) if identity else None
         return life.face if life else None
 
+    def _is_inherited(self, state: State) -> bool:
+        parent = self._lives.get(state.parent)
+        images = {thread.image_id for thread in parent.threads.values()} if parent else set()
+        return state.image_id in images
+
     def _adopt(self, life: Life) -> None:
         parent = self._lives.get(life.parent)
         if parent is not None:
@@ -347,7 +255,7 @@ class Processes:
             state.identity,
             state.parent,
             state.image_id,
-            tuple(state.numbers[i] for i in _KEY_INDICES),
+            state.key_numbers,
             (state.comm, state.thread_comm, state.cwd, state.root, state.cgroups),
             (ancestors, session, vpgid, pgid_life),
         )
@@ -384,29 +292,3 @@ class Processes:
                 break
             leader = face
         return leader
-
-
-def _face(state: State) -> Face:
-    image = state.image
-    return Face(
-        identity=state.identity,
-        name=state.comm,
-        exe=image.argv[0] if image.argv else "",
-        exepath=image.exepath,
-        cmdline=command_line(state.comm, image.argv[1:]),
-        vpid=state["vpid"],
-        sid=state["vsid"],
-        vpgid=state["vpgid"],
-        pgid=state["pgid"],
-        start_ns=state.identity[1],
-    )
-
-
-def command_line(comm: str, arguments: tuple[str, ...]) -> str:
-    """`proc.cmdline`: the name, then each argument behind a blank; nothing is quoted."""
-    return " ".join((comm, *arguments))
-
-
-def is_kernel_thread(state: State) -> bool:
-    """Whether the state is one of a kernel thread."""
-    return bool(state["process_flags"] & ProcessFlag.KERNEL)

@@ -207,3 +207,16 @@ def test_image_waits_for_the_state_that_names_it() -> None:
     stream.process(2, 100, image_id=2, comm=b"late")
     stream.call("getuid", process_id=2)
     assert conversion.of(stream)[-1]["proc.exepath"] == "/bin/late"
+
+
+def test_program_of_a_parent_that_is_left_out() -> None:
+    """The recorder's children begin as the recorder's program, which is described only once."""
+    conversion = Conversion()
+    stream = Stream()
+    stream.image(1, b"/usr/bin/recorder")
+    for number in (1, 2, 3):
+        pid = 100 * number
+        stream.process(number, pid, ppid=50, ppid_start_ns=5)
+        stream.call("getuid", process_id=number)
+        _end(stream, number, pid)
+        assert conversion.of(stream)[0]["proc.exepath"] == "/usr/bin/recorder"
