@@ -31,7 +31,7 @@ from falcotrace.record.syscalls import syscalls_by_number
 from falcotrace.record.text_pool import TextPool
 
 ROW_GROUP_EVENTS = 500_000
-"""Events that make a row group worth its own cost."""
+"""Events that make a row group worth its own cost, and more than which need too much memory."""
 
 REMEMBERED_PATHS = 1 << 20
 """Pairs of a directory and a path below it whose joined form is remembered."""
@@ -83,9 +83,17 @@ class Converter:
         return self._next_num - 1
 
     def convert(self, batches: Sequence[Batch]) -> None:
-        """Convert batches and write their events as one row group."""
-        if not batches:
-            return
+        """Convert batches and write their events, as one row group unless they are very many."""
+        pending: list[Batch] = []
+        for batch in batches:
+            pending.append(batch)
+            if sum(map(len, pending)) >= ROW_GROUP_EVENTS:
+                self._convert_block(pending)
+                pending = []
+        if pending:
+            self._convert_block(pending)
+
+    def _convert_block(self, batches: Sequence[Batch]) -> None:
         block = block_of(batches, self._position)
         self._position += len(block.data)
         known = self._known

@@ -82,10 +82,11 @@ def distinct_bytes(
     count = len(starts)
     if not count:
         return [], np.empty(0, np.int64)
-    padded = np.concatenate([data, np.zeros(_INLINE_BYTES, np.uint8)])
     views = np.zeros((count, 4), np.int32)
     views[:, 0] = lengths
-    heads = padded[starts[:, None] + np.arange(_INLINE_BYTES)]
+    # Beyond a short string anything may be read, it is cleared below; but not beyond the buffer.
+    places = np.minimum(starts[:, None] + np.arange(_INLINE_BYTES), len(data) - 1)
+    heads = data[places] if len(data) else np.zeros((count, _INLINE_BYTES), np.uint8)
     short = lengths <= _INLINE_BYTES
     heads[short] *= np.arange(_INLINE_BYTES) < lengths[short, None]
     views[:, 1:4] = heads.view(np.int32)

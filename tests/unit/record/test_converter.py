@@ -1,5 +1,8 @@
 """Batches become row groups."""
 
+import pytest
+
+from falcotrace.record import converter
 from falcotrace.record.layout import PartKind, SampleType
 from unit.record.made_samples import Conversion, Stream, started
 
@@ -27,6 +30,22 @@ def test_batches_are_one_row_group() -> None:
     conversion.converter.convert(batches)
     [rows] = conversion.rows.groups
     assert [row["evt.arg.path"] for row in rows] == ["/a", "/b"]
+
+
+def test_a_backlog_becomes_several_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When conversion was late, what has gathered is not converted at once."""
+    monkeypatch.setattr(converter, "ROW_GROUP_EVENTS", 3)
+    conversion = Conversion()
+    batches = []
+    stream = started()
+    for _ in range(5):
+        stream.call("getuid")
+        stream.call("getpid")
+        batches.append(stream.batch())
+    conversion.converter.convert(batches)
+    assert [len(rows) for rows in conversion.rows.groups] == [2, 4, 4]
+    numbers = [row["evt.num"] for rows in conversion.rows.groups for row in rows]
+    assert numbers == list(range(1, 11))
 
 
 def test_containers_are_noticed() -> None:

@@ -62,3 +62,12 @@ def test_dictionary_holds_only_what_occurs() -> None:
     assert array.dictionary.to_pylist() == ["b"]
     assert pool.arrow(np.array([MISSING], np.int32)).to_pylist() == [None]
     assert pa.types.is_dictionary(pool.arrow(codes[:0]).type)
+
+
+def test_strings_at_the_end_of_the_buffer() -> None:
+    """Nothing is read behind the last byte, of an empty buffer nothing at all."""
+    data = np.frombuffer(b"abc", np.uint8)
+    found, indices = distinct_bytes(data, np.array([2, 3, 0]), np.array([1, 0, 3]))
+    assert [found[index] for index in indices.tolist()] == [b"c", b"", b"abc"]
+    empty = np.empty(0, np.uint8)
+    assert distinct_bytes(empty, np.array([0]), np.array([0]))[0] == [b""]
