@@ -151,7 +151,7 @@ def _copy_processes(table: pa.Table, number: int) -> pa.Table:
         if path in _PIDS:
             array = _shift(array, number * _PIDS_OF_A_COPY)
         elif path == "proc.cmdline":
-            array = _rewrite(array, number, 1.0)
+            array = _rewrite(array.dictionary_encode(), number, 1.0).cast(pa.string())
         columns[path] = array
     return pa.table(columns)
 
