@@ -1,5 +1,6 @@
 """One recording for each kind of activity; every test looks at one of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def own_rules() -> Plan:
 
 
 @pytest.fixture(scope="session")
-def host_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def host_capture(
+    live_kernel: None,
+    need_programs: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A recording of what rules look for on a host."""
+    need_programs("bash", "gcc", "ip", "unshare")
     folder = tmp_path_factory.mktemp("host")
     compile_probe(folder)
     capture = folder / "host.parquet"
@@ -40,18 +46,28 @@ def host_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def container_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def container_capture(
+    live_kernel: None,
+    need_programs: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A recording of a container from its start to its end."""
+    need_programs("busybox", "gcc", "runc", "script")
     folder = tmp_path_factory.mktemp("container")
-    capture = folder / "container.parquet"
+    capture = folder.parent / "container.parquet"
     with container_bundle(folder, ["/bin/sh", "/activity.sh"]) as bundle:
         record(run_on_terminal(bundle), capture)
     return capture
 
 
 @pytest.fixture(scope="session")
-def ordinary_capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ordinary_capture(
+    live_kernel: None,
+    need_programs: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A recording of ordinary work."""
+    need_programs("bash", "gcc", "git", "tar")
     folder = tmp_path_factory.mktemp("ordinary")
     capture = folder.parent / "ordinary.parquet"
     record(["bash", str(ACTIVITY / "ordinary.sh"), str(folder)], capture)

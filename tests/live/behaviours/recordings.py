@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,31 +77,45 @@ def scan(path: Path, rules: Plan) -> Scanned:
 
 @contextmanager
 def container_bundle(folder: Path, command: Sequence[str]) -> Iterator[Path]:
-    """A runc bundle with busybox and the probe on an overlay, as container engines mount it."""
-    layers = {name: folder / name for name in ("lower", "upper", "work", "rootfs")}
-    for layer in layers.values():
-        layer.mkdir()
-    for name in ("bin", "proc", "dev", "sys"):
-        (layers["lower"] / name).mkdir()
-    programs = {"busybox": Path("/bin/busybox"), "probe": compile_probe(folder)}
-    for name, program in programs.items():
-        (layers["lower"] / "bin" / name).write_bytes(program.read_bytes())
-        (layers["lower"] / "bin" / name).chmod(0o755)
-    (layers["lower"] / "bin" / "sh").symlink_to("busybox")
-    script = layers["lower"] / "activity.sh"
-    script.write_bytes((ACTIVITY / "container.sh").read_bytes())
-    subprocess.run(["runc", "spec"], cwd=folder, check=True)
-    _configure(folder / "config.json", command)
-    options = "lowerdir={lower},upperdir={upper},workdir={work}".format(**layers)
-    mount: list[str | Path] = ["mount", "-t", "overlay", "overlay", "-o", options, layers["rootfs"]]
-    subprocess.run(mount, check=True)
+    """A runc bundle with busybox and the probe on an overlay, as container engines mount it.
+
+    In a file system of its own, because an overlay cannot lie on another one.
+    """
     had = set(_docker_groups())
+    _run("mount", "-t", "tmpfs", "falcotrace-test", folder)
     try:
-        yield folder
+        layers = {name: folder / name for name in ("lower", "upper", "work", "rootfs")}
+        for layer in layers.values():
+            layer.mkdir()
+        _fill(layers["lower"], compile_probe(folder))
+        subprocess.run(["runc", "spec"], cwd=folder, check=True)
+        _configure(folder / "config.json", command)
+        options = "lowerdir={lower},upperdir={upper},workdir={work}".format(**layers)
+        _run("mount", "-t", "overlay", "overlay", "-o", options, layers["rootfs"])
+        try:
+            yield folder
+        finally:
+            _run("umount", layers["rootfs"])
     finally:
-        subprocess.run(["umount", layers["rootfs"]], check=True)
+        _run("umount", folder)
         for group in set(_docker_groups()) - had:
             group.rmdir()
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True)
+
+
+def _fill(root: Path, probe: Path) -> None:
+    """The image: busybox, the probe and the script that is run in it."""
+    for name in ("bin", "proc", "dev", "sys"):
+        (root / name).mkdir()
+    busybox = Path(shutil.which("busybox") or "/bin/busybox")
+    for name, program in (("busybox", busybox), ("probe", probe)):
+        (root / "bin" / name).write_bytes(program.read_bytes())
+        (root / "bin" / name).chmod(0o755)
+    (root / "bin" / "sh").symlink_to("busybox")
+    (root / "activity.sh").write_bytes((ACTIVITY / "container.sh").read_bytes())
 
 
 def _configure(path: Path, command: Sequence[str]) -> None:
