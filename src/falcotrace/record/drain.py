@@ -1,9 +1,8 @@
 """Takes samples out of the ring as fast as they come, so that only memory can run out.
 
 A thread copies whole batches out of the kernel's ring; whoever converts them takes what has
-gathered.
-Nothing is decoded here. The memory is bounded: when the converter is that far behind, the ring is
-left to fill, and the kernel counts what finds no room.
+gathered. Nothing is decoded here. The memory is bounded: when the converter is that far behind, the
+ring is left to fill, and the kernel counts what finds no room.
 """
 
 import threading
