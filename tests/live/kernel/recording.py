@@ -49,6 +49,7 @@ class Recording:
         self.status = 0
 
     def add(self, batch: Batch) -> None:
+        """Take in a batch."""
         self.samples += decode(batch)
 
     def of(self, kind: SampleType) -> list[Sample]:
