@@ -39,6 +39,7 @@ from falcotrace.engines.vectors import (
 from falcotrace.events import derived as table
 from falcotrace.events.columns import BUFFER_PARAM, BUFFERS, COLUMNS, params_by_name
 from falcotrace.events.event_types import EventType, Param, current_events
+from falcotrace.events.numbers import raw_text
 
 _UNPRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
 
@@ -183,9 +184,10 @@ def _raw_text(inputs: Inputs, param: Param) -> TextVector:
     path = f"evt.rawarg.{param.name}"
     if path not in COLUMNS or param.type in BUFFERS:
         return missing_vector(inputs.row_count)
-    # The names of flags carry a format for hexadecimal, but are printed as decimal numbers.
-    form = "DEC" if "FLAGS" in param.type else param.format
-    return as_texts(inputs.column(path), form)
+    vector = inputs.column(path)
+    if isinstance(vector, NumberVector):
+        return number_texts(vector, lambda value: raw_text(param, value))
+    return as_texts(vector, param.format)
 
 
 def _equal_texts(first: TextVector, second: TextVector) -> Bools:
