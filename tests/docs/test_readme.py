@@ -21,6 +21,9 @@ NEEDS_ROOT = ("falcotrace record", "make demo")
 SKIPPED = ("make ", "git clone", "pip install", "sudo ")
 
 
+_FIGURE = r"\d(?:[\d,.]*\d)?"
+
+
 @dataclass(frozen=True)
 class Step:
     """One command of the README and what it says that it prints."""
@@ -56,7 +59,8 @@ def same(shown: str, printed: str) -> bool:
 def _line(line: str) -> str:
     """A pattern for one line: figures and their units may differ, a trailing `...` cuts it."""
     cut = line.endswith("...")
-    pattern = re.sub(r"\d[\d,.]*", lambda _: r"\d[\d,.]*", re.escape(line.removesuffix("...")))
+    words = re.split(_FIGURE, line.removesuffix("..."))
+    pattern = _FIGURE.join(map(re.escape, words))
     pattern = re.sub(r"\b(?:Ki|Mi)B\b", "(?:Ki|Mi)B", pattern)
     pattern = re.sub(r"\bm?s\b", "m?s", pattern)
     pattern = re.sub(r"(\\ )+", r"\\s+", pattern)
