@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 from falcotrace.alerts import Alert
 from falcotrace.capture.reader import Capture, open_capture
 from falcotrace.capture.summary import Summary, describe_losses, summarise
-from falcotrace.engines.base import RuleGap, ScanOptions, find_gaps
+from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
 from falcotrace.rules.plan import Plan
@@ -135,7 +135,7 @@ class Captures:
         all_matches: bool = True,
         since_ns: int | None = None,
         until_ns: int | None = None,
-        threads: int = 2,
+        threads: int | None = None,
     ) -> ScanReport:
         """Ask rules of the captures.
 
@@ -145,10 +145,13 @@ class Captures:
                 Falco does by default.
             since_ns: leave out events before this time, ns since the epoch.
             until_ns: leave out events at this time and later, ns since the epoch.
-            threads: row groups that are worked on at once.
+            threads: row groups that are worked on at once; one more than cores by default.
         """
         options = ScanOptions(
-            first_match=not all_matches, since_ns=since_ns, until_ns=until_ns, threads=threads
+            first_match=not all_matches,
+            since_ns=since_ns,
+            until_ns=until_ns,
+            threads=threads or default_threads(),
         )
         return ScanReport(self._captures, rules or load_plan(), options)
 

@@ -105,9 +105,8 @@ def scan_once(path: Path, rules: Sequence[Path]) -> None:
     loaded = load_rules(rules, append_suggested=True)
     loaded.raise_if_invalid()
     plan = Plan(tuple(dataclasses.replace(rule, enabled=True) for rule in loaded.plan.rules))
-    options = ScanOptions(threads=len(os.sched_getaffinity(0)))
     with open_capture(path) as capture:
-        batches = ReplayEngine().scan([capture], plan, options)
+        batches = ReplayEngine().scan([capture], plan, ScanOptions())
         alerts = sum(len(batch.alerts) for batch in batches)
         events = capture.row_count
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
