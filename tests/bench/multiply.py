@@ -95,8 +95,10 @@ def write_copies(
         every_path_new: give every event paths that no other event has, for the worst case.
     """
     written = 0
+    owed = dict.fromkeys(growth, 0.0)
     with CaptureWriter(out, overwrite=True) as writer:
-        for number, capture, group in _groups_again_and_again(sources):
+        for step, (number, capture, group) in enumerate(_groups_again_and_again(sources)):
+            renewal = step if number else 0
             columns = _read(capture, group)
             count = len(columns["evt.num"])
             span = capture.row_groups[-1].last_time_ns - capture.row_groups[0].first_time_ns
@@ -106,8 +108,9 @@ def write_copies(
                 if every_path_new:
                     columns[path] = _all_new(columns[path], written)
                 else:
-                    share = growth[path] * count / 1e6 / max(len(columns[path].dictionary), 1)
-                    columns[path] = _rewrite(columns[path], number, share)
+                    owed[path] += growth[path] * count / 1e6
+                    columns[path], renewed = _renew(columns[path], renewal, owed[path])
+                    owed[path] -= renewed
             for path in columns.keys() & _PIDS:
                 columns[path] = _shift(columns[path], number * _PIDS_OF_A_COPY)
             writer.write_row_group(columns, _copy_processes(capture.processes(group), number))
@@ -162,15 +165,28 @@ def _shift(array: pa.Array, by: int) -> pa.Array:
     return pa.array(values, array.type, mask=mask)
 
 
+def _renew(
+    array: pa.DictionaryArray, number: int, wanted: float
+) -> tuple[pa.DictionaryArray, float]:
+    """Rewrite as many of the distinct texts as are wanted, or all that can be; and how many.
+
+    `number` 0 stands for the recording itself; texts rewritten with different numbers differ.
+    """
+    if number == 0:
+        return array, wanted
+    changing = sum(_is_changing(text) for text in array.dictionary.to_pylist())
+    return _rewrite(array, number, wanted / max(changing, 1)), min(wanted, changing)
+
+
 def _rewrite(array: pa.DictionaryArray, number: int, share: float) -> pa.DictionaryArray:
-    """Rewrite a share of the distinct texts that have something to rewrite."""
-    if number == 0 or share <= 0:
+    """Rewrite a share of the distinct texts, the same ones in every column."""
+    if number == 0:
         return array
     limit = int(min(share, 1.0) * 0xFFFF_FFFF)
     values = [
-        text
-        if text is None or zlib.crc32(text.encode()) > limit
-        else _CHANGING.sub(lambda match: _other(match.group(), number), text)
+        _CHANGING.sub(lambda match: _other(match.group(), number), text)
+        if text is not None and zlib.crc32(text.encode()) <= limit
+        else text
         for text in array.dictionary.to_pylist()
     ]
     renewed = pa.array(values, pa.string()).dictionary_encode()
@@ -178,10 +194,14 @@ def _rewrite(array: pa.DictionaryArray, number: int, share: float) -> pa.Diction
     return pa.DictionaryArray.from_arrays(codes, renewed.dictionary)
 
 
+def _is_changing(text: str | None) -> bool:
+    return text is not None and _CHANGING.search(text) is not None
+
+
 def _other(text: str, number: int) -> str:
     if text.isdigit():
-        return str(int(text) + number)
-    return f"{text[:2]}{zlib.crc32(text.encode()) ^ (number * 2654435761) & 0xFFFFFFFF:08x}"
+        return f"{text}{number:04}"
+    return f"{text[:2]}{zlib.crc32(text.encode()):08x}{number:04}"
 
 
 def _all_new(array: pa.DictionaryArray, first: int) -> pa.DictionaryArray:

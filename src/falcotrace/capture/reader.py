@@ -101,20 +101,21 @@ class Capture:
         Raises:
             CaptureError: the file is damaged.
         """
-        present = [path for path in paths if path in self._names]
         rows = self.footer.row_groups[row_group].row_count
-        if not present:
-            return {path: pa.nulls(rows, flat_type(path)) for path in paths}
+        # One leaf at a time: several leaves of a struct together are put into one array and taken
+        # out again (measured: 20 times slower for all columns).
+        return {path: self._read_leaf(row_group, path, rows) for path in paths}
+
+    def _read_leaf(self, row_group: int, path: str, rows: int) -> pa.Array:
+        if path not in self._names or not rows:
+            return pa.nulls(rows, flat_type(path))
         try:
-            table = self._file.read_row_group(row_group, columns=present)
+            table = self._file.read_row_group(row_group, columns=[path], use_threads=False)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
         if table.num_rows != rows:
             raise CaptureError(self.path, "is damaged: row group and footer disagree")
-        return {
-            path: _leaf(table, path) if path in self._names else pa.nulls(rows, flat_type(path))
-            for path in paths
-        }
+        return _leaf(table, path)
 
     def processes(self, row_group: int) -> pa.Table:
         """The states of processes that occur in a row group, sorted by `proc.key`.
@@ -221,9 +222,8 @@ def _coded_names(file: pq.ParquetFile) -> list[str]:
 
 def _leaf(table: pa.Table, path: str) -> pa.Array:
     head, *rest = path.split(".")
-    array = table[head].combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
+    chunks = table[head].chunks
+    array = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
     for name in rest:
         array = array.field(name)
     return array

@@ -101,11 +101,8 @@ STRUCT_FIELDS = frozenset({"container.image", "container.mount"})
 def _leaf_prefixes() -> frozenset[str]:
     """Fields that are leaves although longer names begin with them (`proc.pid`, `fd.sip` ...)."""
     names = {row["name"] for row in read_table("fields")}
-    return frozenset(
-        name
-        for name in names
-        if name not in STRUCT_FIELDS and any(other.startswith(name + ".") for other in names)
-    )
+    prefixes = {name[:end] for name in names for end, letter in enumerate(name) if letter == "."}
+    return frozenset(names & prefixes - STRUCT_FIELDS)
 
 
 @cache
