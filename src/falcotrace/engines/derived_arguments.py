@@ -149,9 +149,12 @@ def _names_that_occur(events: TextVector) -> list[str]:
 
 
 def _inputs_at(inputs: Inputs, rows: Rows) -> Inputs:
-    return Inputs(
-        lambda path: inputs.column(path).take(rows), None, len(rows), inputs.first_time_ns
-    )
+    def column(path: str) -> Vector:
+        vector = inputs.column(path).take(rows)
+        # What is done for each distinct value shall be done for those of the rows alone.
+        return vector.compact() if isinstance(vector, TextVector) and vector.is_sparse else vector
+
+    return Inputs(column, None, len(rows), inputs.first_time_ns)
 
 
 def _replace_rows(vector: TextVector, rows: Rows, texts: TextVector) -> TextVector:
