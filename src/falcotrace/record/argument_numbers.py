@@ -8,11 +8,11 @@ import socket
 
 import numpy as np
 
+from falcotrace.capture.distinct import distinct
 from falcotrace.events.derived import OPEN_EVENTS
 from falcotrace.events.event_types import EventType, Param
 from falcotrace.events.flags import FLAG_TABLES, FlagTable
 from falcotrace.record.call import CallEvents
-from falcotrace.record.distinct import distinct
 
 _SIGNED_BITS = {"INT8": 8, "INT16": 16, "INT32": 32, "FD": 32, "PID": 32, "ERRNO": 64}
 _UNSIGNED_BITS = {

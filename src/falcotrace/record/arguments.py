@@ -7,6 +7,8 @@ values; nothing loops over events.
 
 import numpy as np
 
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.columns import COLUMNS, PATHS, is_number_column
 from falcotrace.events.event_types import EventType, Param
 from falcotrace.events.numbers import condition_text
@@ -20,9 +22,7 @@ from falcotrace.record.argument_numbers import (
 )
 from falcotrace.record.argument_sources import Source, sources
 from falcotrace.record.call import CallEvents
-from falcotrace.record.columns import Columns
 from falcotrace.record.layout import PartKind
-from falcotrace.record.text_pool import MISSING
 
 _PR_SET_NAME = 15
 

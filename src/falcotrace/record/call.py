@@ -12,18 +12,18 @@ from functools import cached_property
 
 import numpy as np
 
+from falcotrace.capture.distinct import distinct
+from falcotrace.capture.text_pool import MISSING, distinct_bytes
+from falcotrace.events.control_groups import is_contained
 from falcotrace.events.numbers import AT_FDCWD
 from falcotrace.events.paths import UNKNOWN_DIRECTORY, join_path
 from falcotrace.events.text import to_bytes
 from falcotrace.record.accounts import NO_NAME, UNSET_ID
-from falcotrace.record.control_groups import is_contained
-from falcotrace.record.distinct import distinct
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import BACKLOG, USAGE, HeaderFlag, PartFlag, PartKind
 from falcotrace.record.samples import gather
 from falcotrace.record.states import State
 from falcotrace.record.syscalls import Syscall
-from falcotrace.record.text_pool import MISSING, distinct_bytes
 
 
 class CallEvents:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from falcotrace.capture.text_pool import TextPool
 from falcotrace.capture.writer import KEY, CaptureWriter
+from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
-from falcotrace.record.control_groups import HOST
 from falcotrace.record.descriptions import (
     take_control_groups,
     take_files,
@@ -28,7 +29,6 @@ from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
 from falcotrace.record.samples import block_of
 from falcotrace.record.syscalls import syscalls_by_number
-from falcotrace.record.text_pool import TextPool
 
 ROW_GROUP_EVENTS = 500_000
 """Events that make a row group worth its own cost, and more than which need too much memory."""

@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.distinct import distinct
 from falcotrace.capture.schema import flat_type
+from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.event_types import EventType
 from falcotrace.events.paths import merge_slashes
 from falcotrace.record.addresses import Endpoint
 from falcotrace.record.argument_sources import own_descriptor, sources
 from falcotrace.record.call import CallEvents
-from falcotrace.record.columns import Columns
-from falcotrace.record.distinct import distinct
 from falcotrace.record.files import OpenFile
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import PartKind, Role
-from falcotrace.record.text_pool import MISSING
 
 _OPENS: Mapping[str, tuple[int, int | None]] = {
     "open": (0, None),

@@ -10,18 +10,18 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.distinct import distinct
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
 from falcotrace.record.arguments import put_arguments
 from falcotrace.record.call import CallEvents
-from falcotrace.record.columns import Columns
 from falcotrace.record.descriptors import (
     name_opened_files,
     note_renamed,
     put_descriptor_columns,
 )
-from falcotrace.record.distinct import distinct
 from falcotrace.record.exchanges import Exchanges
 from falcotrace.record.exits import put_exits
 from falcotrace.record.fs_paths import put_fs_paths

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from falcotrace.capture.distinct import distinct
 from falcotrace.record.addresses import Endpoint, parse_endpoint
 from falcotrace.record.call import CallEvents
-from falcotrace.record.distinct import distinct
 from falcotrace.record.files import OpenFile, OpenFiles
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.known import Known, MergedEvents

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.distinct import distinct
 from falcotrace.events.numbers import errno_text, signal_text
-from falcotrace.record.columns import Columns
-from falcotrace.record.distinct import distinct
 from falcotrace.record.known import Known, MergedEvents
 
 _CORE_DUMPED = 0x80

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.derived import OTHER_TYPECHAR, TYPECHAR_BY_FD_TYPE
 from falcotrace.record.addresses import NOBODY, V4_MAPPED, Endpoint
 from falcotrace.record.layout import FileFlag, FileKind, HeaderFlag, Role
-from falcotrace.record.text_pool import MISSING, TextPool
 
 _O_DIRECTORY = os.O_DIRECTORY
 

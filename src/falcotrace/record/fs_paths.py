@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.derived import OPEN_MODE_EVENTS
 from falcotrace.events.event_types import EventType
 from falcotrace.record.argument_sources import sources
 from falcotrace.record.call import CallEvents
-from falcotrace.record.columns import Columns
 from falcotrace.record.layout import PartKind
-from falcotrace.record.text_pool import MISSING
 
 _MOVED = {"source": "oldpath", "target": "newpath"}
 _HARD_LINKED = {"source": "newpath", "target": "oldpath"}

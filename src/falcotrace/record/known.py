@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from falcotrace.capture.text_pool import TextPool
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.files import OpenFiles
 from falcotrace.record.processes import Processes
 from falcotrace.record.syscalls import Syscall
-from falcotrace.record.text_pool import TextPool
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pyarrow as pa
 from falcotrace.capture.schema import flat_type
 from falcotrace.events.capabilities import capabilities_text
 from falcotrace.events.columns import PROCESS_COLUMNS
+from falcotrace.events.control_groups import HOST, container_of
 from falcotrace.record.accounts import UNSET_ID, Accounts
-from falcotrace.record.control_groups import HOST, container_of
 from falcotrace.record.layout import ImageFlag
 from falcotrace.record.states import Face, ProcessRow, command_line
 

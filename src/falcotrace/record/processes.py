@@ -13,7 +13,8 @@ from bisect import bisect_right
 
 import numpy as np
 
-from falcotrace.record.distinct import distinct
+from falcotrace.capture.distinct import distinct
+from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.record.states import (
     NO_IMAGE,
     Face,
@@ -24,7 +25,6 @@ from falcotrace.record.states import (
     State,
     face_of,
 )
-from falcotrace.record.text_pool import MISSING, TextPool
 
 ANCESTOR_LIMIT = 64
 """No chain of ancestors is followed further; a loop cannot hang the recorder."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.record.addresses import Endpoint
 from falcotrace.record.files import (
     FIRST_EXCHANGE_ID,
@@ -18,7 +19,6 @@ from falcotrace.record.files import (
     name_of,
 )
 from falcotrace.record.layout import FILE, FileFlag, FileKind, HeaderFlag, Role
-from falcotrace.record.text_pool import MISSING, TextPool
 
 HERE, THERE = bytes([127, 0, 0, 1]), bytes([192, 0, 2, 7])
 ESTABLISHED, CLOSED, LISTENING, SYN_SENT = 1, 7, 10, 2

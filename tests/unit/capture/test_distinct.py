@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from falcotrace.record.distinct import TABLE_LIMIT, distinct
+from falcotrace.capture.distinct import TABLE_LIMIT, distinct
 
 
 @pytest.mark.parametrize(

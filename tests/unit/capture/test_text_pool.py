@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.record.text_pool import MISSING, TextPool, distinct_bytes
+from falcotrace.capture.text_pool import MISSING, TextPool, distinct_bytes
 
 
 def _spans(items: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.distinct import distinct
 from falcotrace.events.text import to_text
-from falcotrace.record.distinct import distinct
 
 MISSING = -1
 """The code of no text."""

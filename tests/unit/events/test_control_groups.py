@@ -2,7 +2,7 @@
 
 import pytest
 
-from falcotrace.record.control_groups import HOST, container_id, container_of, is_contained
+from falcotrace.events.control_groups import HOST, container_id, container_of, is_contained
 
 ID = "3f1e9a7c5b2d4860fedcba98765432100123456789abcdef0123456789abcdef"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from falcotrace.capture.schema import flat_type
-from falcotrace.record.text_pool import MISSING, TextPool
+from falcotrace.capture.text_pool import MISSING, TextPool
 
 
 class Columns:

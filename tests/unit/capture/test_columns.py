@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from falcotrace.record.columns import Columns
-from falcotrace.record.text_pool import TextPool
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.text_pool import TextPool
 
 
 def _columns(count: int, places: list[int] | None = None) -> tuple[Columns, TextPool]:
