@@ -114,14 +114,22 @@ def _print_differences(outcomes: Iterable[Outcome], subjects: int) -> None:
     by_subject: dict[tuple[str, str], list[tuple[str, Difference]]] = defaultdict(list)
     for outcome in outcomes:
         for found in outcome.differences:
-            by_subject[outcome.rule_set, found.subject].append((outcome.capture, found))
+            by_subject[outcome.rule_set, _concern(found)].append((outcome.capture, found))
     ordered = sorted(by_subject.items(), key=lambda item: -_total(item[1]))
     for (rule_set, subject), same in ordered[:subjects]:
         captures = sorted({capture for capture, _ in same})
-        print(f"\n{rule_set}  {subject}: {_total(same):,} in {', '.join(captures)}")
+        rules = {difference.subject for _, difference in same}
+        of_rules = f" in {len(rules)} rules" if len(rules) > 1 else ""
+        print(f"\n{rule_set}  {subject}: {_total(same):,}{of_rules} in {', '.join(captures)}")
         _print_pairs(same)
     if len(ordered) > subjects:
         print(f"\n... and {len(ordered) - subjects} more (--subjects)")
+
+
+def _concern(found: Difference) -> str:
+    """What differences are put together by: a field of alerts is the same field in every rule."""
+    rule, slash, field = found.subject.rpartition("/")
+    return f"*/{field}" if found.kind is Kind.DIFFERENT and slash and rule else found.subject
 
 
 def _total(found: Iterable[tuple[str, Difference]]) -> int:
@@ -136,7 +144,9 @@ def _print_pairs(found: Iterable[tuple[str, Difference]]) -> None:
     ordered = sorted(by_pair.items(), key=lambda item: -_total(item[1]))
     for (kind, falco, ours), same in ordered[:_PAIRS]:
         capture, most = max(same, key=lambda pair: pair[1].count)
-        print(f"  {kind} {_total(same):,}x, {capture}: {'; '.join(most.events)}")
+        rule, slash, _ = most.subject.rpartition("/")
+        of_rule = f" ({rule})" if slash else ""
+        print(f"  {kind} {_total(same):,}x, {capture}{of_rule}: {'; '.join(most.events)}")
         start = _first_difference(falco, ours)
         print(f"      Falco {_excerpt(falco, start)}")
         print(f"      ours  {_excerpt(ours, start)}")
