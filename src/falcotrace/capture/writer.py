@@ -7,7 +7,7 @@ In: flat event columns that carry `proc.key`, and a table with one row for each 
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,12 +16,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encode_footer
-from falcotrace.capture.schema import dictionary_schema, flat_type, nest
+from falcotrace.capture.parquet.chunk import Chunk, Statistics
+from falcotrace.capture.parquet.file import ParquetFile
+from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
+from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
+from falcotrace.capture.parquet.schema import leaves
+from falcotrace.capture.parquet.values import Presence
+from falcotrace.capture.schema import capture_schema, flat_type
 from falcotrace.errors import CaptureError
-from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
+from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
+from falcotrace.version import __version__
 
 KEY = "proc.key"
 
@@ -31,9 +37,6 @@ STATISTICS_COLUMNS = ("evt.num", "evt.time", "evt.type", KEY)
 DELTA_COLUMNS = ("evt.num", "evt.time")
 """Numbers that differ from event to event: as dictionaries they were two fifths of a capture, as
 differences they are half as large and decoded in a third of the time (measured)."""
-
-COMPRESSION_LEVEL = 3
-"""zstd; level 1 writes a little faster, level 6 saves little more."""
 
 
 class CaptureWriter:
@@ -59,18 +62,10 @@ class CaptureWriter:
             raise CaptureError(path, f"cannot be written: {error.strerror}") from None
         os.fchmod(descriptor, 0o600)
         self._file = os.fdopen(descriptor, "wb")
-        self._sink = pa.PythonFile(self._file, mode="w")
-        self._writer = pq.ParquetWriter(
-            self._sink,
-            dictionary_schema(),
-            compression="zstd",
-            compression_level=COMPRESSION_LEVEL,
-            store_schema=False,
-            write_statistics=list(STATISTICS_COLUMNS),
-            use_dictionary=[leaf for leaf in _leaves() if leaf not in DELTA_COLUMNS],
-            column_encoding=dict.fromkeys(DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
-            dictionary_pagesize_limit=4 << 20,
+        self._parquet = ParquetFile(
+            self._file, capture_schema(), f"falcotrace version {__version__}"
         )
+        self._leaves = leaves(capture_schema())
         self._entries: list[RowGroupEntry] = []
         self._event_counts: dict[str, int] = {}
 
@@ -86,9 +81,9 @@ class CaptureWriter:
         if self._file.closed:
             return
         # Nobody called `close`: what was written stays readable as Parquet, but is no capture.
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self._writer.close()
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._parquet.close({})
+            self._file.close()
 
     @property
     def row_group_count(self) -> int:
@@ -115,6 +110,9 @@ class CaptureWriter:
         rows = len(events["evt.num"])
         if rows == 0:
             return
+        unknown = events.keys() - COLUMNS.keys()
+        if unknown:
+            raise KeyError(f"no column is called {min(unknown)!r}")
         keys = np.asarray(events[KEY])
         numbers = np.asarray(events["evt.num"])
         columns = dict(events)
@@ -123,11 +121,11 @@ class CaptureWriter:
             keys = keys[order]
             taken = pa.array(order)
             columns = {path: array.take(taken) for path, array in events.items()}
-        present = select_processes(processes, keys)
-        index = np.searchsorted(np.asarray(present[KEY]), keys)
-        columns.update(process_columns(present, index))
-        batch = nest(columns, rows, dictionary_schema())
-        self._writer.write_batch(batch, row_group_size=rows)
+        begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        present = select_processes(processes, keys[begins])
+        counts = np.diff(np.append(begins, rows))
+        chunks = self._chunks(columns, present, counts)
+        self._parquet.write_row_group(chunks, rows, _statistics(columns))
         self._count_events(events["evt.type"])
         self._write_processes(present, events, rows)
 
@@ -136,11 +134,27 @@ class CaptureWriter:
         complete = msgspec.structs.replace(
             footer, row_groups=self._entries, event_counts=self._event_counts
         )
-        self._writer.add_key_value_metadata({METADATA_KEY: encode_footer(complete)})
-        self._writer.close()
+        self._parquet.close({METADATA_KEY: encode_footer(complete)})
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+
+    def _chunks(
+        self, columns: Mapping[str, pa.Array], present: pa.Table, counts: np.ndarray
+    ) -> Iterator[Chunk]:
+        rows = int(counts.sum())
+        presence = Presence(rows)
+        for leaf in self._leaves:
+            path = leaf.path
+            if path in present.column_names:
+                values = present[path].chunk(0)
+                yield (lists_chunk if leaf.is_list else runs_chunk)(leaf, values, counts)
+            elif path not in columns:
+                yield null_chunk(leaf, rows)
+            elif path in DELTA_COLUMNS:
+                yield arrow_chunk(leaf, columns[path], as_differences=True)
+            else:
+                yield rows_chunk(leaf, _cast(columns[path], leaf.type), presence)
 
     def _count_events(self, types: pa.Array) -> None:
         for item in pc.value_counts(types).to_pylist():
@@ -152,8 +166,11 @@ class CaptureWriter:
     ) -> None:
         offset = self._file.tell()
         options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with pa.ipc.new_stream(self._sink, present.schema, options=options) as stream:
-            stream.write_table(present)
+        filled = present.select(
+            [name for name in present.column_names if present[name].null_count < len(present)]
+        )
+        with pa.ipc.new_stream(self._file, filled.schema, options=options) as stream:
+            stream.write_table(filled)
         times = pc.min_max(events["evt.time"])
         numbers = pc.min_max(events["evt.num"])
         self._entries.append(
@@ -168,11 +185,6 @@ class CaptureWriter:
                 process_count=present.num_rows,
             )
         )
-
-
-def _leaves() -> list[str]:
-    """The columns as Parquet calls them."""
-    return [f"{path}.list.element" if c.is_list else path for path, c in COLUMNS.items()]
 
 
 def _is_sorted(keys: np.ndarray, numbers: np.ndarray) -> bool:
@@ -204,28 +216,23 @@ def select_processes(processes: pa.Table, keys: np.ndarray) -> pa.Table:
     return pa.table(columns)
 
 
-def process_columns(processes: pa.Table, index: np.ndarray) -> dict[str, pa.Array]:
-    """The process columns of events, given the row of the process table behind each event."""
-    taken = pa.array(index)
-    return {
-        column.path: encode(processes[column.path].combine_chunks()).take(taken)
-        for column in PROCESS_COLUMNS
-    }
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The array in the type of its column; dictionaries stay dictionaries."""
+    if array.type == kind or pa.types.is_dictionary(array.type):
+        return array
+    return array.cast(kind)
 
 
-def encode(array: pa.Array) -> pa.Array:
-    """Dictionary-encode text, also inside lists; other arrays stay as they are."""
-    if pa.types.is_string(array.type):
-        return array.dictionary_encode()
-    if pa.types.is_list(array.type) and pa.types.is_string(array.type.value_type):
-        values = array.flatten().dictionary_encode()
-        lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-        mask = array.is_null() if array.null_count else None
-        return pa.ListArray.from_arrays(pa.array(offsets), values, mask=mask)
-    return array
+def _statistics(columns: Mapping[str, pa.Array]) -> dict[str, Statistics]:
+    return {path: _bounds(columns[path]) for path in STATISTICS_COLUMNS}
 
 
-def event_columns() -> tuple[str, ...]:
-    """Paths that a source of events fills for each event (all but the process columns)."""
-    return tuple(path for path, c in COLUMNS.items() if c.scope is not Scope.PROCESS)
+def _bounds(array: pa.Array) -> Statistics:
+    # What a dictionary holds beyond what occurs makes the bounds wider, not wrong.
+    bounds = pc.min_max(array.dictionary if pa.types.is_dictionary(array.type) else array)
+    least, greatest = bounds["min"].as_py(), bounds["max"].as_py()
+    if isinstance(least, str):
+        return Statistics(least.encode(), greatest.encode())
+    return Statistics(
+        least.to_bytes(8, "little", signed=True), greatest.to_bytes(8, "little", signed=True)
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from falcotrace.capture.footer import Group, User
-from falcotrace.capture.writer import CaptureWriter, process_columns, select_processes
+from falcotrace.capture.writer import CaptureWriter, select_processes
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -165,7 +165,8 @@ class Rows:
         keys = np.asarray(events["proc.key"])
         present = select_processes(processes, keys)
         index = np.searchsorted(np.asarray(present["proc.key"]), keys)
-        columns = {**events, **process_columns(present, index)}
+        states = present.take(pa.array(index))
+        columns = {**events, **{path: states[path] for path in states.column_names}}
         values = {path: array.to_pylist() for path, array in columns.items()}
         rows = [
             Row({path: column[at] for path, column in values.items()}) for at in range(len(keys))

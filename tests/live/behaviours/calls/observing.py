@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.writer import CaptureWriter, process_columns, select_processes
+from falcotrace.capture.writer import CaptureWriter, select_processes
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -38,7 +38,8 @@ class _Rows:
         keys = np.asarray(events["proc.key"])
         present = select_processes(processes, keys)
         index = np.searchsorted(np.asarray(present["proc.key"]), keys)
-        columns = {**events, **process_columns(present, index)}
+        states = present.take(pa.array(index))
+        columns = {**events, **{path: states[path] for path in states.column_names}}
         values = {path: array.to_pylist() for path, array in columns.items()}
         count = len(keys)
         rows = [Event({path: column[at] for path, column in values.items()}) for at in range(count)]
