@@ -144,11 +144,11 @@ class CaptureWriter:
     ) -> Iterator[Chunk]:
         rows = int(counts.sum())
         presence = Presence(rows)
+        states = {path: present[path].chunk(0) for path in present.column_names}
         for leaf in self._leaves:
             path = leaf.path
-            if path in present.column_names:
-                values = present[path].chunk(0)
-                yield (lists_chunk if leaf.is_list else runs_chunk)(leaf, values, counts)
+            if path in states:
+                yield (lists_chunk if leaf.is_list else runs_chunk)(leaf, states[path], counts)
             elif path not in columns:
                 yield null_chunk(leaf, rows)
             elif path in DELTA_COLUMNS:

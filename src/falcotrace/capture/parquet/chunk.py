@@ -5,6 +5,7 @@ In: the bodies of pages. Out: bytes for the file, and the chunk's metadata once 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import pyarrow as pa
@@ -90,7 +91,7 @@ class Chunk:
         about = {
             1: i32(self.leaf.physical),
             2: sequence([i32(number) for number in self.encodings]),
-            3: sequence([binary(part.encode()) for part in self.leaf.parts]),
+            3: _path(self.leaf.parts),
             4: i32(self.codec),
             5: i64(self.count),
             6: i64(self.plain_bytes),
@@ -100,6 +101,11 @@ class Chunk:
             **has_statistics,
         }
         return structure({2: i64(0), 3: structure(about)})
+
+
+@cache
+def _path(parts: tuple[str, ...]) -> Value:
+    return sequence([binary(part.encode()) for part in parts])
 
 
 def plain_chunk(leaf: Leaf, pages: Sequence[Page]) -> Chunk:

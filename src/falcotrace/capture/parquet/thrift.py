@@ -7,6 +7,7 @@ The protocol is described in Apache Thrift, doc/specs/thrift-compact-protocol.md
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _FALSE = 2
@@ -48,6 +49,7 @@ def byte(number: int) -> Value:
     return Value(_BYTE, bytes([number]))
 
 
+@lru_cache(1024)
 def i32(number: int) -> Value:
     """A number of 32 bits."""
     return Value(_I32, _zigzag(number))

@@ -55,7 +55,8 @@ class Presence:
         key = bitmap.tobytes()
         known = self._known.get(key)
         if known is None:
-            rows = np.flatnonzero(np.unpackbits(bitmap, count=self._count, bitorder="little"))
+            has_value = np.unpackbits(bitmap, count=self._count, bitorder="little")
+            rows = np.flatnonzero(has_value.view(np.bool_))
             known = Present(self._count, rows, levels(bits(bitmap, self._count)))
             self._known[key] = known
         return known
