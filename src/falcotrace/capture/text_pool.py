@@ -18,6 +18,12 @@ MISSING = -1
 """The code of no text."""
 
 _INLINE_BYTES = 12  # Arrow's binary views keep strings up to this length in the view itself
+_INLINE_MASKS = (
+    np.where(np.arange(_INLINE_BYTES) < np.arange(_INLINE_BYTES + 1)[:, None], 0xFF, 0)
+    .astype(np.uint8)
+    .view(np.int32)
+)
+"""For each length the mask of a string's bytes in a view."""
 
 
 class TextPool:
@@ -84,15 +90,33 @@ def distinct_bytes(
         return [], np.empty(0, np.int64)
     views = np.zeros((count, 4), np.int32)
     views[:, 0] = lengths
-    # Beyond a short string anything may be read, it is cleared below; but not beyond the buffer.
-    places = np.minimum(starts[:, None] + np.arange(_INLINE_BYTES), len(data) - 1)
-    heads = data[places] if len(data) else np.zeros((count, _INLINE_BYTES), np.uint8)
-    short = lengths <= _INLINE_BYTES
-    heads[short] *= np.arange(_INLINE_BYTES) < lengths[short, None]
-    views[:, 1:4] = heads.view(np.int32)
-    views[~short, 2] = 0
-    views[~short, 3] = starts[~short]
+    # Beyond a short string anything may be read, it is masked out.
+    heads = _heads(data, starts).view(np.int32).reshape(count, 3)
+    views[:, 1:] = heads & _INLINE_MASKS[np.minimum(lengths, _INLINE_BYTES)]
+    is_long = np.flatnonzero(lengths > _INLINE_BYTES)
+    views[is_long, 2] = 0
+    views[is_long, 3] = starts[is_long]
     buffers = [None, pa.py_buffer(views), pa.py_buffer(data)]
     array = pa.Array.from_buffers(pa.binary_view(), count, buffers).cast(pa.binary())
     coded = array.dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy()
+
+
+def _heads(data: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The first bytes at each start, as many as an Arrow view holds; zeros beyond the buffer."""
+    last = max(len(data) - _INLINE_BYTES, 0)
+    tail = np.concatenate([data[last:], np.zeros(_INLINE_BYTES, np.uint8)])
+    if last == 0:
+        return _anywhere(tail)[starts]
+    beyond = np.flatnonzero(starts > last)
+    if not len(beyond):
+        return _anywhere(data)[starts]
+    heads = _anywhere(data)[np.minimum(starts, last)]
+    heads[beyond] = _anywhere(tail)[starts[beyond] - last]
+    return heads
+
+
+def _anywhere(data: np.ndarray) -> np.ndarray:
+    """A view of a buffer with an item of that many bytes at every byte."""
+    count = len(data) - _INLINE_BYTES + 1
+    return np.ndarray((count,), f"V{_INLINE_BYTES}", data, strides=(1,))
