@@ -48,9 +48,15 @@ def base_names(values: pa.Array) -> pa.Array:
 
 
 def file_names(values: pa.Array) -> pa.Array:
-    """What follows the last slash; without one `/`."""
-    data, _, ends, slashes, found = _last_slashes(values)
-    starts = np.where(found, slashes + 1, len(data) - 1)
+    """What follows the last slash; without one `/`. A path that ends in a slash stays as it is.
+
+    Example:
+        >>> file_names(pa.array(["/a/b", "b", "/"])).to_pylist()
+        ['b', '/', '/']
+    """
+    data, begins, ends, slashes, found = _last_slashes(values)
+    is_last = found & (slashes == ends - 1)
+    starts = np.where(is_last, begins, np.where(found, slashes + 1, len(data) - 1))
     return _slices(data, starts, np.where(found, ends, len(data)))
 
 

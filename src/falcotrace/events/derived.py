@@ -233,7 +233,10 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (
         "fd_filename",
         "fd.name fd.type",
-        "fd.type file: what follows the last slash of fd.name, `/` without a slash; else missing",
+        (
+            "fd.type file: what follows the last slash of fd.name, fd.name itself if it ends in one, "
+            "`/` without a slash; else missing"
+        ),
     ),
     ("sockfamily", "fd.type", "`ip` for ipv4 and ipv6, `unix` for unix, otherwise missing"),
     ("fd_uid", "thread.tid fd.num", "thread.tid immediately followed by fd.num"),

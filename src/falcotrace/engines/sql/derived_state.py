@@ -151,7 +151,11 @@ def _inside_pattern(names: Sequence[str]) -> str:
 
 _FILE_NAME = """
 CASE WHEN fd.type = 'file' AND fd.name IS NOT NULL
-    THEN CASE WHEN contains(fd.name, '/') THEN split_part(fd.name, '/', -1) ELSE '/' END
+    THEN CASE
+        WHEN ends_with(fd.name, '/') THEN fd.name
+        WHEN contains(fd.name, '/') THEN split_part(fd.name, '/', -1)
+        ELSE '/'
+    END
 END
 """
 
@@ -159,9 +163,12 @@ END
 def _is_file_name(names: Sequence[str]) -> exp.Expr:
     """Whether the path of a file ends in one of some names."""
     path = build.column("fd.name")
-    ends = [
-        build.call("ends_with", path, build.text(f"/{name}")) for name in names if "/" not in name
-    ]
+    plain = [name for name in names if name and "/" not in name]
+    ends = [build.call("ends_with", path, build.text(f"/{name}")) for name in plain]
+    # A path that ends in a slash is its own last component.
+    whole = [build.text(name) for name in names if name.endswith("/")]
+    if whole:
+        ends.append(build.among(path, whole))
     if "/" in names:
         ends.append(build.negate(build.call("contains", path, build.text("/"))))
     return build.all_of([template("fd.type = 'file'"), build.any_of(ends)])
