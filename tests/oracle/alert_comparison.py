@@ -33,6 +33,7 @@ _OFFICIAL = {
 
 Document = Mapping[str, Any]
 _Key = tuple[str, int, int]
+_Group = tuple[Kind, str, str, str, str]
 
 
 @cache
@@ -78,21 +79,27 @@ def compare_documents(
 ) -> Outcome:
     """Compare alerts as JSON has them, paired by rule and event."""
     theirs_by_key, ours_by_key = _by_key(expected), _by_key(ours)
-    found: dict[tuple[Kind, str, str, str], list[str]] = defaultdict(list)
+    found: dict[_Group, list[str]] = defaultdict(list)
     same = 0
     for key in sorted(theirs_by_key.keys() | ours_by_key.keys()):
         theirs, our = theirs_by_key.get(key), ours_by_key.get(key)
         event = str(key[1])
+        kind = _event_type(theirs or our or {})
         if our is None:
-            found[Kind.MISSING, key[0], "alert", ""].append(event)
+            found[Kind.MISSING, key[0], kind, "alert", ""].append(event)
         elif theirs is None:
-            found[Kind.EXTRA, key[0], "", "alert"].append(event)
+            found[Kind.EXTRA, key[0], kind, "", "alert"].append(event)
         else:
             values = _different_values(theirs, our)
             same += not values
             for field, falco, mine in values:
-                found[Kind.DIFFERENT, f"{key[0]}/{field}", falco, mine].append(event)
+                found[Kind.DIFFERENT, f"{key[0]}/{field}", kind, falco, mine].append(event)
     return Outcome(name, rule_set, same, _differences(found))
+
+
+def _event_type(alert: Document) -> str:
+    """The type of an alert's event, if its rule prints that."""
+    return str(alert["output_fields"].get("evt.type", ""))
 
 
 def _by_key(alerts: Iterable[Document]) -> dict[_Key, Document]:
@@ -133,7 +140,7 @@ def _json(values: Document, key: str) -> str:
 
 
 def _differences(
-    found: Mapping[tuple[Kind, str, str, str], Sequence[str]],
+    found: Mapping[_Group, Sequence[str]],
 ) -> tuple[Difference, ...]:
     return tuple(
         Difference(*key, count=len(events), events=tuple(events[:_EXAMPLES]))
@@ -151,14 +158,14 @@ def _compare_numbers(
         for rule, num in zip(matches.rules.tolist(), matches.nums.tolist(), strict=True):
             ours[plan.rules[rule].name].add(num)
     same = 0
-    found: dict[tuple[Kind, str, str, str], list[str]] = {}
+    found: dict[_Group, list[str]] = {}
     for rule in sorted(ours.keys() | expected.keys()):
         theirs = set(expected.get(rule, ()))
         same += len(theirs & ours[rule])
         if missing := sorted(theirs - ours[rule]):
-            found[Kind.MISSING, rule, "alert", ""] = [str(num) for num in missing]
+            found[Kind.MISSING, rule, "", "alert", ""] = [str(num) for num in missing]
         if extra := sorted(ours[rule] - theirs):
-            found[Kind.EXTRA, rule, "", "alert"] = [str(num) for num in extra]
+            found[Kind.EXTRA, rule, "", "", "alert"] = [str(num) for num in extra]
     return Outcome(name, OPS, same, _differences(found))
 
 
@@ -170,7 +177,7 @@ def compare_rejections(oracle: Path) -> Outcome:
     """Whether conditions that Falco refuses are refused here too."""
     entries = json.loads((oracle / "rules" / "ops_rejected.json").read_text())
     found = [
-        Difference(Kind.EXTRA, entry["rule"], entry["error"], entry["condition"], 1, ())
+        Difference(Kind.EXTRA, entry["rule"], "", entry["error"], entry["condition"], 1, ())
         for entry in entries
         if _is_accepted(entry["condition"])
     ]

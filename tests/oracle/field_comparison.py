@@ -83,16 +83,16 @@ def _delivered(nums: Integers, expected: PrintedEvents) -> list[Difference]:
     """Events that one side has and the other has not, by type where Falco has it."""
     missing = np.flatnonzero(~np.isin(expected.nums, nums))
     found = [
-        Difference(Kind.MISSING, "evt.num", falco, "", count, events)
-        for falco, count, events in _counted(expected, missing)
+        Difference(Kind.MISSING, "evt.num", event, "delivered", "", count, events)
+        for event, count, events in _counted(expected, missing)
     ]
     extra = np.setdiff1d(nums, expected.nums)
     if len(extra):
         events = tuple(f"evt.num {num}" for num in extra[:3])
-        found.append(Difference(Kind.EXTRA, "evt.num", "", "delivered", len(extra), events))
+        found.append(Difference(Kind.EXTRA, "evt.num", "", "", "delivered", len(extra), events))
     if len(np.unique(nums)) != len(nums):
         twice = len(nums) - len(np.unique(nums))
-        found.append(Difference(Kind.EXTRA, "evt.num", "", "delivered twice", twice, ()))
+        found.append(Difference(Kind.EXTRA, "evt.num", "", "", "delivered twice", twice, ()))
     return found
 
 
@@ -101,7 +101,7 @@ def _counted(expected: PrintedEvents, places: Integers) -> list[tuple[str, int, 
     of_places = types.codes[places]
     return [
         (
-            json.dumps(types.values[code]),
+            str(types.values[code]),
             int((of_places == code).sum()),
             tuple(f"evt.num {num}" for num in expected.nums[places[of_places == code][:3]]),
         )
@@ -152,27 +152,47 @@ def _compare_field(
     wanted = np.array([known.get((type(x), x), -1) for x in ours.values], np.int32)
     our_codes, their_codes = ours.codes[rows.ours], theirs.codes[rows.theirs]
     places = np.flatnonzero(wanted[our_codes] != their_codes) if len(our_codes) else our_codes
-    pairs = our_codes[places].astype(np.int64) << 32 | their_codes[places]
-    order = np.argsort(pairs, kind="stable")
-    distinct, starts, counts = np.unique(pairs[order], return_index=True, return_counts=True)
+    events = _event_kinds(field, expected)
+    triples = np.stack(
+        (our_codes[places], their_codes[places], events.codes[rows.theirs[places]]), axis=1
+    )
+    order = np.lexsort(triples.T[::-1])
+    starts = np.flatnonzero((np.diff(triples[order], axis=0, prepend=-1) != 0).any(axis=1))
+    counts = np.diff(starts, append=len(order))
+    found = []
+    for at in np.argsort(-counts, kind="stable").tolist():
+        group = places[order[starts[at] : starts[at] + min(int(counts[at]), examples)]]
+        our, their, kind = triples[order[starts[at]]].tolist()
+        event = str(events.values[kind])
+        values = _json(theirs.values[their]), _json(ours.values[our])
+        nums = tuple(f"{num} {event}" for num in expected.nums[rows.theirs[group]])
+        found.append(Difference(Kind.DIFFERENT, field, event, *values, int(counts[at]), nums))
+    return found
+
+
+AT_DESCRIPTOR = " at a descriptor"
+"""Behind the type of an `openat` whose directory is a descriptor."""
+
+_MOVED = re.compile(r"fd\.(?!num$|name_changed$).*|fs\.path\.name")
+_OPENED_AT = re.compile(r"fd=\S.* dirfd=\d+\(<.*", re.DOTALL)
+
+
+def _event_kinds(field: str, expected: PrintedEvents) -> ValueColumn:
+    """The types of events; for some fields `AT_DESCRIPTOR` is added.
+
+    Printing `evt.args` moves Falco's look at the descriptor of an `openat` to that of its
+    directory, and what was printed behind it (fields of descriptors) is the directory's.
+    """
     types = expected.column("evt.type")
-    return [
-        Difference(
-            Kind.DIFFERENT,
-            field,
-            _json(theirs.values[pair & 0xFFFF_FFFF]),
-            _json(ours.values[pair >> 32]),
-            count,
-            tuple(
-                f"{expected.nums[row]} {types.values[types.codes[row]]}"
-                for row in rows.theirs[places[order[start : start + min(count, examples)]]]
-            ),
-        )
-        for pair, start, count in sorted(
-            zip(distinct.tolist(), starts.tolist(), counts.tolist(), strict=True),
-            key=lambda found: -found[2],
-        )
-    ]
+    if not _MOVED.fullmatch(field):
+        return types
+    arguments = expected.column("evt.args")
+    is_at = [_OPENED_AT.fullmatch(str(text)) is not None for text in arguments.values]
+    is_open = [str(name).startswith("openat") for name in types.values]
+    moved = np.array(is_at)[arguments.codes] & np.array(is_open)[types.codes]
+    names = [f"{name}{AT_DESCRIPTOR}" for name in types.values]
+    codes = np.where(moved, types.codes + np.int32(len(names)), types.codes)
+    return ValueColumn(codes, [*types.values, *names])
 
 
 def _json(value: JsonValue) -> str:

@@ -30,6 +30,7 @@ class Difference:
     Attributes:
         kind: whether the alert (or event) is missing, is extra, or has another value.
         subject: the field, the rule, or `RULE/FIELD` for a value of an alert.
+        event: the type of the events, where it is known.
         falco: what Falco printed, as JSON; empty where it printed nothing.
         ours: what we have, as JSON; empty where we have nothing.
         count: number of events.
@@ -38,6 +39,7 @@ class Difference:
 
     kind: Kind
     subject: str
+    event: str
     falco: str
     ours: str
     count: int
@@ -72,6 +74,7 @@ class Acceptance:
     capture: str
     rule_set: str
     subject: str
+    event: str
     falco: str
     ours: str
     reason: str
@@ -85,6 +88,7 @@ class Acceptance:
         return (
             self.is_about(outcome.capture, outcome.rule_set)
             and _matches(self.subject, found.subject)
+            and _matches(self.event, found.event)
             and _matches(self.falco, found.falco)
             and _matches(self.ours, found.ours)
         )
@@ -130,6 +134,11 @@ def no_longer_needed(
 def acceptance_lines(outcome: Outcome) -> list[str]:
     """The differences as lines for `accepted.tsv`, whose reasons are still to be written."""
     return [
-        f"{outcome.capture}\t{outcome.rule_set}\t{found.subject}\t{found.falco}\t{found.ours}\t"
+        "\t".join(
+            (
+                *(outcome.capture, outcome.rule_set, found.subject, found.event),
+                *(found.falco, found.ours, "?"),
+            )
+        )
         for found in outcome.differences
     ]

@@ -165,15 +165,15 @@ def test_comparison_of_alerts_tells_kinds_apart() -> None:
 
 def test_acceptance_covers_only_what_it_names() -> None:
     """One accepted value does not hide another of the same field."""
-    line = Acceptance("*", EVENTS, "proc.aname[2]", '"a*"', "null", "looked up in the network")
-    kept, gone = (
-        Difference(Kind.DIFFERENT, "proc.aname[2]", value, "null", 1, ())
-        for value in ('"b"', '"ab"')
+    line = Acceptance("*", EVENTS, "proc.aname[2]", "read", '"a*"', "null", "seen in the network")
+    gone, *kept = (
+        Difference(Kind.DIFFERENT, "proc.aname[2]", event, value, "null", 1, ())
+        for event, value in (("read", '"ab"'), ("write", '"ab"'), ("read", '"b"'))
     )
-    outcome = Outcome("x", EVENTS, 0, (kept, gone))
-    assert without_accepted(outcome, [line]).differences == (kept,)
+    outcome = Outcome("x", EVENTS, 0, (gone, *kept))
+    assert without_accepted(outcome, [line]).differences == tuple(kept)
     assert no_longer_needed([outcome], [line]) == ()
-    assert no_longer_needed([Outcome("x", EVENTS, 0, (kept,))], [line]) == (line,)
+    assert no_longer_needed([Outcome("x", EVENTS, 0, tuple(kept))], [line]) == (line,)
 
 
 @pytest.mark.parametrize(
