@@ -28,7 +28,7 @@ class Columns:
         self._places = places
         self._codes: dict[str, np.ndarray] = {}
         self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._bytes: dict[str, list[bytes | None]] = {}
+        self._bytes: dict[str, tuple[list[bytes | None], np.ndarray]] = {}
 
     def put_codes(self, path: str, rows: np.ndarray, codes: np.ndarray | int) -> None:
         """Set texts by their code in the pool."""
@@ -61,12 +61,23 @@ class Columns:
     def put_bytes(
         self, path: str, rows: np.ndarray, distinct: Sequence[bytes | None], indices: np.ndarray
     ) -> None:
-        """Set bytes given the distinct ones; a loop over the rows, so for rare events."""
+        """Set bytes given the distinct ones and, for each row, which one it is."""
         column = self._bytes.get(path)
         if column is None:
-            column = self._bytes[path] = [None] * self.row_count
-        for row, index in zip(self._places[rows].tolist(), indices.tolist(), strict=True):
-            column[row] = distinct[index]
+            column = self._bytes[path] = ([], np.full(self.row_count, MISSING, np.int64))
+        items, codes = column
+        codes[self._places[rows]] = indices + len(items)
+        items.extend(distinct)
+
+    def places_of(self, rows: np.ndarray) -> np.ndarray:
+        """Where events stand in the result."""
+        found: np.ndarray = self._places[rows]
+        return found
+
+    def codes(self, path: str) -> np.ndarray:
+        """The codes of a column of texts, `MISSING` where nothing was put."""
+        found = self._codes.get(path)
+        return np.full(self.row_count, MISSING, np.int32) if found is None else found
 
     def arrow(self) -> dict[str, pa.Array]:
         """The columns as Arrow arrays."""
@@ -75,6 +86,7 @@ class Columns:
         }
         for path, (values, valid) in self._numbers.items():
             arrays[path] = pa.array(values, flat_type(path), mask=None if valid.all() else ~valid)
-        for path, items in self._bytes.items():
-            arrays[path] = pa.array(items, pa.binary())
+        for path, (items, codes) in self._bytes.items():
+            found = pa.array(codes, mask=codes < 0)
+            arrays[path] = pa.array(items, pa.binary()).take(found)
         return arrays

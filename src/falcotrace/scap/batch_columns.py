@@ -1,0 +1,214 @@
+"""All columns of a batch: what a capture's row group is made of.
+
+In: an `EventBatch` and its state. Out: Arrow arrays by column path, and the table of process
+states. Events that rules do not see have no row.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from falcotrace.capture.columns import Columns
+from falcotrace.capture.distinct import distinct
+from falcotrace.capture.schema import flat_type
+from falcotrace.capture.text_pool import MISSING, TextPool
+from falcotrace.events.columns import PROCESS_COLUMNS
+from falcotrace.events.event_types import EVENT_TYPES
+from falcotrace.events.paths import join_path
+from falcotrace.scap.arguments import put_arguments
+from falcotrace.scap.batch import EventBatch
+from falcotrace.scap.descriptor_columns import put_descriptor_columns
+from falcotrace.scap.event_descriptors import event_descriptors, originals
+from falcotrace.scap.fs_paths import put_fs_paths
+from falcotrace.scap.interfaces import Interfaces, LocalAddresses
+from falcotrace.scap.last_before import LastBefore
+from falcotrace.scap.lookups import Lookups
+from falcotrace.scap.poll_lists import put_fd_lists
+from falcotrace.scap.results import put_event_types, put_results
+from falcotrace.scap.state import BatchState
+from falcotrace.scap.usage import usage_of_events
+
+Integers = npt.NDArray[np.int64]
+
+NO_PROCESS_KEY = 0
+"""`proc.key` of events that belong to no thread; their process columns are null."""
+
+_USAGE_COLUMNS = {
+    "pgft_maj": "thread.pfmajor",
+    "pgft_min": "thread.pfminor",
+    "vm_size": "proc.vmsize",
+    "vm_rss": "proc.vmrss",
+    "vm_swap": "proc.vmswap",
+}
+
+_NAMED_BY_ARGUMENT = {
+    **dict.fromkeys(("open", "creat", "openat", "openat2"), "name"),
+    **dict.fromkeys(("accept", "accept4", "connect"), "tuple"),
+    "open_by_handle_at": "path",
+}
+"""Arguments that stand for `fd.name` where nothing is known of the descriptor."""
+
+
+class BatchColumns:
+    """Makes the columns of one batch.
+
+    Args:
+        batch: the events.
+        state: their state.
+        interfaces: the machine's addresses.
+    """
+
+    def __init__(self, batch: EventBatch, state: BatchState, interfaces: Interfaces) -> None:
+        self._batch = batch
+        self._state = state
+        self._interfaces = interfaces
+        self._rows = np.flatnonzero(batch.is_delivered & ~batch.is_carried)
+        places = np.full(len(batch), -1, np.int64)
+        places[self._rows] = np.arange(len(self._rows))
+        pool = TextPool()
+        self._columns = Columns(len(self._rows), pool, places)
+        self._fds, self._is_about = event_descriptors(batch)
+        self._lookups = Lookups(batch, state, pool, np.zeros(0, np.int64))
+        dup_rows, old = originals(batch)
+        is_unknown = self._lookups.descriptors(dup_rows, old) < 0
+        self._fds[dup_rows[is_unknown]] = old[is_unknown]
+        rows = np.arange(len(batch))
+        found = self._lookups.descriptors(rows, np.where(self._is_about, self._fds, -1))
+        self._descriptor_places = found
+        self._lookups = Lookups(batch, state, pool, found)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def arrays(self) -> dict[str, pa.Array]:
+        """Every column of the events."""
+        columns = self._columns
+        put_arguments(self._batch, self._lookups, columns)
+        put_event_types(self._batch, columns)
+        put_results(self._batch, columns)
+        put_fs_paths(self._batch, self._lookups, columns)
+        put_fd_lists(self._batch, self._lookups, columns)
+        self._put_identity()
+        self._put_counters()
+        self._put_descriptors()
+        self._put_standard_streams()
+        return columns.arrow()
+
+    def _put_identity(self) -> None:
+        batch, rows, columns = self._batch, self._rows, self._columns
+        columns.put_numbers("evt.num", rows, batch.nums[rows])
+        columns.put_numbers("evt.time", rows, batch.times_ns[rows])
+        columns.put_numbers("evt.cpu", rows, batch.cpus[rows])
+        columns.put_numbers("proc.key", rows, self._keys()[rows])
+        columns.put_numbers("thread.tid", rows, batch.tids[rows])
+        tids = {view.key: view.columns["thread.vtid"] for view in self._state.views if view}
+        known = np.array(
+            [NO_PROCESS_KEY if view is None else tids[view.key] for view in self._state.views],
+            np.int64,
+        )
+        of_events = self._state.view_places[rows]
+        columns.put_numbers("thread.vtid", rows, known[of_events], of_events > 0)
+
+    def _keys(self) -> Integers:
+        keys = [NO_PROCESS_KEY if view is None else view.key for view in self._state.views]
+        return np.array(keys, np.int64)[self._state.view_places]
+
+    def _put_counters(self) -> None:
+        batch, rows, columns, state = self._batch, self._rows, self._columns, self._state
+        has_thread = state.view_places[rows] > 0
+        for member, values in usage_of_events(batch, state.log.usage).items():
+            columns.put_numbers(_USAGE_COLUMNS[member], rows, values[rows], has_thread)
+        tables, known = state.tables[rows], state.tables[rows] >= 0
+        counts = state.counts
+        columns.put_numbers(
+            "proc.fdopencount",
+            rows,
+            self._last(counts[:, 0], counts[:, 1], counts[:, 2], tables),
+            known,
+        )
+        sizes = np.array(state.log.sizes, np.int64).reshape(-1, 4)
+        for place, path in ((2, "proc.nthreads"), (3, "proc.nchilds")):
+            values = self._last(sizes[:, 0], sizes[:, 1], sizes[:, place], tables)
+            columns.put_numbers(path, rows, values, has_thread)
+
+    def _last(self, keys: Integers, rows: Integers, values: Integers, asked: Integers) -> Integers:
+        order = np.argsort(rows, kind="stable")
+        last = LastBefore(keys[order], rows[order], len(self._batch))
+        places = last.find(asked, self._rows)
+        return np.where(places < 0, 0, np.append(values[order], 0)[places])
+
+    def _put_descriptors(self) -> None:
+        columns, is_about = self._columns, self._is_about[self._rows]
+        rows = self._rows[is_about & (self._state.view_places[self._rows] > 0)]
+        columns.put_numbers("fd.num", rows, self._fds[rows])
+        places = self._descriptor_places[rows]
+        is_known = places >= 0
+        self._put_names_without_descriptor(rows[~is_known])
+        known = rows[is_known]
+        put_descriptor_columns(
+            columns,
+            known,
+            self._state.descriptors,
+            self._descriptor_places[known],
+            LocalAddresses(self._interfaces),
+        )
+        renamed = np.zeros(len(self._batch), np.bool_)
+        renamed[self._state.renamed_rows] = True
+        columns.put_numbers("fd.name_changed", known, renamed[known])
+
+    def _put_names_without_descriptor(self, rows: Integers) -> None:
+        columns = self._columns
+        codes = self._batch.codes[rows]
+        empty = self._lookups.pool.code("")
+        columns.put_codes("fd.name", rows, empty)
+        columns.put_codes("fd.nameraw", rows, empty)
+        for code in np.unique(codes).tolist():
+            event_name = EVENT_TYPES[code].name
+            name = _NAMED_BY_ARGUMENT.get(event_name)
+            is_at = event_name in {"openat", "openat2"}
+            if name is None:
+                continue
+            of_code = rows[codes == code]
+            places = columns.places_of(of_code)
+            shown = columns.codes(f"evt.arg.{name}")[places]
+            columns.put_codes("fd.name", of_code, self._normalised(shown) if is_at else shown)
+            given = columns.codes(f"evt.rawarg.{name}")[places]
+            columns.put_codes("fd.nameraw", of_code, np.where(given == MISSING, shown, given))
+
+    def _normalised(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        pool = self._lookups.pool
+        found, which = distinct(codes)
+        texts = [None if text is None else join_path("", text) for text in pool.texts(found)]
+        return pool.codes(texts)[which]
+
+    def _put_standard_streams(self) -> None:
+        rows = self._rows[self._state.tables[self._rows] >= 0]
+        for fd, stream in enumerate(("stdin", "stdout", "stderr")):
+            places = self._lookups.descriptors(rows, np.full(len(rows), fd))
+            is_known = places >= 0
+            texts = [(one.name, one.type_text) for one in self._state.descriptors]
+            for member, path in ((0, f"proc.{stream}.name"), (1, f"proc.{stream}.type")):
+                codes = self._lookups.pool.codes([pair[member] for pair in texts])
+                self._columns.put_codes(path, rows[is_known], codes[places[is_known]])
+
+    def processes(self) -> pa.Table:
+        """The table of process states, one row for each key that an event of the batch has."""
+        used = np.unique(self._state.view_places[self._rows]).tolist()
+        views = [view for place in used if (view := self._state.views[place]) is not None]
+        rows: list[tuple[int, Mapping[str, object]]] = [(NO_PROCESS_KEY, {})]
+        rows += list({view.key: view.columns for view in views}.items())
+        columns = {"proc.key": pa.array([key for key, _ in rows], pa.int64())}
+        for column in PROCESS_COLUMNS:
+            values = [_storable(found.get(column.path)) for _, found in rows]
+            columns[column.path] = pa.array(values, flat_type(column.path))
+        return pa.table(columns)
+
+
+def _storable(value: object) -> object:
+    """Numbers as 64 bits with a sign, whatever a hostile capture says."""
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        value &= (1 << 64) - 1
+        return value - (1 << 64) if value >> 63 else value
+    return value

@@ -1,0 +1,105 @@
+"""Finds where event blocks begin, without going from one to the next.
+
+In: bytes of a capture and where a chain of event blocks begins. Out: where each block of the chain
+begins, exactly as a walk by their lengths would find them. Words that look like the type of an
+event block are candidates; those whose length and trailer agree are blocks of the chain or lie in
+the payload of one; the latter are dropped by comparing each end with the next beginning.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from falcotrace.scap.batch import Bytes, Integers
+
+Words = npt.NDArray[np.uint32]
+
+EVENT = frozenset({0x204, 0x216, 0x221, 0x8010ABCD})
+EVENT_WITH_FLAGS = frozenset({0x208, 0x217, 0x222})
+EVENT_BLOCKS = EVENT | EVENT_WITH_FLAGS
+WITHOUT_COUNT = frozenset({0x204, 0x208, 0x8010ABCD})
+"""Event blocks of version 1: the number of parameters is not stored."""
+
+MIN_BLOCK_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventChain:
+    """Event blocks that follow each other without a gap.
+
+    Attributes:
+        starts: where each begins, in bytes.
+        types: its block type, uint32.
+        end: where the last one ends.
+    """
+
+    starts: Integers
+    types: Words
+    end: int
+
+
+def event_chain(data: Bytes, start: int) -> EventChain:
+    """The event blocks from `start` on, up to the first that is none or is not whole.
+
+    Args:
+        data: bytes; `start` is a multiple of four from an aligned address.
+        start: where a block begins.
+    """
+    words = data[start : len(data) - (len(data) - start) % 4].view("<u4")
+    types: list[int] = []
+    places: Integers = np.empty(0, np.int64)
+    end = 0
+    # Blocks of a type that did not occur yet end the chain at first; there are seven types.
+    while end < len(words) and (kind := int(words[end])) in EVENT_BLOCKS and kind not in types:
+        types.append(kind)
+        places, end = _follow(words, types)
+    if len(types) == 1:
+        kinds: Words = np.broadcast_to(np.uint32(types[0]), len(places))
+    else:
+        kinds = words[places]
+    return EventChain(places * 4 + start, kinds, end * 4 + start)
+
+
+def _follow(words: Words, types: list[int]) -> tuple[Integers, int]:
+    """The chain from the first word on of blocks of some types, and its end, in words."""
+    is_candidate = words == types[0]
+    for kind in types[1:]:
+        is_candidate |= words == kind
+    places = np.flatnonzero(is_candidate)
+    sizes = words.take(places + 1, mode="clip")
+    ends = places + (sizes >> 2)
+    is_block = words.take(ends - 1, mode="clip") == sizes
+    is_block &= (ends <= len(words)) & (sizes & 3 == 0) & (sizes >= MIN_BLOCK_BYTES)
+    if not is_block.all():
+        places, ends = places[is_block], ends[is_block]
+    if not len(places) or places[0] != 0:
+        return np.empty(0, np.int64), 0
+    gaps = np.flatnonzero(ends[:-1] != places[1:])
+    if len(gaps):
+        places, ends = _drop_payload(places, ends, gaps)
+    return places, int(ends[-1])
+
+
+def _drop_payload(places: Integers, ends: Integers, gaps: Integers) -> tuple[Integers, Integers]:
+    """Keep the chain from the first block on.
+
+    Args:
+        places: where candidates begin.
+        ends: where they end.
+        gaps: candidates that do not end where the next one begins.
+    """
+    wanted = ends[gaps]
+    targets = np.searchsorted(places, wanted)
+    is_found = (places.take(targets, mode="clip") == wanted).tolist()
+    next_gaps = np.searchsorted(gaps, targets).tolist()
+    keep = np.ones(len(places), np.bool_)
+    number = 0
+    while number < len(gaps):
+        beyond = int(gaps[number]) + 1
+        if not is_found[number]:
+            keep[beyond:] = False
+            break
+        keep[beyond : int(targets[number])] = False
+        number = next_gaps[number]
+    return places[keep], ends[keep]

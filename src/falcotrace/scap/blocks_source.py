@@ -1,0 +1,182 @@
+"""The bytes of a capture in windows, whether the file is plain, compressed or a pipe.
+
+In: an open file. Out: `Source`, arrays of bytes by place in the uncompressed capture. A plain file
+is mapped and never copied; everything else comes in pieces from a thread, so that decompression
+overlaps with decoding and never gets far ahead.
+"""
+
+import contextlib
+import mmap
+import queue
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from isal import igzip_lib
+
+from falcotrace.scap.batch import Bytes
+
+GZIP_MAGIC = b"\x1f\x8b"
+_COMPRESSED_BYTES = 1 << 18
+_PIECE_BYTES = 4 << 20
+_PIECES_AHEAD = 8
+_POPULATE_READ = 22
+"""MADV_POPULATE_READ (Linux 5.14, include/uapi/asm-generic/mman-common.h): map many pages at once
+instead of by one fault each."""
+
+
+class Source(Protocol):
+    """Bytes of a capture, read from front to back."""
+
+    @property
+    def fault(self) -> str:
+        """Why the bytes end before the file does; empty where they do not."""
+        ...
+
+    def window(self, start: int, size_bytes: int) -> Bytes:
+        """At least `size_bytes` from `start` on, fewer only where the capture ends.
+
+        `start` never goes back.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class MappedSource:
+    """A plain file."""
+
+    fault = ""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
+
+    def window(self, start: int, size_bytes: int) -> Bytes:
+        """A view of the file."""
+        taken = self._bytes[start : start + size_bytes]
+        page = start - start % mmap.PAGESIZE
+        if len(taken):
+            with contextlib.suppress(OSError):
+                self._map.madvise(_POPULATE_READ, page, start + len(taken) - page)
+        return taken
+
+    def close(self) -> None:
+        """Nothing to do: the map goes when the last batch that lies in it goes."""
+
+
+class BrokenStreamError(Exception):
+    """Compressed data that cannot be read further."""
+
+
+class StreamSource:
+    """A file that must be read in order; pieces come from a thread."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self.fault = ""
+        self._pieces = pieces
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
+        self._stop = threading.Event()
+        self._window: Bytes = np.empty(0, np.uint8)
+        self._start = 0
+        self._pending: Bytes = np.empty(0, np.uint8)
+        self._is_at_end = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="falcotrace-inflate", daemon=True)
+        self._thread.start()
+
+    def window(self, start: int, size_bytes: int) -> Bytes:
+        """A new array that begins with what is left of the window before."""
+        left = self._window[start - self._start :]
+        buffer = np.empty(max(size_bytes, len(left)), np.uint8)
+        buffer[: len(left)] = left
+        filled = len(left)
+        while filled < len(buffer) and self._fetch():
+            taken = min(len(buffer) - filled, len(self._pending))
+            buffer[filled : filled + taken] = self._pending[:taken]
+            self._pending = self._pending[taken:]
+            filled += taken
+        self._window, self._start = buffer[:filled], start
+        return self._window
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+        self._thread.join()
+
+    def _fetch(self) -> bool:
+        """Whether there is a pending byte."""
+        while not len(self._pending) and not self._is_at_end:
+            piece = self._queue.get()
+            if piece is None:
+                self._is_at_end = True
+                if self._failure is not None:
+                    raise self._failure
+            else:
+                self._pending = np.frombuffer(piece, np.uint8)
+        return len(self._pending) > 0
+
+    def _run(self) -> None:
+        try:
+            for piece in self._pieces:
+                if not self._put(piece):
+                    return
+        except BrokenStreamError as error:
+            self.fault = str(error)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for a window
+            self._failure = error
+        self._put(None)
+
+    def _put(self, piece: bytes | None) -> bool:
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(piece, timeout=0.1)
+                return True
+        return False
+
+
+def plain_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """What a pipe yields."""
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+
+
+def gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Decompressed pieces of limited size, of one gzip member after the other.
+
+    Raises:
+        BrokenStreamError: the rest is damaged or missing.
+    """
+    left = file.read(_COMPRESSED_BYTES)
+    while left:
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        yield from _member_pieces(file, member, left)
+        left = member.unused_data or file.read(_COMPRESSED_BYTES)
+        if len(left) < len(GZIP_MAGIC):
+            left += file.read(_COMPRESSED_BYTES)
+        if not left.strip(b"\0"):
+            return
+        if not left.startswith(GZIP_MAGIC):
+            raise BrokenStreamError("what follows the compressed data is not compressed: ignored")
+
+
+def _member_pieces(
+    file: BinaryIO, member: igzip_lib.IgzipDecompressor, compressed: bytes
+) -> Iterator[bytes]:
+    try:
+        while True:
+            if piece := member.decompress(compressed, _PIECE_BYTES):
+                yield piece
+            if member.eof:
+                return
+            compressed = file.read(_COMPRESSED_BYTES) if member.needs_input else b""
+            if member.needs_input and not compressed:
+                raise BrokenStreamError("the compressed data end too early")
+    except (igzip_lib.IsalError, EOFError) as error:  # type: ignore[misc]
+        raise BrokenStreamError("the compressed data are damaged") from error

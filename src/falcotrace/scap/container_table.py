@@ -1,0 +1,40 @@
+"""What is known of containers: metadata by id, as events told them.
+
+In: events about containers. Out: the process columns of threads in a container or on the host.
+"""
+
+from collections.abc import Mapping
+
+from falcotrace.scap.containers import ContainerMetadata, container_values, parse_container_event
+
+Value = str | int | bool | list[str] | list[int] | None
+
+
+class ContainerTable:
+    """Metadata of containers by id."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, ContainerMetadata] = {}
+
+    def learn(self, kind: str, raw: bytes) -> str | None:
+        """Take in an event.
+
+        Args:
+            kind: `container`, or `container_removed`.
+            raw: its JSON.
+
+        Returns:
+            The container that it is about; None if it is about none.
+        """
+        found = parse_container_event(raw)
+        if found is None or kind not in {"container", "container_removed"}:
+            return None
+        if kind == "container":
+            self._known[found.container_id] = found
+        else:
+            self._known.pop(found.container_id, None)
+        return found.container_id
+
+    def columns(self, container_id: str) -> Mapping[str, Value]:
+        """Columns of a thread in a container; the empty id is the host."""
+        return container_values(container_id, self._known.get(container_id))

@@ -1,0 +1,367 @@
+"""What events do to descriptors: open, close, duplicate, connect, exchange, pass on to children.
+
+In: events in order. Out: tables of descriptors as of now, the history of the batch, and the
+descriptors themselves. A descriptor is immutable and shared by all numbers and tables that it was
+copied to; what changes it for one number makes another one.
+
+Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from falcotrace.scap import sockets
+from falcotrace.scap.batch import EventBatch
+from falcotrace.scap.descriptor import Descriptor
+from falcotrace.scap.descriptor_kinds import PLAIN_DESCRIPTORS, plain_descriptor
+from falcotrace.scap.descriptor_table import CLOSED, DescriptorLog, DescriptorTable
+from falcotrace.scap.interfaces import Interfaces
+from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens, descriptors_of
+from falcotrace.scap.parameters import Parameters, parameter_index
+from falcotrace.scap.threads import Thread, ThreadTable
+
+Integers = npt.NDArray[np.int64]
+
+UNKNOWN_DIRECTORY = "<UNKNOWN>"
+
+_EINPROGRESS = -115
+_CLOSE_RANGE_CLOEXEC = 4
+
+_RECEIVES = frozenset({"recvfrom", "recvmsg", "recv", "recvmmsg"})
+_SENDS = frozenset({"sendto", "sendmsg", "send", "sendmmsg"})
+
+
+class DescriptorEvents:
+    """Tables of descriptors and what changes them.
+
+    Args:
+        threads: the table of threads.
+        interfaces: the machine's addresses.
+    """
+
+    NAMES = (
+        frozenset({"socket", "socketpair", "bind", "connect", "accept", "accept4", "close_range"})
+        | {"pipe", "pipe2", "memfd_create", "pidfd_open", "pidfd_getfd", "bpf"}
+        | _RECEIVES
+        | _SENDS
+        | PLAIN_DESCRIPTORS.keys()
+    )
+    """Events that `handle` knows."""
+
+    def __init__(self, threads: ThreadTable, interfaces: Interfaces) -> None:
+        self._threads = threads
+        self._interfaces = interfaces
+        self._made: list[Descriptor | int] = []
+        self._tables = 0
+        self._log = DescriptorLog()
+        self._counts: list[tuple[int, int, int]] = []
+        self._renamed: list[int] = []
+        self._batch: EventBatch
+        self._opens: Opens
+        self._bases: list[str | None] = []
+
+    # Tables
+
+    def new_table(self, entries: dict[int, int], row: int) -> DescriptorTable:
+        """A table with the entries of another one."""
+        self._tables += 1
+        table = DescriptorTable(self._tables, entries)
+        self._log.add_table(table, row)
+        self._counts.append((table.number, row, len(entries)))
+        return table
+
+    def empty_table(self) -> DescriptorTable:
+        """A table before the first batch."""
+        self._tables += 1
+        return DescriptorTable(self._tables)
+
+    def put_imported(self, tid: int, fd: int, descriptor: Descriptor, *, is_closing: bool) -> None:
+        """A descriptor that was open before the first batch."""
+        table = self.table_of(tid)
+        if table is not None and fd >= 0:
+            self._made.append(descriptor)
+            table.entries[fd] = (len(self._made) - 1) << 1 | is_closing
+
+    def table_of(self, tid: int) -> DescriptorTable | None:
+        """The table that a thread uses: that of its process's first thread."""
+        thread = self._threads.get(tid)
+        main = None if thread is None else self._threads.main_thread(thread)
+        return None if main is None else main.descriptors
+
+    def descriptor(self, tid: int, fd: int) -> Descriptor | None:
+        """What stands behind a number now."""
+        table = self.table_of(tid)
+        entry = None if table is None else table.entries.get(fd)
+        return None if entry is None else self._descriptor(entry >> 1)
+
+    def path_of(self, thread: Thread, fd: int) -> str | None:
+        """The name of what stands behind a number now."""
+        found = self.descriptor(thread.tid, fd)
+        return None if found is None else found.name
+
+    def _descriptor(self, reference: int) -> Descriptor:
+        made = self._made[reference]
+        if isinstance(made, Descriptor):
+            return made
+        opens = self._one_open(made)
+        found, _ = descriptors_of(opens, self._batch.data, [self._bases[made]])
+        self._made[reference] = found[0]
+        return found[0]
+
+    def _one_open(self, index: int) -> Opens:
+        part = slice(index, index + 1)
+        opens = self._opens
+        return Opens(*(getattr(opens, name)[part] for name in Opens.__dataclass_fields__))
+
+    def put(self, table: DescriptorTable, fd: int, row: int, entry: int) -> None:
+        """From the event of this row on, a number stands for an entry."""
+        table.entries[fd] = entry
+        self._log.add(table.number, fd, row, entry >> 1)
+        self._counts.append((table.number, row, len(table.entries)))
+
+    def put_new(
+        self, tid: int, fd: int, row: int, descriptor: Descriptor, *, is_closing: bool = False
+    ) -> None:
+        """A number stands for a new descriptor."""
+        table = self.table_of(tid)
+        if table is None or fd < 0:
+            return
+        self._made.append(descriptor)
+        self.put(table, fd, row, (len(self._made) - 1) << 1 | is_closing)
+        if descriptor.name:
+            self._renamed.append(row)
+
+    def change(self, tid: int, fd: int, row: int, changed: Descriptor) -> None:
+        """What stands behind a number has changed; whether an exec closes it has not."""
+        table = self.table_of(tid)
+        entry = None if table is None else table.entries.get(fd)
+        if table is None or entry is None:
+            return
+        before = self._descriptor(entry >> 1)
+        if changed is before or changed == before:
+            return
+        self._made.append(changed)
+        self.put(table, fd, row, (len(self._made) - 1) << 1 | (entry & 1))
+        if changed.name != before.name:
+            self._renamed.append(row)
+
+    # Events that only move numbers
+
+    def open(self, row: int, tid: int, fd: int, packed: int, index: int) -> None:
+        """A successful open: `packed` says what a relative name is relative to."""
+        table = self.table_of(tid)
+        if table is None:
+            return
+        dirfd = packed >> 1
+        if dirfd >= AT_FDCWD:
+            self._bases[index] = self._base(tid, dirfd)
+        self._made.append(index)
+        self.put(table, fd, row, (len(self._made) - 1) << 1 | (packed & 1))
+        self._renamed.append(row)
+
+    def _base(self, tid: int, dirfd: int) -> str:
+        if dirfd == AT_FDCWD:
+            return self.working_directory(tid)
+        found = self.descriptor(tid, dirfd)
+        return UNKNOWN_DIRECTORY if found is None else found.name
+
+    def working_directory(self, tid: int) -> str:
+        """The working directory of a thread's process."""
+        thread = self._threads.get(tid)
+        main = None if thread is None else self._threads.main_thread(thread)
+        return "" if main is None else main.cwd
+
+    def close(self, row: int, tid: int, fd: int) -> None:
+        """From the event of this row on, a number stands for nothing."""
+        table = self.table_of(tid)
+        if table is None or table.entries.pop(fd, None) is None:
+            return
+        self._log.add(table.number, fd, row, CLOSED)
+        self._counts.append((table.number, row, len(table.entries)))
+
+    def duplicate(self, row: int, tid: int, old: int, new: int, *, is_closing: bool) -> None:
+        """Another number for the same descriptor."""
+        table = self.table_of(tid)
+        entry = None if table is None else table.entries.get(old)
+        if table is not None and entry is not None and new >= 0:
+            self.put(table, new, row, (entry & ~1) | is_closing)
+
+    def set_closing(self, tid: int, fd: int, *, is_closing: bool) -> None:
+        """Whether an exec closes a number."""
+        table = self.table_of(tid)
+        entry = None if table is None else table.entries.get(fd)
+        if table is not None and entry is not None:
+            table.entries[fd] = (entry & ~1) | is_closing
+
+    def close_at_exec(self, row: int, tid: int) -> None:
+        """An exec closes what is marked so."""
+        table = self.table_of(tid)
+        if table is None:
+            return
+        for fd in [fd for fd, entry in table.entries.items() if entry & 1]:
+            del table.entries[fd]
+            self._log.add(table.number, fd, row, CLOSED)
+        self._counts.append((table.number, row, len(table.entries)))
+
+    # Events that make or change descriptors
+
+    def handle(self, name: str, event: Parameters, tid: int, entered: Parameters | None) -> None:
+        """Any other event of `NAMES`."""
+        if name in _RECEIVES or name in _SENDS:
+            self._exchange(name, event, tid)
+        elif name == "connect":
+            self._connect(event, tid, entered)
+        elif event.number(0, -1) >= 0:
+            self._made_by(name, event, tid)
+
+    def _made_by(self, name: str, event: Parameters, tid: int) -> None:
+        row, result = event.row, event.number(0)
+        match name:
+            case "socket":
+                made = sockets.new_socket(event.number(1), event.number(2), event.number(3))
+                self.put_new(tid, result, row, made, is_closing=_closes(event.number(4)))
+            case "socketpair":
+                for place, made in enumerate(
+                    sockets.socket_pair(event.number(3), event.number(4)), start=1
+                ):
+                    self.put_new(tid, event.number(place), row, made)
+            case "bind":
+                self._bind(tid, event.number(2, -1), row, event.raw(1))
+            case "accept" | "accept4":
+                closing = name == "accept4" and _closes(event.number(5))
+                if (taken := sockets.accepted(event.raw(1))) is not None:
+                    self.put_new(tid, result, row, taken, is_closing=closing)
+            case "pipe" | "pipe2":
+                self._pipe(name, event, tid)
+            case "close_range":
+                self._close_range(event, tid)
+            case "pidfd_getfd":
+                self._take_from(event, tid)
+            case _:
+                made, is_closing = plain_descriptor(name, event)
+                self.put_new(tid, result, row, made, is_closing=is_closing)
+
+    def _bind(self, tid: int, fd: int, row: int, address: bytes) -> None:
+        before = self.descriptor(tid, fd)
+        if before is not None:
+            self.change(tid, fd, row, sockets.bound(before, address))
+
+    def _pipe(self, name: str, event: Parameters, tid: int) -> None:
+        closing = name == "pipe2" and _closes(event.number(4))
+        for place in (1, 2):
+            made, _ = plain_descriptor("pipe", event)
+            self.put_new(tid, event.number(place), event.row, made, is_closing=closing)
+
+    def _close_range(self, event: Parameters, tid: int) -> None:
+        first, last, flags = event.number(1), event.number(2), event.number(3)
+        table = self.table_of(tid)
+        if table is None:
+            return
+        for fd in [fd for fd in table.entries if first <= fd <= last]:
+            if flags & _CLOSE_RANGE_CLOEXEC:
+                self.set_closing(tid, fd, is_closing=True)
+            else:
+                self.close(event.row, tid, fd)
+
+    def _take_from(self, event: Parameters, tid: int) -> None:
+        pidfd = self.descriptor(tid, event.number(1, -1))
+        source = None if pidfd is None else self.descriptor(pidfd.pid, event.number(2, -1))
+        if source is not None:
+            self.put_new(tid, event.number(0), event.row, source, is_closing=True)
+
+    def _connect(self, event: Parameters, tid: int, entered: Parameters | None) -> None:
+        result = event.number(0, -1)
+        fd = event.number(2, -1)
+        before = self.descriptor(tid, fd)
+        if before is None or (result < 0 and result != _EINPROGRESS):
+            return
+        entered_address = entered.raw(1) if entered is not None else b""
+        changed = sockets.connected(before, result, event.raw(1), event.raw(3), entered_address)
+        self.change(tid, fd, event.row, changed)
+
+    def _exchange(self, name: str, event: Parameters, tid: int) -> None:
+        if event.number(0, -1) < 0:
+            return
+        fd = event.number(parameter_index(event.code, "fd"), -1)
+        pair = event.raw(parameter_index(event.code, "tuple"))
+        before = self.descriptor(tid, fd)
+        is_receive = name in _RECEIVES
+        if before is None:
+            if name in _SENDS and pair and (made := self._assumed(tid, pair)) is not None:
+                self.put_new(tid, fd, event.row, made)
+            return
+        changed = sockets.exchanged(
+            before,
+            pair,
+            is_receive=is_receive,
+            others=self._others(tid),
+            interfaces=self._interfaces,
+        )
+        self.change(tid, fd, event.row, changed)
+
+    def _assumed(self, tid: int, pair: bytes) -> Descriptor | None:
+        others = self._others(tid)
+        return sockets.assumed_udp(pair, others=others, interfaces=self._interfaces)
+
+    def _others(self, tid: int) -> Iterator[Descriptor]:
+        table = self.table_of(tid)
+        entries = [] if table is None else list(table.entries.values())
+        return (self._descriptor(entry >> 1) for entry in entries)
+
+    # Batches
+
+    def begin_batch(self, batch: EventBatch, opens: Opens, threads: ThreadTable) -> None:
+        """Start a batch: what was open before it begins at its first row."""
+        self._batch, self._opens = batch, opens
+        self._bases = [None] * len(opens.rows)
+        self._log = DescriptorLog()
+        self._counts, self._renamed = [], []
+        self._keep_what_is_open(threads)
+
+    def _keep_what_is_open(self, threads: ThreadTable) -> None:
+        tables = {id(thread.descriptors): thread.descriptors for thread in threads}
+        kept: list[Descriptor | int] = []
+        places: dict[int, int] = {}
+        for table in tables.values():
+            for fd, entry in table.entries.items():
+                reference = entry >> 1
+                if reference not in places:
+                    places[reference] = len(kept)
+                    kept.append(self._made[reference])
+                table.entries[fd] = places[reference] << 1 | (entry & 1)
+            self._log.add_table(table, -1)
+            self._counts.append((table.number, -1, len(table.entries)))
+        self._made = kept
+
+    def descriptors(self) -> tuple[list[Descriptor], Integers]:
+        """The descriptors of the batch, and for each reference which one it is."""
+        made, places = descriptors_of(self._opens, self._batch.data, self._bases)
+        found = list(made)
+        numbers: list[int] = []
+        which: Sequence[int] = places.tolist()
+        for reference, entry in enumerate(self._made):
+            if isinstance(entry, int):
+                numbers.append(which[entry])
+                self._made[reference] = made[which[entry]]
+            else:
+                numbers.append(len(found))
+                found.append(entry)
+        return found, np.array(numbers, np.int64)
+
+    def log(self) -> DescriptorLog:
+        """Every change of the batch."""
+        return self._log
+
+    def renamed_rows(self) -> Integers:
+        """Events that gave their descriptor another name."""
+        return np.array(self._renamed, np.int64)
+
+    def counts(self) -> Integers:
+        """Table, row and number of open descriptors, for each change."""
+        return np.array(self._counts, np.int64).reshape(-1, 3)
+
+
+def _closes(flags: int) -> bool:
+    return bool(flags & O_CLOEXEC)

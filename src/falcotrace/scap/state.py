@@ -1,0 +1,266 @@
+"""The state engine: threads, descriptors, users and containers, as of each event.
+
+In: batches of events in order. Out: for each batch what its columns need: views of threads, a
+history of descriptors, counters. Only events that change something are looked at one by one; all
+others ask the history.
+
+The rules see the state after an event. What an event takes away (a closed descriptor, a thread that
+ended) is still there for the event itself.
+
+Source: libs 48dfd53c, userspace/libsinsp/sinsp.cpp, parsers.cpp.
+"""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from falcotrace.events.event_types import EVENT_TYPES
+from falcotrace.scap.accounts import Accounts
+from falcotrace.scap.batch import NO_ROW, EventBatch
+from falcotrace.scap.container_table import ContainerTable
+from falcotrace.scap.descriptor import Descriptor
+from falcotrace.scap.descriptor_events import DescriptorEvents
+from falcotrace.scap.descriptor_table import DescriptorHistory
+from falcotrace.scap.interfaces import Interfaces
+from falcotrace.scap.metadata import Metadata
+from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens, find_opens
+from falcotrace.scap.parameters import Parameters, numbers
+from falcotrace.scap.process_events import ProcessEvents
+from falcotrace.scap.small_events import SmallEvents
+from falcotrace.scap.spans import Spans
+from falcotrace.scap.start import start_state
+from falcotrace.scap.thread_log import ThreadLog, ThreadNames
+from falcotrace.scap.threads import ThreadTable
+from falcotrace.scap.views import View, Views
+
+Integers = npt.NDArray[np.int64]
+
+_OPEN, _CLOSE, _DUP, _SET_FD, _OTHER = range(5)
+
+_F_DUPFD, _F_SETFD, _F_DUPFD_CLOEXEC = 1, 3, 26
+
+_CLONES = frozenset({"clone", "fork", "vfork", "clone3"})
+
+NO_THREAD = _CLONES | {"switch", "procexit", "procinfo", "container", "asyncevent", "notification"}
+NO_THREAD |= {"useradded", "userdeleted", "groupadded", "groupdeleted", "infra", "pluginevent"}
+NO_THREAD |= {"drop", "cpu_hotplug", "scapevent"}
+"""Events that do not make an entry for an unknown thread."""
+
+WITHOUT_THREAD = frozenset({"useradded", "userdeleted", "groupadded", "groupdeleted", "container"})
+WITHOUT_THREAD |= {"asyncevent", "pluginevent", "notification", "infra"}
+"""Events that belong to no thread at all."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchState:
+    """The state during one batch.
+
+    Attributes:
+        views: states of threads; the first stands for no thread.
+        view_places: for each event its place among `views`.
+        tables: for each event the number of its process's table of descriptors, -1 without.
+        history: what stood behind each number of a table.
+        descriptors: distinct descriptors.
+        descriptor_places: for each reference of the history its place among `descriptors`.
+        renamed_rows: events that changed the name of their descriptor.
+        counts: table, row and number of open descriptors, for each change.
+        log: what was told about threads.
+        thread_names: names of threads by number.
+        accounts: users and groups.
+    """
+
+    views: list[View | None]
+    view_places: Integers
+    tables: Integers
+    history: DescriptorHistory
+    descriptors: list[Descriptor]
+    descriptor_places: Integers
+    renamed_rows: Integers
+    counts: Integers
+    log: ThreadLog
+    thread_names: ThreadNames
+    accounts: Accounts
+
+
+class StateEngine:
+    """Follows the state through a section of a capture.
+
+    Args:
+        metadata: what the section says about the machine before its first event.
+        first_key: the smallest `proc.key` to give.
+    """
+
+    def __init__(self, metadata: Metadata, first_key: int = 1) -> None:
+        self.threads = ThreadTable()
+        self.accounts = Accounts()
+        self.containers = ContainerTable()
+        self._views = Views(self.threads, self.accounts, self.containers, first_key)
+        self._known: dict[int, View] = {}
+        self._descriptors = DescriptorEvents(self.threads, Interfaces.of(metadata.interfaces))
+        self._processes = ProcessEvents(
+            self.threads,
+            metadata.machine.boot_time_ns,
+            self._descriptors.new_table,
+            self._descriptors.path_of,
+        )
+        self._small = SmallEvents(self.threads, self.accounts, self.containers, self._descriptors)
+        start_state(metadata, self.threads, self.accounts, self._descriptors)
+
+    @property
+    def next_key(self) -> int:
+        """The smallest `proc.key` that has not been given."""
+        return self._views.next_key
+
+    def run(self, batch: EventBatch) -> BatchState:
+        """Go through a batch."""
+        has_thread = np.array([event.name not in WITHOUT_THREAD for event in EVENT_TYPES])
+        tids = np.where(has_thread[batch.codes], batch.tids, -1)
+        spans = Spans(tids, self.threads, self._views, self._known)
+        self._processes.spans = self._small.spans = spans
+        opens = find_opens(batch)
+        self._descriptors.begin_batch(batch, opens, self.threads)
+        self._go_through(batch, opens, spans)
+        views, places, tables = spans.finish()
+        descriptors, descriptor_places = self._descriptors.descriptors()
+        return BatchState(
+            views=views,
+            view_places=places,
+            tables=tables,
+            history=self._descriptors.log().frozen(len(batch)),
+            descriptors=descriptors,
+            descriptor_places=descriptor_places,
+            renamed_rows=self._descriptors.renamed_rows(),
+            counts=self._descriptors.counts(),
+            log=spans.log,
+            thread_names=ThreadNames(spans.log, len(batch)),
+            accounts=self.accounts,
+        )
+
+    def _go_through(self, batch: EventBatch, opens: Opens, spans: Spans) -> None:
+        self._later: list[tuple[int, int, int]] = []
+        makes_entry = np.array([event.name not in NO_THREAD for event in EVENT_TYPES])
+        self._attaches = makes_entry[batch.codes] & ~batch.is_carried
+        for tid in spans.tids():
+            if tid >= 0 and self.threads.get(tid) is None:
+                self._expect(tid, 0, spans)
+        data = memoryview(batch.data.data)
+        operations = _operations(batch, opens)
+        row_numbers = operations[0].tolist()
+        tids = batch.tids[operations[0]].tolist()
+        descriptors = self._descriptors
+        for row, tid, kind, first, second, third in zip(
+            row_numbers, tids, *(part.tolist() for part in operations[1:]), strict=True
+        ):
+            while self._later and self._later[0][0] <= row:
+                self._catch_up(spans)
+            if kind == _OPEN:
+                descriptors.open(row, tid, first, second, third)
+            elif kind == _CLOSE:
+                # The event itself still sees what it closes.
+                descriptors.close(row + 1, tid, first)
+            elif kind == _DUP:
+                descriptors.duplicate(row, tid, first, second, is_closing=bool(third))
+            elif kind == _SET_FD:
+                descriptors.set_closing(tid, first, is_closing=bool(second))
+            else:
+                self._other(Parameters(batch, data, first, second), tid, batch, data)
+        while self._later:
+            self._catch_up(spans)
+
+    def _expect(self, tid: int, row: int, spans: Spans) -> None:
+        """An unknown thread gets an entry at its first event that makes one."""
+        found = spans.next_row(tid, row, self._attaches)
+        if found is not None:
+            heapq.heappush(self._later, (found, 1, tid))
+
+    def _catch_up(self, spans: Spans) -> None:
+        row, is_expected, tid = heapq.heappop(self._later)
+        if is_expected:
+            self._processes.find_or_make(tid, row)
+            return
+        self._processes.remove(tid, row)
+        if self.threads.get(tid) is None:
+            self._expect(tid, row, spans)
+
+    def _other(self, event: Parameters, tid: int, batch: EventBatch, data: memoryview) -> None:
+        name = EVENT_TYPES[event.code].name
+        time_ns = int(batch.times_ns[event.row])
+        if name in _CLONES:
+            self._processes.clone(event, tid, time_ns)
+        elif name in {"execve", "execveat"}:
+            if event.number(0, -1) >= 0:
+                entered = _entered(batch, data, event.row)
+                self._processes.execute(event, tid, entered)
+                self._descriptors.close_at_exec(event.row, tid)
+        elif name == "procexit":
+            if self._processes.exit(event, tid, time_ns):
+                heapq.heappush(self._later, (event.row + 1, 0, tid))
+        elif not self._small.handle(name, event, tid):
+            self._descriptors.handle(name, event, tid, _entered(batch, data, event.row))
+
+
+def _entered(batch: EventBatch, data: memoryview, row: int) -> Parameters | None:
+    """The enter event of an exit event, where it is known."""
+    enter_row = int(batch.enters[row])
+    if enter_row == NO_ROW:
+        return None
+    code = int(batch.codes[enter_row])
+    index = int(np.searchsorted(batch.params[code].rows, enter_row))
+    return Parameters(batch, data, code, index)
+
+
+def _operations(batch: EventBatch, opens: Opens) -> tuple[Integers, ...]:
+    """Everything that changes the state, ascending by row: row, kind and three numbers."""
+    count = len(opens.rows)
+    is_closing = (opens.flags & O_CLOEXEC) != 0
+    relative = np.where(opens.is_relative, opens.dirfds, AT_FDCWD - 1)
+    packed = (relative << 1) | is_closing
+    parts = [[opens.rows, np.full(count, _OPEN), opens.fds, packed, np.arange(count)]]
+    for code in batch.params:
+        event = EVENT_TYPES[code]
+        if event.direction == "enter" and event.origin == "syscall":
+            continue
+        if event.name in SIMPLE:
+            parts.append(_simple(batch, code))
+        elif event.name in OTHERS:
+            rows = batch.params[code].rows
+            fill = np.zeros(len(rows), np.int64)
+            parts.append([rows, fill + _OTHER, fill + code, np.arange(len(rows)), fill])
+    merged = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(merged[0], kind="stable")
+    return tuple(column[order].astype(np.int64) for column in merged)
+
+
+SIMPLE = frozenset({"close", "dup", "dup2", "dup3", "fcntl"})
+"""Events that only move numbers of descriptors."""
+
+OTHERS = _CLONES | {"execve", "execveat", "procexit"} | SmallEvents.NAMES | DescriptorEvents.NAMES
+"""Events that are read one by one."""
+
+
+def _simple(batch: EventBatch, code: int) -> list[Integers]:
+    rows = batch.params[code].rows
+    zeros = np.zeros(len(rows), np.int64)
+    results = numbers(batch, code, "res", -1)
+    match EVENT_TYPES[code].name:
+        case "close":
+            columns = [rows, zeros + _CLOSE, numbers(batch, code, "fd", -1), zeros, zeros]
+            wanted = results >= 0
+        case "fcntl":
+            commands = numbers(batch, code, "cmd")
+            is_dup = (commands == _F_DUPFD) | (commands == _F_DUPFD_CLOEXEC)
+            kinds = np.where(is_dup, _DUP, _SET_FD)
+            fds = numbers(batch, code, "fd", -1)
+            second = np.where(is_dup, results, numbers(batch, code, "arg") & 1)
+            third = (commands == _F_DUPFD_CLOEXEC).astype(np.int64)
+            columns = [rows, kinds, fds, second, third]
+            wanted = (results >= 0) & (is_dup | (commands == _F_SETFD))
+        case name:
+            old = numbers(batch, code, "oldfd", -1)
+            flags = numbers(batch, code, "flags") if name == "dup3" else zeros
+            closing = ((flags & O_CLOEXEC) != 0).astype(np.int64)
+            columns = [rows, zeros + _DUP, old, results, closing]
+            wanted = results >= 0
+    return [column[wanted] for column in columns]

@@ -1,0 +1,138 @@
+"""Puts upgraded events together as a batch: numbers them, and drops those that do not go on.
+
+In: headers of events and upgraded parts. Out: `EventBatch`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from falcotrace.events.event_types import EVENT_TYPES
+from falcotrace.scap.batch import NO_ROW, Bools, Bytes, EventBatch, Integers, Params
+from falcotrace.scap.events_headers import Headers
+from falcotrace.scap.upgrade_pairs import Pairs, pair_events
+from falcotrace.scap.upgrade_recipes import passed_enter_codes
+from falcotrace.scap.upgrade_values import Part
+
+_HIDDEN_FLAG = 1
+"""A block's flag: the event is there for the state and is not shown (SCAP_DF_STATE_ONLY)."""
+
+_ACCOUNT_EVENTS = frozenset(
+    event.code
+    for event in EVENT_TYPES
+    if event.name in {"useradded", "userdeleted", "groupadded", "groupdeleted"}
+)
+
+
+def _by_code(codes: frozenset[int]) -> Bools:
+    return np.isin(np.arange(len(EVENT_TYPES)), sorted(codes))
+
+
+_IS_ENTER = _by_code(passed_enter_codes())
+_IS_EXIT_OF_ENTER = _by_code(frozenset(code + 1 for code in passed_enter_codes()))
+_IS_HIDDEN = _by_code(passed_enter_codes() | _ACCOUNT_EVENTS)
+
+
+def pair_calls(headers: Headers, parts: Sequence[Part], is_carried_passed: Bools) -> Pairs:
+    """Which exit events belong to which enter events that pass on to the state."""
+    is_enter = np.zeros(len(headers), np.bool_)
+    is_exit = np.zeros(len(headers), np.bool_)
+    codes = np.zeros(len(headers), np.int32)
+    for part in parts:
+        code = part.recipe.code
+        if _IS_ENTER[code]:
+            is_enter[part.rows] = True
+        elif _IS_EXIT_OF_ENTER[code]:
+            is_exit[part.rows] = True
+        else:
+            continue
+        codes[part.rows] = code
+    is_enter[: len(is_carried_passed)] &= is_carried_passed
+    pairs = pair_events(headers.tids, is_enter, is_exit)
+    paired = np.flatnonzero(pairs.enters != NO_ROW)
+    is_wrong = codes[pairs.enters[paired]] != codes[paired] - 1
+    pairs.enters[paired[is_wrong]] = NO_ROW
+    return pairs
+
+
+def assemble_batch(
+    headers: Headers,
+    data: Bytes,
+    parts: Sequence[Part],
+    calls: Pairs,
+    is_carried_passed: Bools,
+    event_count: int,
+) -> EventBatch:
+    """The batch of those events that go on.
+
+    Args:
+        headers: all events of the window, carried ones first.
+        data: what parameters lie in.
+        parts: events that go on.
+        calls: the enter event of each exit event.
+        is_carried_passed: for each carried event whether an exit event may still refer to it.
+        event_count: events numbered before.
+    """
+    codes: npt.NDArray[np.int32] = np.full(len(headers), NO_ROW, np.int32)
+    for part in parts:
+        codes[part.rows] = part.recipe.code
+    carried_count = len(is_carried_passed)
+    codes[:carried_count][~is_carried_passed] = NO_ROW
+    rows = np.flatnonzero(codes != NO_ROW)
+    old_carried = int(np.searchsorted(rows, carried_count))
+    is_carried = np.arange(len(rows)) < old_carried
+    nums = np.arange(len(rows)) + (event_count + 1 - old_carried)
+    nums[:old_carried] = 0
+    enters = calls.enters
+    if len(rows) < len(headers):
+        new_rows = np.cumsum(codes != NO_ROW) - 1
+        headers, codes, enters = headers.take(rows), codes[rows], enters[rows]
+        enters = np.where(enters == NO_ROW, NO_ROW, new_rows[enters])
+        parts = [_renumbered(part, rows, new_rows) for part in parts]
+    is_delivered = ~(_IS_HIDDEN[codes] | is_carried)
+    if headers.flags.any():
+        is_delivered &= (headers.flags & _HIDDEN_FLAG) == 0
+    return EventBatch(
+        data=data,
+        nums=nums,
+        times_ns=headers.times_ns,
+        tids=headers.tids,
+        cpus=headers.cpus,
+        codes=codes,
+        is_delivered=is_delivered,
+        is_carried=is_carried,
+        enters=enters.astype(np.int32),
+        params=_params_by_code(parts),
+    )
+
+
+def _renumbered(part: Part, rows: Integers, new_rows: Integers) -> Part:
+    """A part of the batch's rows; carried events that nothing refers to are not among them."""
+    renumbered = new_rows[part.rows]
+    is_there = rows.take(renumbered, mode="clip") == part.rows
+    if is_there.all():
+        return Part(part.recipe, renumbered, part.offsets, part.lengths)
+    return Part(
+        part.recipe, renumbered[is_there], part.offsets[:, is_there], part.lengths[:, is_there]
+    )
+
+
+def _params_by_code(parts: Sequence[Part]) -> dict[int, Params]:
+    by_code: dict[int, list[Part]] = defaultdict(list)
+    for part in parts:
+        if len(part.rows):
+            by_code[part.recipe.code].append(part)
+    return {code: _joined(found) for code, found in sorted(by_code.items())}
+
+
+def _joined(parts: Sequence[Part]) -> Params:
+    """Parameters of several stored layouts, in the order of events."""
+    if len(parts) == 1:
+        return Params(parts[0].rows, parts[0].offsets.T, parts[0].lengths.T)
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.argsort(rows, kind="stable")
+    offsets = np.concatenate([part.offsets for part in parts], axis=1)
+    lengths = np.concatenate([part.lengths for part in parts], axis=1)
+    return Params(rows[order], offsets[:, order].T, lengths[:, order].T)
