@@ -14,8 +14,8 @@ import numpy.typing as npt
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.batch import Bools, Bytes, Integers, Lengths
 from falcotrace.scap.blocks import EventBlocks
-from falcotrace.scap.blocks_warnings import Warnings
 from falcotrace.scap.blocks_chain import WITHOUT_COUNT
+from falcotrace.scap.blocks_warnings import Warnings
 from falcotrace.scap.events_headers import Headers, is_uniform, read_headers
 
 _PARAM_COUNTS = np.array([len(event.params) for event in EVENT_TYPES], np.int64)

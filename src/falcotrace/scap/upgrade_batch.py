@@ -19,10 +19,14 @@ from falcotrace.scap.upgrade_values import Part
 _HIDDEN_FLAG = 1
 """A block's flag: the event is there for the state and is not shown (SCAP_DF_STATE_ONLY)."""
 
-_ACCOUNT_EVENTS = frozenset(
-    event.code
-    for event in EVENT_TYPES
-    if event.name in {"useradded", "userdeleted", "groupadded", "groupdeleted"}
+_STATE_NAMES = frozenset({"useradded", "userdeleted", "groupadded", "groupdeleted", "container"})
+_STATE_EVENTS = frozenset(event.code for event in EVENT_TYPES if event.name in _STATE_NAMES)
+"""Rules of Falco 0.44.1 do not see these; of containers they see what the container plugin tells
+(ASYNCEVENT_E), and not the events of older captures."""
+
+_EXECVE_EXIT, _EXECVEAT_ENTER = (
+    next(event.code for event in EVENT_TYPES if event.constant == constant)
+    for constant in ("SYSCALL_EXECVE_19_X", "SYSCALL_EXECVEAT_E")
 )
 
 
@@ -31,29 +35,34 @@ def _by_code(codes: frozenset[int]) -> Bools:
 
 
 _IS_ENTER = _by_code(passed_enter_codes())
-_IS_EXIT_OF_ENTER = _by_code(frozenset(code + 1 for code in passed_enter_codes()))
-_IS_HIDDEN = _by_code(passed_enter_codes() | _ACCOUNT_EVENTS)
+_ENDS_CALL = _by_code(
+    frozenset(
+        event.code
+        for event in EVENT_TYPES
+        if event.is_exit or event.name in {"signaldeliver", "procexit"}
+    )
+)
+"""What makes libsinsp forget an enter event, or take another one for it (libs 48dfd53c,
+userspace/libsinsp/parsers.cpp, `reset` and `event_cleanup`)."""
+
+_IS_HIDDEN = _by_code(passed_enter_codes() | _STATE_EVENTS)
 
 
 def pair_calls(headers: Headers, parts: Sequence[Part], is_carried_passed: Bools) -> Pairs:
     """Which exit events belong to which enter events that pass on to the state."""
+    codes: npt.NDArray[np.int32] = np.zeros(len(headers), np.int32)
     is_enter = np.zeros(len(headers), np.bool_)
-    is_exit = np.zeros(len(headers), np.bool_)
-    codes = np.zeros(len(headers), np.int32)
     for part in parts:
-        code = part.recipe.code
-        if _IS_ENTER[code]:
+        codes[part.rows] = part.recipe.code
+        if _IS_ENTER[part.recipe.code]:
             is_enter[part.rows] = True
-        elif _IS_EXIT_OF_ENTER[code]:
-            is_exit[part.rows] = True
-        else:
-            continue
-        codes[part.rows] = code
     is_enter[: len(is_carried_passed)] &= is_carried_passed
-    pairs = pair_events(headers.tids, is_enter, is_exit)
+    pairs = pair_events(headers.tids, is_enter, _ENDS_CALL[codes])
     paired = np.flatnonzero(pairs.enters != NO_ROW)
-    is_wrong = codes[pairs.enters[paired]] != codes[paired] - 1
-    pairs.enters[paired[is_wrong]] = NO_ROW
+    exits, enters = codes[paired], codes[pairs.enters[paired]]
+    # A successful execveat returns as execve.
+    is_execveat = (exits == _EXECVE_EXIT) & (enters == _EXECVEAT_ENTER)
+    pairs.enters[paired[(enters != exits - 1) & ~is_execveat]] = NO_ROW
     return pairs
 
 
