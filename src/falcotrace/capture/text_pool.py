@@ -7,6 +7,7 @@ distinct ones become Python objects.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +52,17 @@ class TextPool:
 
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:
         """Codes of texts; a loop, so for distinct ones."""
-        return np.fromiter((self.code(text) for text in texts), np.int32, len(texts))
+        known = self._codes
+        before, add = len(known), known.setdefault
+        codes = np.fromiter(
+            (MISSING if text is None else add(text, len(known)) for text in texts),
+            np.int32,
+            len(texts),
+        )
+        # Codes count up, so the new texts are the last keys.
+        fresh = list(islice(reversed(known), len(known) - before))
+        self._texts.extend(reversed(fresh))
+        return codes
 
     def codes_in(self, data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Codes of the strings at `starts` in a buffer of bytes.
