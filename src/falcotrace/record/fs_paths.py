@@ -6,47 +6,27 @@ path, source and target for calls with two; absolute, and as given.
 Source: libs 48dfd53c, userspace/libsinsp/sinsp_filtercheck_fspath.cpp (FIELDS 5).
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.derived import OPEN_MODE_EVENTS
 from falcotrace.events.event_types import EventType
+from falcotrace.events.path_fields import DESCRIPTOR_EVENTS, PATH_ARGUMENTS
 from falcotrace.record.argument_sources import sources
 from falcotrace.record.call import CallEvents
 from falcotrace.record.layout import PartKind
-
-_MOVED = {"source": "oldpath", "target": "newpath"}
-_HARD_LINKED = {"source": "newpath", "target": "oldpath"}
-_LINKED = {"source": "linkpath", "target": "target"}
-_PATHS: Mapping[str, Mapping[str, str]] = {
-    **{name: {"name": "path"} for name in ("mkdir", "mkdirat", "rmdir", "unlink")},
-    **{name: {"name": "path"} for name in ("chown", "lchown")},
-    **{name: {"name": "name"} for name in ("open", "openat", "openat2", "unlinkat", "umount2")},
-    **{name: {"name": "filename"} for name in ("chmod", "fchmodat")},
-    "fchownat": {"name": "pathname"},
-    "quotactl": {"name": "special"},
-    **dict.fromkeys(("rename", "renameat", "renameat2"), _MOVED),
-    **dict.fromkeys(("link", "linkat"), _HARD_LINKED),
-    **dict.fromkeys(("symlink", "symlinkat"), _LINKED),
-    "mount": {"source": "dev", "target": "dir"},
-}
-"""Arguments behind name, source and target, by event."""
-
-_OF_DESCRIPTOR = frozenset({"fchmod", "fchown"})
 
 
 def put_fs_paths(event: EventType, call: CallEvents, columns: Columns) -> None:
     """Fill `fs.path.*` of all events of one call that succeeded."""
     # Of opens Falco compares the result with -1 and not with 0: failed ones count.
     counts = call.results != -1 if event.name in OPEN_MODE_EVENTS else call.results >= 0
-    if event.name in _OF_DESCRIPTOR:
+    if event.name in DESCRIPTOR_EVENTS:
         _put("name", np.where(counts, call.file_names, MISSING), None, call, columns)
     given: dict[str, np.ndarray] = {}
     absolute: dict[str, np.ndarray] = {}
-    for field, argument in _PATHS.get(event.name, {}).items():
+    for field, argument in PATH_ARGUMENTS.get(event.name, {}).items():
         source = sources()[event.name][argument]
         slot = int(source.operands[1]) if len(source.operands) > 1 else None
         given[field] = np.where(counts, call.part_codes(PartKind.STRING, source.place), MISSING)

@@ -44,6 +44,9 @@ def places_of(name: str) -> tuple[Place, ...]:
 @cache
 def names_of(code: int) -> tuple[str, ...]:
     """The parameters of one kind of event that are columns."""
+    params = EVENT_TYPES[code].params
     return tuple(
-        name for name, places in _places().items() if any(place.code == code for place in places)
+        param.name
+        for param in params
+        if any(place.code == code and place.param == param for place in places_of(param.name))
     )

@@ -25,6 +25,7 @@ from falcotrace.scap.batch import EventBatch, Integers
 
 _GENERIC = next(event for event in EVENT_TYPES if event.constant == "GENERIC_X")
 _ASYNC = next(event for event in EVENT_TYPES if event.constant == "ASYNCEVENT_E")
+_NO_NUMBER = 1 << 16
 _UNKNOWN_CALL = SYSCALLS[0].name
 """The name of a call that has no portable number."""
 
@@ -71,17 +72,17 @@ def put_event_types(batch: EventBatch, columns: Columns) -> None:
 
 
 def _put_generic_names(batch: EventBatch, columns: Columns) -> None:
-    ids, natives = (_unsigned(batch, index) for index in (0, 1))
-    pairs = ids << 16 | natives
-    found, indices = distinct(pairs)
-    names = [_call_name(pair >> 16, pair & 0xFFFF) for pair in found.tolist()]
-    columns.put_texts("evt.type", delivered_values(batch, _GENERIC.code, 0).rows, names, indices)
+    portable, native = (_call_numbers(batch, index) for index in (0, 1))
+    found, indices = distinct(portable << 32 | native)
+    names = [_call_name(pair >> 32, pair & 0xFFFF_FFFF) for pair in found.tolist()]
+    rows = delivered_values(batch, _GENERIC.code, 0).rows
+    columns.put_texts("evt.type", rows, names, indices)
 
 
-def _unsigned(batch: EventBatch, index: int) -> Integers:
+def _call_numbers(batch: EventBatch, index: int) -> Integers:
     values = delivered_values(batch, _GENERIC.code, index)
-    numbers = np.zeros(len(values), np.int64)
-    present = values.lengths == 2
+    present = values.lengths == WIDTHS["SYSCALLID"]
+    numbers = np.full(len(values), _NO_NUMBER, np.int64)
     offsets = values.offsets[present]
     numbers[present] = read_numbers(batch.data, offsets, 2, is_signed=False)
     return numbers
