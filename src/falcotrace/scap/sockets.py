@@ -121,7 +121,8 @@ def bound(descriptor: Descriptor, address_bytes: bytes) -> Descriptor:
 
 
 def _as_connection(descriptor: Descriptor, family: int) -> Descriptor:
-    return replace(descriptor, type=_CONNECTION_OF_FAMILY[family])
+    kind = _CONNECTION_OF_FAMILY[family]
+    return descriptor if descriptor.type is kind else replace(descriptor, type=kind)
 
 
 def connected(
@@ -209,13 +210,15 @@ def _taken(ends: Ends, given: SocketTuple) -> Ends:
 def _merged(ends: Ends, given: SocketTuple) -> Ends:
     """The ends after traffic with this tuple: the same if it goes either way between them."""
     taken = _taken(ends, given)
-    return ends if ends in {taken, taken.swapped()} else taken
+    return ends if ends in (taken, taken.swapped()) else taken
 
 
 def _as_unix(descriptor: Descriptor, given: SocketTuple) -> Descriptor:
     pointers = given.source_pointer, given.destination_pointer
-    made = descriptor.with_pointers(*pointers)
-    return replace(made, name=unix_text(*pointers, given.path))
+    name = unix_text(*pointers, given.path)
+    if descriptor.name == name and descriptor.type is DescriptorType.UNIX:
+        return descriptor  # the name says the pointers
+    return replace(descriptor.with_pointers(*pointers), name=name)
 
 
 def accepted(tuple_bytes: bytes) -> Descriptor | None:
@@ -257,8 +260,9 @@ def exchanged(
         interfaces: where addresses come from that the socket has left open.
     """
     descriptor = transferred(descriptor)
-    is_tcp = descriptor.type is DescriptorType.IPV4 and descriptor.ends.l4 == L4.TCP
-    given = None if descriptor.name and is_tcp else parse_tuple(tuple_bytes)
+    if descriptor.name and descriptor.type is DescriptorType.IPV4 and descriptor.ends.l4 == L4.TCP:
+        return descriptor
+    given = parse_tuple(tuple_bytes)
     if given is None:
         return descriptor
     if given.family == AF_UNIX:
