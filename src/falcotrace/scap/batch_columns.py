@@ -103,13 +103,12 @@ class BatchColumns:
         columns.put_numbers("evt.cpu", rows, batch.cpus[rows])
         columns.put_numbers("proc.key", rows, self._keys()[rows])
         columns.put_numbers("thread.tid", rows, batch.tids[rows])
-        tids = {view.key: view.columns["thread.vtid"] for view in self._state.views if view}
-        known = np.array(
-            [NO_PROCESS_KEY if view is None else tids[view.key] for view in self._state.views],
-            np.int64,
-        )
-        of_events = self._state.view_places[rows]
-        columns.put_numbers("thread.vtid", rows, known[of_events], of_events > 0)
+        vtids = [
+            None if view is None else view.columns["thread.vtid"] for view in self._state.views
+        ]
+        known = np.array([-1 if vtid is None else vtid for vtid in vtids], np.int64)
+        of_events = known[self._state.view_places[rows]]
+        columns.put_numbers("thread.vtid", rows, of_events, of_events != -1)
 
     def _keys(self) -> Integers:
         keys = [NO_PROCESS_KEY if view is None else view.key for view in self._state.views]
@@ -120,14 +119,11 @@ class BatchColumns:
         has_thread = state.view_places[rows] > 0
         for member, values in usage_of_events(batch, state.log.usage).items():
             columns.put_numbers(_USAGE_COLUMNS[member], rows, values[rows], has_thread)
-        tables, known = state.tables[rows], state.tables[rows] >= 0
+        has_process = np.array([view is not None and view.has_process for view in state.views])
+        tables = np.where(has_process[state.view_places[rows]], state.tables[rows], -1)
         counts = state.counts
-        columns.put_numbers(
-            "proc.fdopencount",
-            rows,
-            self._last(counts[:, 0], counts[:, 1], counts[:, 2], tables),
-            known,
-        )
+        open_counts = self._last(counts[:, 0], counts[:, 1], counts[:, 2], tables)
+        columns.put_numbers("proc.fdopencount", rows, open_counts, has_thread)
         sizes = np.array(state.log.sizes, np.int64).reshape(-1, 4)
         for place, path in ((2, "proc.nthreads"), (3, "proc.nchilds")):
             values = self._last(sizes[:, 0], sizes[:, 1], sizes[:, place], tables)

@@ -23,6 +23,9 @@ WITHOUT_COUNT = frozenset({0x204, 0x208, 0x8010ABCD})
 
 MIN_BLOCK_BYTES = 12
 
+_PIECE_WORDS = 1 << 20
+"""Words looked at together: every one of a hostile capture can be a candidate, of some 50 bytes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventChain:
@@ -48,12 +51,18 @@ def event_chain(data: Bytes, start: int) -> EventChain:
     """
     words = data[start : len(data) - (len(data) - start) % 4].view("<u4")
     types: list[int] = []
-    places: Integers = np.empty(0, np.int64)
+    pieces: list[Integers] = []
     end = 0
-    # Blocks of a type that did not occur yet end the chain at first; there are seven types.
-    while end < len(words) and (kind := int(words[end])) in EVENT_BLOCKS and kind not in types:
-        types.append(kind)
-        places, end = _follow(words, types)
+    while end < len(words) and (kind := int(words[end])) in EVENT_BLOCKS:
+        # A type that did not occur yet has ended the piece before; there are seven types.
+        if kind not in types:
+            types.append(kind)
+        places, next_end = _follow(words, end, types)
+        if not len(places):
+            break
+        pieces.append(places)
+        end = next_end
+    places = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
     if len(types) == 1:
         kinds: Words = np.broadcast_to(np.uint32(types[0]), len(places))
     else:
@@ -61,20 +70,21 @@ def event_chain(data: Bytes, start: int) -> EventChain:
     return EventChain(places * 4 + start, kinds, end * 4 + start)
 
 
-def _follow(words: Words, types: list[int]) -> tuple[Integers, int]:
-    """The chain from the first word on of blocks of some types, and its end, in words."""
-    is_candidate = words == types[0]
+def _follow(words: Words, first: int, types: list[int]) -> tuple[Integers, int]:
+    """The chain of blocks of some types that begin in the next piece, and its end, in words."""
+    piece = words[first : first + _PIECE_WORDS]
+    is_candidate = piece == types[0]
     for kind in types[1:]:
-        is_candidate |= words == kind
-    places = np.flatnonzero(is_candidate)
+        is_candidate |= piece == kind
+    places = np.flatnonzero(is_candidate) + first
     sizes = words.take(places + 1, mode="clip")
     ends = places + (sizes >> 2)
     is_block = words.take(ends - 1, mode="clip") == sizes
     is_block &= (ends <= len(words)) & (sizes & 3 == 0) & (sizes >= MIN_BLOCK_BYTES)
     if not is_block.all():
         places, ends = places[is_block], ends[is_block]
-    if not len(places) or places[0] != 0:
-        return np.empty(0, np.int64), 0
+    if not len(places) or places[0] != first:
+        return np.empty(0, np.int64), first
     gaps = np.flatnonzero(ends[:-1] != places[1:])
     if len(gaps):
         places, ends = _drop_payload(places, ends, gaps)

@@ -21,6 +21,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _COMPRESSED_BYTES = 1 << 18
 _PIECE_BYTES = 4 << 20
 _PIECES_AHEAD = 8
+_PUT_SECONDS = 0.05
+_JOIN_SECONDS = 1.0
 _POPULATE_READ = 22
 """MADV_POPULATE_READ (Linux 5.14, include/uapi/asm-generic/mman-common.h): map many pages at once
 instead of by one fault each."""
@@ -52,6 +54,7 @@ class MappedSource:
     fault = ""
 
     def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
 
@@ -65,7 +68,8 @@ class MappedSource:
         return taken
 
     def close(self) -> None:
-        """Nothing to do: the map goes when the last batch that lies in it goes."""
+        """Close the file; the map goes when the last batch that lies in it goes."""
+        self._file.close()
 
 
 class BrokenStreamError(Exception):
@@ -75,8 +79,9 @@ class BrokenStreamError(Exception):
 class StreamSource:
     """A file that must be read in order; pieces come from a thread."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, file: BinaryIO, pieces: Iterator[bytes]) -> None:
         self.fault = ""
+        self._file = file
         self._pieces = pieces
         self._queue: queue.Queue[bytes | None] = queue.Queue(_PIECES_AHEAD)
         self._stop = threading.Event()
@@ -103,12 +108,11 @@ class StreamSource:
         return self._window
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; one that waits for a pipe is left to end with the program."""
         self._stop.set()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._queue.get_nowait()
-        self._thread.join()
+        self._thread.join(_JOIN_SECONDS)
+        if not self._thread.is_alive():
+            self._file.close()
 
     def _fetch(self) -> bool:
         """Whether there is a pending byte."""
@@ -129,6 +133,8 @@ class StreamSource:
                     return
         except BrokenStreamError as error:
             self.fault = str(error)
+        except OSError as error:
+            self.fault = f"the file cannot be read further ({error.strerror})"
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for a window
             self._failure = error
         self._put(None)
@@ -136,7 +142,7 @@ class StreamSource:
     def _put(self, piece: bytes | None) -> bool:
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
-                self._queue.put(piece, timeout=0.1)
+                self._queue.put(piece, timeout=_PUT_SECONDS)
                 return True
         return False
 

@@ -59,6 +59,7 @@ class DescriptorEvents:
         self._counts: list[tuple[int, int, int]] = []
         self._renamed: list[int] = []
         self._batch: EventBatch
+        self._data = memoryview(b"")
         self._opens: Opens
         self._bases: list[str | None] = []
 
@@ -85,10 +86,9 @@ class DescriptorEvents:
             table.entries[fd] = (len(self._made) - 1) << 1 | is_closing
 
     def table_of(self, tid: int) -> DescriptorTable | None:
-        """The table that a thread uses: that of its process's first thread."""
+        """The table that a thread uses."""
         thread = self._threads.get(tid)
-        main = None if thread is None else self._threads.main_thread(thread)
-        return None if main is None else main.descriptors
+        return None if thread is None else self._threads.descriptors_of(thread)
 
     def descriptor(self, tid: int, fd: int) -> Descriptor | None:
         """What stands behind a number now."""
@@ -105,15 +105,9 @@ class DescriptorEvents:
         made = self._made[reference]
         if isinstance(made, Descriptor):
             return made
-        opens = self._one_open(made)
-        found, _ = descriptors_of(opens, self._batch.data, [self._bases[made]])
-        self._made[reference] = found[0]
-        return found[0]
-
-    def _one_open(self, index: int) -> Opens:
-        part = slice(index, index + 1)
-        opens = self._opens
-        return Opens(*(getattr(opens, name)[part] for name in Opens.__dataclass_fields__))
+        found = self._opens.descriptor(self._data, made, self._bases[made])
+        self._made[reference] = found
+        return found
 
     def put(self, table: DescriptorTable, fd: int, row: int, entry: int) -> None:
         """From the event of this row on, a number stands for an entry."""
@@ -315,6 +309,7 @@ class DescriptorEvents:
     def begin_batch(self, batch: EventBatch, opens: Opens, threads: ThreadTable) -> None:
         """Start a batch: what was open before it begins at its first row."""
         self._batch, self._opens = batch, opens
+        self._data = memoryview(batch.data.data)
         self._bases = [None] * len(opens.rows)
         self._log = DescriptorLog()
         self._counts, self._renamed = [], []

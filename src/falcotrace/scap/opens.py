@@ -62,10 +62,17 @@ class Opens:
     inos: Integers
     is_relative: npt.NDArray[np.bool_]
 
-    def name(self, data: memoryview, index: int) -> str:
-        """The name of one open, as given."""
+    def descriptor(self, data: memoryview, index: int, base: str | None) -> Descriptor:
+        """What one open makes, given what its relative name is relative to."""
         start, length = int(self.starts[index]), int(self.lengths[index])
-        return to_text(bytes(data[start : start + length]).split(b"\0", 1)[0])
+        raw = to_text(bytes(data[start : start + length]).split(b"\0", 1)[0])
+        return opened(
+            join_path(base or "", raw),
+            raw,
+            int(self.flags[index]),
+            int(self.devices[index]),
+            int(self.inos[index]),
+        )
 
 
 def find_opens(batch: EventBatch) -> Opens:

@@ -79,10 +79,13 @@ class Parameters:
 
 
 def texts_of(raw: bytes) -> tuple[str, ...]:
-    """Texts that each end with a NUL; the last one may lack it."""
-    if not raw:
-        return ()
-    return tuple(map(to_text, raw.removesuffix(b"\0").split(b"\0")))
+    """Texts that each end with a NUL; the last one may lack it.
+
+    A single empty text counts as none. Source: libs 48dfd53c, userspace/libsinsp/utils.cpp,
+    `sinsp_split`.
+    """
+    items = raw.removesuffix(b"\0")
+    return tuple(map(to_text, items.split(b"\0"))) if items else ()
 
 
 def numbers(batch: EventBatch, code: int, name: str, missing: int = 0) -> Integers:

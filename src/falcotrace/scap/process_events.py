@@ -60,7 +60,7 @@ class ProcessEvents:
         """The entry of a thread; a placeholder if there is none."""
         thread = self._threads.get(tid)
         if thread is None:
-            thread = Thread(tid, tid, is_placeholder=True)
+            thread = Thread(tid, UNKNOWN_ID, is_placeholder=True)
             self._add(thread, row)
         return thread
 
@@ -80,7 +80,7 @@ class ProcessEvents:
         if thread is None:
             return
         self.spans.before_change(thread, row)
-        if thread.children and thread.reaper_tid > 0:
+        if thread.reaper_tid > 0:
             self.find_or_make(thread.reaper_tid, row)
         for gone in self._threads.remove(tid):
             self.spans.end(gone, row)
@@ -128,6 +128,7 @@ class ProcessEvents:
         child.pidns_start_ns = self._boot_time_ns
         if was_placeholder:
             caller.exe, caller.comm, caller.args = child.exe, child.comm, child.args
+            self.spans.log.add(caller, event.row)
         self._inherit_and_add(child, caller, event, inherits=not was_placeholder)
 
     def _clone_child(self, event: Parameters, tid: int, time_ns: int) -> None:
@@ -174,6 +175,7 @@ class ProcessEvents:
         main.is_placeholder = False
         main.exe, main.comm, main.args = event.text(1), event.text(13), event.texts(2)
         self._threads.link(main)
+        self.spans.log.add(main, event.row)
 
     def _fill_clone(self, child: Thread, event: Parameters, time_ns: int) -> None:
         child.exe, child.args = event.text(1), event.texts(2)
@@ -284,7 +286,7 @@ class ProcessEvents:
             return False
         self._threads.end(thread)
         self.spans.log.add_size(thread, event.row)
-        has_children = bool(thread.children)
+        has_children = thread.remembered_children > 0
         thread.reaper_tid = event.number(4, UNKNOWN_ID) if has_children else UNKNOWN_ID
         if len(self._ended) > _REMEMBERED_ENDS:
             self._ended.clear()

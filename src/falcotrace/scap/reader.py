@@ -27,7 +27,7 @@ from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.metadata_blocks import MetadataReader
 from falcotrace.scap.upgrade import Upgrader
 
-MAX_SECTIONS = 4096
+MAX_SECTIONS = 1000
 _MAGIC = 0x1A2B3C4D
 _MAJOR_VERSION = 1
 _SECTION = struct.Struct("<IHH")
@@ -60,7 +60,6 @@ class ScapFile:
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
-        self._file = file
         self._warnings = Warnings()
         self._source = _source_of(path, file)
         try:
@@ -84,7 +83,6 @@ class ScapFile:
     def close(self) -> None:
         """Let go of the file; batches stay valid."""
         self._source.close()
-        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,11 +97,7 @@ class ScapFile:
 
     def __iter__(self) -> Iterator[Section]:
         blocks = _Peekable(iter(self._reader))
-        for count in range(1, MAX_SECTIONS + 1):
-            if blocks.first() is None:
-                return
-            if count == MAX_SECTIONS:
-                break
+        for _ in range(MAX_SECTIONS):
             metadata = self._read_metadata(blocks)
             if metadata is None:
                 return
@@ -111,10 +105,13 @@ class ScapFile:
             yield section
             for _ in section:
                 pass
-        self._warnings.add(self._reader.position, "too many sections: the rest is ignored")
+        if blocks.first() is not None:
+            self._warnings.add(self._reader.position, "too many sections: the rest is ignored")
 
     def _read_metadata(self, blocks: "_Peekable") -> Metadata | None:
-        """Read up to the first event, or to the header of the next section."""
+        """Read up to the first event, or to the header of the next section; None at the end."""
+        if blocks.first() is None:
+            return None
         reader = MetadataReader(self._warnings)
         is_first = True
         while isinstance(block := blocks.first(), MetadataBlock):
@@ -198,8 +195,8 @@ def _source_of(path: Path, file: BinaryIO) -> Source:
     # A file's own buffer, filled by `peek`, also serves pipes, which cannot go back.
     magic = file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)]  # type: ignore[attr-defined]
     if magic == GZIP_MAGIC:
-        return StreamSource(gzip_pieces(file))
-    return MappedSource(file) if is_regular else StreamSource(plain_pieces(file))
+        return StreamSource(file, gzip_pieces(file))
+    return MappedSource(file) if is_regular else StreamSource(file, plain_pieces(file))
 
 
 def _header_fault(body: bytes) -> str:

@@ -90,8 +90,8 @@ class Spans:
         self._since[thread.tid] = row
 
     def _table_of(self, thread: Thread) -> int:
-        main = self._threads.main_thread(thread)
-        return -1 if main is None else main.descriptors.number
+        table = self._threads.descriptors_of(thread)
+        return -1 if table is None else table.number
 
     def finish(self) -> tuple[list[View | None], Integers, Integers]:
         """End all states; nothing more may change.

@@ -31,12 +31,17 @@ CLONE_CHILD_IN_PIDNS = 1 << 29
 """Flags of a clone in Falco's numbers (FLAG_TABLES, `clone_flags`)."""
 
 
+_FORGOTTEN_TOGETHER = 10
+"""So many children that have gone are forgotten together."""
+
+
 @dataclass(slots=True, eq=False)
 class Thread:
     """One thread as the state engine knows it. Ids are those of the host's pid namespace.
 
     `args` begin behind argv[0]; capabilities are bit sets; `started_ns` (`clone_ts` in libs) is the
     time of the event that made the entry, 0 for threads that existed before the capture.
+    `remembered_children` counts those that have gone as well, until libs cleans up its list.
     """
 
     tid: int
@@ -82,6 +87,7 @@ class Thread:
     reaper_tid: int = UNKNOWN_ID
     group: "Group | None" = None
     children: "dict[int, Thread]" = field(default_factory=dict)
+    remembered_children: int = 0
     descriptors: DescriptorTable = field(default_factory=DescriptorTable)
     usage: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
 
@@ -125,11 +131,19 @@ class ThreadTable:
         return self._threads.get(tid)
 
     def main_thread(self, thread: Thread) -> Thread | None:
-        """The first thread of a thread's process, even when it has ended; None if unknown."""
-        if thread.is_main or thread.is_placeholder:
+        """The first thread of a thread's process, even when it has ended; None if unknown.
+
+        A placeholder has no process, so it has no working directory either.
+        """
+        if thread.is_main:
             return thread
         group = thread.group
         return None if group is None else group.threads.get(thread.pid)
+
+    def descriptors_of(self, thread: Thread) -> DescriptorTable | None:
+        """The table of descriptors that a thread uses: its process's, or a placeholder's own."""
+        holder = thread if thread.is_placeholder else self.main_thread(thread)
+        return None if holder is None else holder.descriptors
 
     def parent_process(self, thread: Thread) -> Thread | None:
         """The main thread of a thread's parent.
@@ -168,7 +182,11 @@ class ThreadTable:
         if parent is None or parent.is_placeholder:
             thread.ptid = 0
         else:
-            parent.children[thread.tid] = thread
+            self._add_child(parent, thread)
+
+    def _add_child(self, parent: Thread, child: Thread) -> None:
+        parent.children[child.tid] = child
+        parent.remembered_children += 1
 
     def follow(self, thread: Thread) -> None:
         """Remember whose session and process groups a thread belongs to."""
@@ -232,6 +250,8 @@ class ThreadTable:
         parent = self._threads.get(thread.ptid)
         if parent is not None and parent.children.get(thread.tid) is thread:
             del parent.children[thread.tid]
+            if parent.remembered_children - len(parent.children) >= _FORGOTTEN_TOGETHER:
+                parent.remembered_children = len(parent.children)
         group = thread.group
         if group is not None:
             group.threads.pop(thread.tid, None)
@@ -246,7 +266,7 @@ class ThreadTable:
         for child in thread.children.values():
             child.ptid = 0 if reaper is None else reaper.tid
             if reaper is not None:
-                reaper.children[child.tid] = child
+                self._add_child(reaper, child)
         if reaper is not None and reaper.group is not None and reaper.pid != thread.pid:
             reaper.group.is_reaper = True
         thread.children = {}

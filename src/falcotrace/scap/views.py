@@ -18,6 +18,9 @@ from falcotrace.scap.threads import UNKNOWN_ID, UNSET_LOGIN_UID, Thread, ThreadT
 
 Value: TypeAlias = "str | int | bool | list[str] | list[int] | None"
 
+UNKNOWN_DIRECTORY = "./"
+"""`proc.cwd` of a thread whose process is not known."""
+
 _MOST_ANCESTORS = 1000
 """Ancestors that are listed; a hostile capture may claim any depth, Linux does not."""
 
@@ -42,6 +45,7 @@ class View:
     """One state of a thread, with its process columns."""
 
     key: int
+    has_process: bool
     columns: Mapping[str, Value]
 
 
@@ -85,7 +89,8 @@ class Views:
         """The state of a thread as of now."""
         key = self.next_key
         self.next_key += 1
-        return View(key, self._columns(thread))
+        main = self._threads.main_thread(thread)
+        return View(key, main is not None, self._columns(thread))
 
     def _columns(self, thread: Thread) -> dict[str, Value]:
         main = self._threads.main_thread(thread)
@@ -93,7 +98,7 @@ class Views:
         faces = [face_of(ancestor) for ancestor in ancestors]
         return {
             **_own(thread),
-            "proc.cwd": "" if main is None else main.cwd,
+            "proc.cwd": UNKNOWN_DIRECTORY if main is None else main.cwd,
             "proc.env": [] if main is None else list(main.env),
             **_of_ancestors(faces),
             **self._of_direct_parent(thread),
@@ -172,9 +177,9 @@ class Views:
 
 def _own(thread: Thread) -> dict[str, Value]:
     return {
-        "thread.vtid": thread.vtid,
+        "thread.vtid": _known(thread.vtid),
         "proc.pid": thread.pid,
-        "proc.vpid": thread.vpid,
+        "proc.vpid": _known(thread.vpid),
         "proc.sid": thread.sid,
         "proc.vpgid": thread.vpgid,
         "proc.pgid": thread.pgid,
@@ -200,8 +205,12 @@ def _own(thread: Thread) -> dict[str, Value]:
         "thread.cap_permitted": capabilities_text(thread.cap_permitted),
         "thread.cap_effective": capabilities_text(thread.cap_effective),
         "thread.cap_inheritable": capabilities_text(thread.cap_inheritable),
-        "thread.cgroups": " ".join(thread.cgroups),
+        "thread.cgroups": " ".join(thread.cgroups) if thread.cgroups else None,
     }
+
+
+def _known(number: int) -> int | None:
+    return None if number == UNKNOWN_ID else number
 
 
 def _of_ancestors(faces: list[Face]) -> dict[str, Value]:
