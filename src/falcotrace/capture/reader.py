@@ -21,14 +21,12 @@ from falcotrace.capture.footer import (
     RowGroupEntry,
     decode_footer,
 )
+from falcotrace.capture.process_table import PROCESS_TABLE_LIMIT_BYTES, decode_processes
 from falcotrace.capture.schema import flat_type
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
 
 _MAGIC = b"PAR1"
-
-PROCESS_TABLE_LIMIT_BYTES = 1 << 30
-"""A process table larger than this is refused as hostile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,8 @@ class Capture:
         """The states of processes that occur in a row group, sorted by `proc.key`.
 
         Returns:
-            `proc.key` and every process column of the schema, one row for each key.
+            `proc.key` and every process column of the schema, one row for each key; text as
+            dictionaries where there is any.
 
         Raises:
             CaptureError: the file is damaged.
@@ -131,7 +130,7 @@ class Capture:
             with self.path.open("rb") as file:
                 file.seek(entry.processes_offset)
                 raw = file.read(entry.processes_bytes)
-            table = pa.ipc.open_stream(raw).read_all()
+            table = decode_processes(raw)
         except (OSError, pa.ArrowException) as error:
             raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
         for column in PROCESS_COLUMNS:

@@ -23,7 +23,8 @@ from falcotrace.capture.parquet.file import ParquetFile
 from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import leaves
-from falcotrace.capture.parquet.values import Presence
+from falcotrace.capture.parquet.values import Presence, Sparse
+from falcotrace.capture.process_table import encode_processes
 from falcotrace.capture.schema import capture_schema, flat_type
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
@@ -95,37 +96,34 @@ class CaptureWriter:
         """Bytes that have reached the file."""
         return self._file.tell()
 
-    def write_row_group(self, events: Mapping[str, pa.Array], processes: pa.Table) -> None:
+    def write_row_group(self, events: Mapping[str, pa.Array | Sparse], processes: pa.Table) -> None:
         """Write one row group.
 
         Args:
-            events: columns of scope event and fd by path, all of the same length; `evt.num`,
-                `evt.time`, `evt.type` and `proc.key` are required, missing others are null.
+            events: columns of scope event and fd by path, all of the same length or sparse;
+                `evt.num`, `evt.time`, `evt.type` and `proc.key` are required as arrays, missing
+                others are null.
             processes: `proc.key` and any process columns, one row for each key in `events` at
                 least.
 
         Row groups must follow each other in `evt.num`; rows inside one may come in any order, but
-        those that are sorted by `proc.key` and `evt.num` need not be sorted here.
+        those that are sorted by `proc.key` and `evt.num` cost a little less.
         """
-        rows = len(events["evt.num"])
+        keys = np.asarray(events[KEY])
+        rows = len(keys)
         if rows == 0:
             return
         unknown = events.keys() - COLUMNS.keys()
         if unknown:
             raise KeyError(f"no column is called {min(unknown)!r}")
-        keys = np.asarray(events[KEY])
-        numbers = np.asarray(events["evt.num"])
-        columns = dict(events)
-        if not _is_sorted(keys, numbers):
-            order = np.lexsort((numbers, keys))
+        order = _order(keys, np.asarray(events["evt.num"]))
+        if order is not None:
             keys = keys[order]
-            taken = pa.array(order)
-            columns = {path: array.take(taken) for path, array in events.items()}
         begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         present = select_processes(processes, keys[begins])
         counts = np.diff(np.append(begins, rows))
-        chunks = self._chunks(columns, present, counts)
-        self._parquet.write_row_group(chunks, rows, _statistics(columns))
+        chunks = self._chunks(events, Presence(rows, order), present, counts)
+        self._parquet.write_row_group(chunks, rows, _statistics(events))
         self._count_events(events["evt.type"])
         self._write_processes(present, events, rows)
 
@@ -140,21 +138,23 @@ class CaptureWriter:
         self._file.close()
 
     def _chunks(
-        self, columns: Mapping[str, pa.Array], present: pa.Table, counts: np.ndarray
+        self,
+        events: Mapping[str, pa.Array | Sparse],
+        presence: Presence,
+        present: pa.Table,
+        counts: np.ndarray,
     ) -> Iterator[Chunk]:
-        rows = int(counts.sum())
-        presence = Presence(rows)
         states = {path: present[path].chunk(0) for path in present.column_names}
         for leaf in self._leaves:
             path = leaf.path
             if path in states:
                 yield (lists_chunk if leaf.is_list else runs_chunk)(leaf, states[path], counts)
-            elif path not in columns:
-                yield null_chunk(leaf, rows)
+            elif path not in events:
+                yield null_chunk(leaf, presence.count)
             elif path in DELTA_COLUMNS:
-                yield arrow_chunk(leaf, columns[path], as_differences=True)
+                yield arrow_chunk(leaf, presence.dense(events[path]), as_differences=True)
             else:
-                yield rows_chunk(leaf, _cast(columns[path], leaf.type), presence)
+                yield rows_chunk(leaf, _cast(events[path], leaf.type), presence)
 
     def _count_events(self, types: pa.Array) -> None:
         for item in pc.value_counts(types).to_pylist():
@@ -165,12 +165,7 @@ class CaptureWriter:
         self, present: pa.Table, events: Mapping[str, pa.Array], rows: int
     ) -> None:
         offset = self._file.tell()
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        filled = present.select(
-            [name for name in present.column_names if present[name].null_count < len(present)]
-        )
-        with pa.ipc.new_stream(self._file, filled.schema, options=options) as stream:
-            stream.write_table(filled)
+        self._file.write(encode_processes(present))
         times = pc.min_max(events["evt.time"])
         numbers = pc.min_max(events["evt.num"])
         self._entries.append(
@@ -187,10 +182,12 @@ class CaptureWriter:
         )
 
 
-def _is_sorted(keys: np.ndarray, numbers: np.ndarray) -> bool:
-    """Whether rows are in the order of the file: by process state, then by number."""
+def _order(keys: np.ndarray, numbers: np.ndarray) -> np.ndarray | None:
+    """The rows in the order of the file, by process state, then by number; None if they are."""
     steps = np.diff(keys)
-    return bool((steps >= 0).all() and (np.diff(numbers)[steps == 0] > 0).all())
+    if bool((steps >= 0).all() and (np.diff(numbers)[steps == 0] > 0).all()):
+        return None
+    return np.lexsort((numbers, keys))
 
 
 def select_processes(processes: pa.Table, keys: np.ndarray) -> pa.Table:
@@ -216,11 +213,13 @@ def select_processes(processes: pa.Table, keys: np.ndarray) -> pa.Table:
     return pa.table(columns)
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The array in the type of its column; dictionaries stay dictionaries."""
-    if array.type == kind or pa.types.is_dictionary(array.type):
-        return array
-    return array.cast(kind)
+def _cast(column: pa.Array | Sparse, kind: pa.DataType) -> pa.Array | Sparse:
+    """The column in the type of its leaf; dictionaries stay dictionaries."""
+    if isinstance(column, Sparse):
+        return Sparse(column.places, _cast(column.values, kind))
+    if column.type == kind or pa.types.is_dictionary(column.type):
+        return column
+    return column.cast(kind)
 
 
 def _statistics(columns: Mapping[str, pa.Array]) -> dict[str, Statistics]:

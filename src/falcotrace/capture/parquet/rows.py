@@ -24,6 +24,7 @@ from falcotrace.capture.parquet.schema import Leaf
 from falcotrace.capture.parquet.values import (
     Presence,
     Present,
+    Sparse,
     bits_of,
     levels,
     numbers,
@@ -45,52 +46,52 @@ def null_chunk(leaf: Leaf, count: int) -> Chunk:
     return plain_chunk(leaf, [Page(count, empty * 2 if leaf.is_list else empty)])
 
 
-def rows_chunk(leaf: Leaf, array: pa.Array, presence: Presence) -> Chunk:
+def rows_chunk(leaf: Leaf, column: pa.Array | Sparse, presence: Presence) -> Chunk:
     """A column of an Arrow type that fits the leaf, or of dictionaries of that.
 
     Raises:
-        ValueError: a required column misses a value.
+        ValueError: the column is too short or too long, or misses a value that is required.
     """
-    array = _sound(array)
-    if array.null_count == len(array) and not leaf.is_required:
-        return null_chunk(leaf, len(array))
-    if leaf.is_list:
-        return arrow_chunk(leaf, array)
-    present = presence.of(array, is_required=leaf.is_required)
-    if pa.types.is_dictionary(array.type):
-        return _texts(leaf, array, present)
-    if pa.types.is_boolean(array.type):
-        truths = bits_of(array.buffers()[1], array.offset, len(array))
-        chosen = present.of(np.unpackbits(truths, count=len(array), bitorder="little"))
+    values = _sound(column.values if isinstance(column, Sparse) else column)
+    column = Sparse(column.places, values) if isinstance(column, Sparse) else values
+    if values.null_count == len(values) and not leaf.is_required:
+        return null_chunk(leaf, presence.count)
+    if leaf.is_list or _has_long_texts(values):
+        return arrow_chunk(leaf, presence.dense(column))
+    present = presence.of(column, is_required=leaf.is_required)
+    if pa.types.is_dictionary(values.type):
+        return _coded(leaf, values.dictionary, present.of(numbers(values.indices)), present)
+    if pa.types.is_boolean(values.type):
+        truths = bits_of(values.buffers()[1], values.offset, len(values))
+        chosen = present.of(np.unpackbits(truths, count=len(values), bitorder="little"))
         return _plain(leaf, present, np.packbits(chosen, bitorder="little").tobytes())
-    if pa.types.is_integer(array.type):
-        return _numbers(leaf, present.of(numbers(array)), present)
-    return _texts(leaf, array, present)
+    if pa.types.is_integer(values.type):
+        return _numbers(leaf, present.of(numbers(values)), present)
+    return _texts(leaf, present.of_arrow(values), present)
 
 
 def _sound(array: pa.Array) -> pa.Array:
-    """The same array; dictionaries hold neither nulls nor numbers."""
-    if not pa.types.is_dictionary(array.type):
-        return array.dictionary_encode() if pa.types.is_string(array.type) else array
-    kind = array.type.value_type
-    if array.dictionary.null_count or not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
+    """The same texts as a dictionary that holds no nulls; arrays of other types as they are."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        if pa.types.is_string(kind) and not array.dictionary.null_count:
+            return array
         array = array.cast(kind)
-        return array.dictionary_encode() if pa.types.is_string(kind) else array
-    return array
+    return array.dictionary_encode() if pa.types.is_string(kind) else array
 
 
-def _texts(leaf: Leaf, array: pa.Array, present: Present) -> Chunk:
-    if not pa.types.is_dictionary(array.type):
-        if text_bytes(array) > TEXT_LIMIT_BYTES:
-            return arrow_chunk(leaf, array)
-        texts = array.drop_null()
-        if not _comes_again(texts):
-            return _plain(leaf, present, plain(texts))
-        coded = texts.dictionary_encode()
-        return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
-    if text_bytes(array.dictionary) > TEXT_LIMIT_BYTES:
-        return arrow_chunk(leaf, array)
-    return _coded(leaf, array.dictionary, present.of(numbers(array.indices)), present)
+def _has_long_texts(array: pa.Array) -> bool:
+    texts = array.dictionary if pa.types.is_dictionary(array.type) else array
+    is_text = pa.types.is_string(texts.type) or pa.types.is_binary(texts.type)
+    return is_text and text_bytes(texts) > TEXT_LIMIT_BYTES
+
+
+def _texts(leaf: Leaf, texts: pa.Array, present: Present) -> Chunk:
+    if not _comes_again(texts):
+        return _plain(leaf, present, plain(texts))
+    coded = texts.dictionary_encode()
+    return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
 
 
 def _numbers(leaf: Leaf, values: np.ndarray, present: Present) -> Chunk:
@@ -115,6 +116,9 @@ def _plain(leaf: Leaf, present: Present, values: bytes) -> Chunk:
 
 
 def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present) -> Chunk:
+    if len(dictionary) > len(codes):
+        used, codes = distinct(codes)
+        dictionary = dictionary.take(pa.array(used))
     width = byte_width(len(dictionary))
     codes = codes.astype(np.min_scalar_type(256**width - 1))
     body = b"".join((present.levels, bytes([8 * width]), places(codes, width)))

@@ -4,6 +4,8 @@ In: Arrow arrays. Out: bytes of values without the missing ones, and the levels 
     those belong to.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,55 +13,117 @@ import pyarrow.compute as pc
 from falcotrace.capture.parquet.levels import bits, one_run
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sparse:
+    """A column in which few rows have a value.
+
+    Attributes:
+        places: the rows that have one, ascending.
+        values: theirs; none is null.
+    """
+
+    places: np.ndarray
+    values: pa.Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Present:
-    """Which of some rows have a value.
+    """Which rows of the file have a value, and where those values are in a column.
 
     Attributes:
         count: all rows.
-        rows: places of those that have one; None for all.
-        levels: the same as a page has it; empty where every row must have one.
+        at: for each row with a value its index in the column as it was given; None if those are
+            the values as they are.
+        levels: which rows have one, as a page says it; empty where every row must have one.
     """
 
-    __slots__ = ("count", "levels", "rows")
-
-    def __init__(self, count: int, rows: np.ndarray | None, levels: bytes) -> None:
-        self.count = count
-        self.rows = rows
-        self.levels = levels
+    count: int
+    at: np.ndarray | None
+    levels: bytes
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """The values of the rows that have one."""
-        return values if self.rows is None else values[self.rows]
+        """The values, in the order of the file."""
+        return values if self.at is None else values[self.at]
+
+    def of_arrow(self, values: pa.Array) -> pa.Array:
+        """The values of an Arrow array, in the order of the file."""
+        return values if self.at is None else values.take(pa.array(self.at))
 
 
 class Presence:
-    """Finds which rows of a row group have values; columns often agree, so it is remembered."""
+    """Finds the rows of a row group that have values; columns often agree, so it is remembered.
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    Args:
+        count: the rows.
+        order: for each row of the file its place in columns as they are given; None if they are in
+            the order of the file.
+    """
+
+    def __init__(self, count: int, order: np.ndarray | None = None) -> None:
+        self.count = count
+        self._order = order
         self._known: dict[bytes, Present] = {}
 
-    def of(self, array: pa.Array, *, is_required: bool) -> Present:
-        """Which rows of an array have a value.
+    def of(self, column: pa.Array | Sparse, *, is_required: bool = False) -> Present:
+        """Which rows have a value, and where it is in the column.
 
         Raises:
-            ValueError: a required column misses one.
+            ValueError: the column is too short or too long, or misses a value that is required.
         """
+        values = column.values if isinstance(column, Sparse) else column
+        if len(values) == self.count and not values.null_count:
+            every = b"" if is_required else levels(one_run(1, self.count))
+            return Present(self.count, self._order, every)
         if is_required:
-            if array.null_count:
-                raise ValueError("a column that every event has misses a value")
-            return Present(self._count, None, b"")
-        if not array.null_count:
-            return Present(self._count, None, levels(one_run(1, self._count)))
-        bitmap = bits_of(array.buffers()[0], array.offset, self._count)
+            raise ValueError("a column that every event has misses a value")
+        return self._of_sparse(column) if isinstance(column, Sparse) else self._of_array(column)
+
+    def _of_array(self, array: pa.Array) -> Present:
+        if len(array) != self.count:
+            raise ValueError(f"a column of {len(array)} rows in a row group of {self.count}")
+        bitmap = bits_of(array.buffers()[0], array.offset, self.count)
         key = bitmap.tobytes()
-        known = self._known.get(key)
-        if known is None:
-            has_value = np.unpackbits(bitmap, count=self._count, bitorder="little")
-            rows = np.flatnonzero(has_value.view(np.bool_))
-            known = Present(self._count, rows, levels(bits(bitmap, self._count)))
-            self._known[key] = known
-        return known
+        if key not in self._known:
+            has_value = np.unpackbits(bitmap, count=self.count, bitorder="little").view(np.bool_)
+            rows, raw = self._arrange(has_value)
+            self._known[key] = Present(self.count, rows, raw)
+        return self._known[key]
+
+    def _of_sparse(self, column: Sparse) -> Present:
+        if column.values.null_count:
+            raise ValueError("a sparse column holds a null")
+        key = b"places" + column.places.tobytes()
+        if key not in self._known:
+            has_value = np.zeros(self.count, np.bool_)
+            has_value[column.places] = True
+            rows, raw = self._arrange(has_value)
+            self._known[key] = Present(self.count, self._slots(column.places, rows), raw)
+        return self._known[key]
+
+    def _slots(self, places: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+        """For each row with a value, which of the values of a sparse column is its own."""
+        if self._order is None:
+            return None
+        slots = np.empty(self.count, np.int32)
+        slots[places] = np.arange(len(places), dtype=np.int32)
+        return slots[rows]
+
+    def _arrange(self, has_value: np.ndarray) -> tuple[np.ndarray, bytes]:
+        """The rows with a value, in the order of the file, and the levels that say so."""
+        if self._order is None:
+            rows = np.flatnonzero(has_value)
+        else:
+            has_value = has_value[self._order]
+            rows = self._order[has_value]
+        return rows, levels(bits(np.packbits(has_value, bitorder="little"), self.count))
+
+    def dense(self, column: pa.Array | Sparse) -> pa.Array:
+        """A column with nulls where there is no value, in the order of the file."""
+        if isinstance(column, Sparse):
+            slots = np.full(self.count, -1)
+            slots[column.places] = np.arange(len(column.places))
+            column = column.values.take(pa.array(slots, mask=slots < 0))
+        return column if self._order is None else column.take(pa.array(self._order))
 
 
 def levels(raw: bytes) -> bytes:
