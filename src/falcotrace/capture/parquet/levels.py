@@ -40,6 +40,8 @@ def run_lengths(values: np.ndarray, counts: np.ndarray, width: int) -> bytes:
 def packed_bytes(raw: bytes, width: int) -> bytes:
     """Numbers of `width` bytes that lie one after the other."""
     count = len(raw) // width
+    if not count:
+        return b""
     return b"".join((packed_head(count), raw, bytes(-count % _GROUP * width)))
 
 

@@ -75,7 +75,8 @@ def lists_chunk(leaf: Leaf, lists: pa.ListArray, counts: np.ndarray) -> Chunk:
     sizes = np.where(is_list, np.diff(ends), 0).astype(np.int64)
     kinds = np.where(is_list, np.where(sizes > 0, _ELEMENT, _EMPTY_LIST), _NO_LIST)
     coded = lists.values.dictionary_encode()
-    width = byte_width(len(coded.dictionary))
+    # Without any element there is no dictionary either.
+    width = byte_width(len(coded.dictionary)) if len(coded.dictionary) else 0
     raw = cut(numbers(coded.indices), width)
     elements = [
         raw[begin * width : (begin + size) * width]
@@ -85,7 +86,7 @@ def lists_chunk(leaf: Leaf, lists: pa.ListArray, counts: np.ndarray) -> Chunk:
         _page(kinds[runs], sizes[runs], elements[runs], rows, width)
         for runs, rows in _split(np.maximum(sizes, 1), counts)
     ]
-    if not len(coded.dictionary):
+    if not width:
         return plain_chunk(leaf, pages)
     return dictionary_chunk(leaf, Page(len(coded.dictionary), plain(coded.dictionary)), pages)
 
@@ -117,7 +118,8 @@ def _page(
         levels(_begins_of_rows(entries, counts, total)),
         levels(run_lengths(kinds, entries * counts, 1)),
     ]
-    if codes := b"".join(map(mul, elements, counts.tolist())):
+    if width:
+        codes = b"".join(map(mul, elements, counts.tolist()))
         body += [bytes([8 * width]), packed_bytes(codes, width)]
     return Page(total, b"".join(body))
 

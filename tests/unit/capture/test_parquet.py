@@ -1,0 +1,246 @@
+"""Column chunks that are encoded here are what Arrow, DuckDB and polars read from any file."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from falcotrace.capture.parquet import rows, runs
+from falcotrace.capture.parquet.chunk import Chunk
+from falcotrace.capture.parquet.file import ParquetFile
+from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
+from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
+from falcotrace.capture.parquet.schema import Leaf, leaves
+from falcotrace.capture.parquet.values import Presence, Sparse
+from falcotrace.capture.schema import capture_schema
+
+TEXTS = pa.list_(pa.field("element", pa.string()))
+NUMBERS = pa.list_(pa.field("element", pa.int64()))
+
+VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    pa.string(): st.text(max_size=9),
+    pa.binary(): st.binary(max_size=9),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3),
+    pa.uint64(): st.integers(0, 2**64 - 1) | st.integers(0, 3),
+    pa.int32(): st.integers(-(2**31), 2**31 - 1),
+    pa.bool_(): st.booleans(),
+}
+LISTS: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    TEXTS: st.lists(st.text(max_size=5), max_size=4),
+    NUMBERS: st.lists(st.integers(-3, 2**40), max_size=4),
+}
+
+
+def file_of(
+    kind: pa.DataType, count: int, make: Callable[[Leaf], Chunk], *, nullable: bool = True
+) -> bytes:
+    """A file with one column, which stands in a struct as in captures."""
+    inner = pa.field("leaf", kind, nullable=nullable)
+    schema = pa.schema([pa.field("fields", pa.struct([inner]), nullable=False)])
+    [leaf] = leaves(schema)
+    sink = io.BytesIO()
+    file = ParquetFile(sink, schema, "test version 1")
+    file.write_row_group([make(leaf)], count, {})
+    file.close({})
+    return sink.getvalue()
+
+
+def rows_file(kind: pa.DataType, column: pa.Array | Sparse, presence: Presence) -> bytes:
+    """A file with a column that has a value of its own in each row."""
+    return file_of(kind, presence.count, lambda leaf: rows_chunk(leaf, column, presence))
+
+
+def by_arrow(raw: bytes) -> list[Any]:
+    """The column, as Arrow reads it."""
+    column = pq.ParquetFile(io.BytesIO(raw)).read()["fields"]
+    assert isinstance(column, pa.ChunkedArray)
+    return [row["leaf"] for row in column.to_pylist()]
+
+
+def by_polars(raw: bytes) -> list[Any]:
+    """The column, as polars reads it."""
+    return pl.read_parquet(io.BytesIO(raw))["fields"].struct.field("leaf").to_list()
+
+
+def by_duckdb(raw: bytes, path: Path) -> list[Any]:
+    """The column, as DuckDB reads it."""
+    path.write_bytes(raw)
+    return [
+        row[0] for row in duckdb.connect().execute(f"SELECT fields.leaf FROM '{path}'").fetchall()
+    ]
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for DuckDB."""
+    return tmp_path_factory.mktemp("parquet") / "file.parquet"
+
+
+def all_read(raw: bytes, values: Sequence[Any], scratch: Path) -> None:
+    """Every reader finds the values."""
+    assert by_arrow(raw) == values
+    assert by_polars(raw) == values
+    assert by_duckdb(raw, scratch) == values
+
+
+def columns(values: dict[pa.DataType, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """A type and values of it, with the missing ones and repetitions of real columns."""
+    return st.sampled_from(list(values)).flatmap(
+        lambda kind: st.tuples(
+            st.just(kind),
+            st.lists(
+                st.tuples(st.none() | values[kind], st.sampled_from([1, 1, 2, 9, 40])),
+                min_size=1,
+                max_size=30,
+            ),
+        )
+    )
+
+
+@given(column=columns(VALUES), shuffle=st.randoms(use_true_random=False))
+def test_a_column_of_rows(column: Any, shuffle: Any, scratch: Path) -> None:
+    """Whatever is in a column, in whatever order and form it comes, is what is read."""
+    kind, counted = column
+    values = [value for value, count in counted for _ in range(count)]
+    order = list(range(len(values)))
+    shuffle.shuffle(order)
+    given_array = pa.array(values, kind)
+    placed = np.flatnonzero(given_array.is_valid())
+    sparse = Sparse(placed, given_array.drop_null())
+    # A slice that begins inside a byte of the bitmap.
+    sliced = pa.concat_arrays([pa.nulls(3, kind), given_array]).slice(3)
+    forms = [given_array, sparse, sliced]
+    if kind in {pa.string(), pa.binary()}:
+        forms.append(given_array.dictionary_encode())
+        forms.append(given_array.dictionary_encode(null_encoding="encode"))
+    in_order, arranged = Presence(len(values)), Presence(len(values), np.array(order))
+    raw = [rows_file(kind, form, in_order) for form in forms]
+    all_read(raw[0], values, scratch)
+    assert all(by_arrow(other) == values for other in raw[1:])
+    for form in forms:
+        assert by_arrow(rows_file(kind, form, arranged)) == [values[place] for place in order]
+
+
+@given(column=columns({**VALUES, **LISTS}))
+def test_a_column_of_runs(column: Any, scratch: Path) -> None:
+    """A value for each state of a process is what stands in each of its rows."""
+    kind, counted = column
+    counts = np.array([count for _, count in counted])
+    states = pa.array([value for value, _ in counted], kind)
+    encode = lists_chunk if kind in LISTS else runs_chunk
+    raw = file_of(kind, int(counts.sum()), lambda leaf: encode(leaf, states, counts))
+    all_read(raw, [value for value, count in counted for _ in range(count)], scratch)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 64])
+@given(column=columns(LISTS))
+def test_lists_in_many_pages(limit: int, column: Any, scratch: Path) -> None:
+    """Rows are whole in a page, wherever the limit falls."""
+    kind, counted = column
+    counts = np.array([count for _, count in counted])
+    lists = pa.array([value for value, _ in counted], kind)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "PAGE_ENTRIES", limit)
+        raw = file_of(kind, int(counts.sum()), lambda leaf: lists_chunk(leaf, lists, counts))
+    all_read(raw, [value for value, count in counted for _ in range(count)], scratch)
+
+
+def test_lists_with_missing_elements(scratch: Path) -> None:
+    """An element that is missing is rare, but not lost."""
+    lists = pa.array([["a", None], None, []], TEXTS)
+    raw = file_of(TEXTS, 6, lambda leaf: lists_chunk(leaf, lists, np.array([1, 2, 3])))
+    all_read(raw, [["a", None], None, None, [], [], []], scratch)
+
+
+def test_lists_of_a_slice(scratch: Path) -> None:
+    """The lists of a part of a table are those of that part."""
+    lists = pa.array([["x"], ["a", "b"], None, ["c"]], TEXTS).slice(1)
+    raw = file_of(TEXTS, 4, lambda leaf: lists_chunk(leaf, lists, np.array([2, 1, 1])))
+    all_read(raw, [["a", "b"], ["a", "b"], None, ["c"]], scratch)
+
+
+@pytest.mark.parametrize("kind", [*VALUES, *LISTS], ids=str)
+def test_a_column_without_values(kind: pa.DataType, scratch: Path) -> None:
+    """Columns that are never filled are null for everybody."""
+    raw = file_of(kind, 1000, lambda leaf: null_chunk(leaf, 1000))
+    all_read(raw, [None] * 1000, scratch)
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 255, 256, 257, 65_536, 65_537])
+def test_dictionaries_of_all_sizes(distinct: int, scratch: Path) -> None:
+    """Places in a dictionary take one, two or three bytes."""
+    values = [f"/tmp/{number * 7919 % distinct}" for number in range(2 * distinct + 5)]
+    array = pa.array(values).dictionary_encode()
+    raw = rows_file(pa.string(), array, Presence(len(values)))
+    all_read(raw, values, scratch)
+
+
+def test_a_dictionary_is_no_larger_than_what_occurs() -> None:
+    """A part of a long column does not carry the texts of the whole."""
+    array = pa.array([str(number) for number in range(10_000)]).dictionary_encode().slice(5, 3)
+    raw = rows_file(pa.string(), array, Presence(3))
+    assert by_arrow(raw) == ["5", "6", "7"]
+    assert len(raw) < 1000
+
+
+def test_long_texts_are_left_to_arrow(scratch: Path) -> None:
+    """A column of long buffers becomes many pages, so that no reader needs all of it at once."""
+    values = [b"x" * 50_000 + bytes([number]) for number in range(200)]
+    array = pa.array(values, pa.binary())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "TEXT_LIMIT_BYTES", 1 << 20)
+        raw = rows_file(pa.binary(), array, Presence(200))
+    all_read(raw, values, scratch)
+
+
+def test_columns_encoded_by_arrow(scratch: Path) -> None:
+    """Differences are Arrow's own chunk, in a column that is required."""
+    values = [number * number for number in range(5000)]
+    array = pa.array(values, pa.int64())
+    raw = file_of(
+        pa.int64(),
+        5000,
+        lambda leaf: arrow_chunk(leaf, array, as_differences=True),
+        nullable=False,
+    )
+    all_read(raw, values, scratch)
+
+
+@pytest.mark.parametrize(
+    ("array", "required", "message"),
+    [
+        (pa.array([1, None]), True, "misses a value"),
+        (pa.array([1]), False, "1 rows in a row group of 2"),
+        (Sparse(np.array([0]), pa.array([1])), True, "misses a value"),
+        (Sparse(np.array([0, 1]), pa.array([1, None])), False, "holds a null"),
+    ],
+)
+def test_columns_that_do_not_fit(
+    array: pa.Array | Sparse,
+    required: bool,  # noqa: FBT001
+    message: str,
+) -> None:
+    """A source's mistake is an error at once, and no file that cannot be read."""
+    with pytest.raises(ValueError, match=message):
+        Presence(2).of(array, is_required=required)
+
+
+def test_the_schema_is_the_one_that_arrow_writes() -> None:
+    """Readers see the schema of format version 1, whoever wrote it."""
+    sink = io.BytesIO()
+    ParquetFile(sink, capture_schema(), "test version 1").close({b"key": b"value"})
+    ours = pq.ParquetFile(io.BytesIO(sink.getvalue()))
+    theirs = io.BytesIO()
+    pq.write_table(capture_schema().empty_table(), theirs, store_schema=False)
+    assert ours.schema.equals(pq.ParquetFile(theirs).schema)
+    assert ours.schema_arrow.equals(capture_schema())
+    assert ours.metadata.metadata == {b"key": b"value"}
