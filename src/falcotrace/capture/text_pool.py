@@ -110,7 +110,8 @@ def distinct_bytes(
     buffers = [None, pa.py_buffer(views), pa.py_buffer(data)]
     array = pa.Array.from_buffers(pa.binary_view(), count, buffers).cast(pa.binary())
     coded = array.dictionary_encode()
-    return coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    # `to_numpy` imports pandas where it is installed, which takes longer than most scans.
+    return coded.dictionary.to_pylist(), np.frombuffer(coded.indices.buffers()[1], np.int32, count)
 
 
 def _heads(data: np.ndarray, starts: np.ndarray) -> np.ndarray:
