@@ -51,15 +51,9 @@ class Accounts:
         self._groups.pop((container_id, gid), None)
 
     def user(self, uid: int, container_id: str) -> Account:
-        """The user behind a number; `root` for 0 without a table, for others `<NA>`.
-
-        What nobody told about a container is looked up among the host's users, as Falco does on
-        replay (libs 0.25.4 with the container plugin 0.7.1, as seen).
-        """
-        found = self._users.get((container_id, uid)) or self._users.get((HOST, uid))
-        return found or (ROOT if uid == 0 else UNKNOWN)
+        """The user behind a number; `root` for 0 without a table, for others `<NA>`."""
+        return self._users.get((container_id, uid)) or (ROOT if uid == 0 else UNKNOWN)
 
     def group(self, gid: int, container_id: str) -> str:
         """The name of a group, likewise."""
-        found = self._groups.get((container_id, gid)) or self._groups.get((HOST, gid))
-        return found or ("root" if gid == 0 else NO_NAME)
+        return self._groups.get((container_id, gid)) or ("root" if gid == 0 else NO_NAME)

@@ -4,7 +4,7 @@ In: an `EventBatch` and its state. Out: Arrow arrays by column path, and the tab
 states. Events that rules do not see have no row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from falcotrace.capture.distinct import distinct
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.columns import PROCESS_COLUMNS
+from falcotrace.events.control_groups import HOST
 from falcotrace.events.event_types import EVENT_TYPES
-from falcotrace.events.paths import join_path
+from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.arguments import put_arguments
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.descriptor_columns import put_descriptor_columns
@@ -143,16 +144,30 @@ class BatchColumns:
         is_known = places >= 0
         self._put_names_without_descriptor(rows[~is_known])
         known = rows[is_known]
-        put_descriptor_columns(
-            columns,
-            known,
-            self._state.descriptors,
-            self._descriptor_places[known],
-            LocalAddresses(self._interfaces),
-        )
+        for local, of_container in self._by_container(known):
+            put_descriptor_columns(
+                columns,
+                of_container,
+                self._state.descriptors,
+                self._descriptor_places[of_container],
+                local,
+            )
         renamed = np.zeros(len(self._batch), np.bool_)
         renamed[self._state.renamed_rows] = True
         columns.put_numbers("fd.name_changed", known, renamed[known])
+
+    def _by_container(self, rows: Integers) -> Iterator[tuple[LocalAddresses, Integers]]:
+        """Rows of the host and of each container, with the addresses that are local there."""
+        ids = [
+            HOST if view is None else str(view.columns["container.id"])
+            for view in self._state.views
+        ]
+        of_events = np.array(ids)[self._state.view_places[rows]]
+        for container_id in np.unique(of_events).tolist():
+            yield (
+                self._state.containers.local_addresses(container_id, self._interfaces),
+                rows[of_events == container_id],
+            )
 
     def _put_names_without_descriptor(self, rows: Integers) -> None:
         columns = self._columns
@@ -176,7 +191,7 @@ class BatchColumns:
     def _normalised(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         pool = self._lookups.pool
         found, which = distinct(codes)
-        texts = [None if text is None else join_path("", text) for text in pool.texts(found)]
+        texts = [None if text is None else absolute_path("", text) for text in pool.texts(found)]
         return pool.codes(texts)[which]
 
     def _put_standard_streams(self) -> None:

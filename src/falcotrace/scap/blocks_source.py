@@ -13,13 +13,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from isal import igzip_lib
 
 from falcotrace.scap.batch import Bytes
+from falcotrace.scap.blocks_gzip import BrokenStreamError
 
-GZIP_MAGIC = b"\x1f\x8b"
-_COMPRESSED_BYTES = 1 << 18
-_PIECE_BYTES = 4 << 20
 _PIECES_AHEAD = 8
 _PUT_SECONDS = 0.05
 _JOIN_SECONDS = 1.0
@@ -70,10 +67,6 @@ class MappedSource:
     def close(self) -> None:
         """Close the file; the map goes when the last batch that lies in it goes."""
         self._file.close()
-
-
-class BrokenStreamError(Exception):
-    """Compressed data that cannot be read further."""
 
 
 class StreamSource:
@@ -145,44 +138,3 @@ class StreamSource:
                 self._queue.put(piece, timeout=_PUT_SECONDS)
                 return True
         return False
-
-
-def plain_pieces(file: BinaryIO) -> Iterator[bytes]:
-    """What a pipe yields."""
-    while piece := file.read(_PIECE_BYTES):
-        yield piece
-
-
-def gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
-    """Decompressed pieces of limited size, of one gzip member after the other.
-
-    Raises:
-        BrokenStreamError: the rest is damaged or missing.
-    """
-    left = file.read(_COMPRESSED_BYTES)
-    while left:
-        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-        yield from _member_pieces(file, member, left)
-        left = member.unused_data or file.read(_COMPRESSED_BYTES)
-        if len(left) < len(GZIP_MAGIC):
-            left += file.read(_COMPRESSED_BYTES)
-        if not left.strip(b"\0"):
-            return
-        if not left.startswith(GZIP_MAGIC):
-            raise BrokenStreamError("what follows the compressed data is not compressed: ignored")
-
-
-def _member_pieces(
-    file: BinaryIO, member: igzip_lib.IgzipDecompressor, compressed: bytes
-) -> Iterator[bytes]:
-    try:
-        while True:
-            if piece := member.decompress(compressed, _PIECE_BYTES):
-                yield piece
-            if member.eof:
-                return
-            compressed = file.read(_COMPRESSED_BYTES) if member.needs_input else b""
-            if member.needs_input and not compressed:
-                raise BrokenStreamError("the compressed data end too early")
-    except (igzip_lib.IsalError, EOFError) as error:  # type: ignore[misc]
-        raise BrokenStreamError("the compressed data are damaged") from error

@@ -5,7 +5,9 @@ In: events about containers. Out: the process columns of threads in a container 
 
 from collections.abc import Mapping
 
+from falcotrace.events.control_groups import HOST
 from falcotrace.scap.containers import ContainerMetadata, container_values, parse_container_event
+from falcotrace.scap.interfaces import Interfaces, LocalAddresses
 
 Value = str | int | bool | list[str] | list[int] | None
 
@@ -34,6 +36,20 @@ class ContainerTable:
         else:
             self._known.pop(found.container_id, None)
         return found.container_id
+
+    def local_addresses(self, container_id: str, interfaces: Interfaces) -> LocalAddresses:
+        """The addresses that are local for threads in a container, or on the host."""
+        if container_id == HOST:
+            return LocalAddresses(interfaces)
+        known = self._known.get(container_id)
+        return LocalAddresses(
+            interfaces,
+            is_in_container=True,
+            own_address=b"" if known is None else known.address,
+            container_addresses=frozenset(one.address for one in self._known.values())
+            if known is not None
+            else frozenset(),
+        )
 
     def columns(self, container_id: str) -> Mapping[str, Value]:
         """Columns of a thread in a container; the empty id is the host."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from falcotrace.scap import sockets
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.descriptor import Descriptor
+from falcotrace.scap.descriptor import CONNECTIONS, Descriptor
 from falcotrace.scap.descriptor_kinds import PLAIN_DESCRIPTORS, plain_descriptor
 from falcotrace.scap.descriptor_table import CLOSED, DescriptorLog, DescriptorTable
 from falcotrace.scap.interfaces import Interfaces
@@ -62,6 +62,7 @@ class DescriptorEvents:
         self._data = memoryview(b"")
         self._opens: Opens
         self._bases: list[str | None] = []
+        self._unconnected: set[int] = set()
 
     # Tables
 
@@ -188,6 +189,16 @@ class DescriptorEvents:
         entry = None if table is None else table.entries.get(fd)
         if table is not None and entry is not None:
             table.entries[fd] = (entry & ~1) | is_closing
+
+    def transfer(self, row: int, tid: int, fd: int) -> None:
+        """A successful read or write of what may be a socket."""
+        before = self.descriptor(tid, fd)
+        if before is not None:
+            self.change(tid, fd, row, sockets.transferred(before))
+
+    def unconnected(self) -> frozenset[int]:
+        """Numbers that stand for an IP socket without a connection, when a batch begins."""
+        return frozenset(self._unconnected)
 
     def close_at_exec(self, row: int, tid: int) -> None:
         """An exec closes what is marked so."""
@@ -317,11 +328,16 @@ class DescriptorEvents:
 
     def _keep_what_is_open(self, threads: ThreadTable) -> None:
         tables = {id(thread.descriptors): thread.descriptors for thread in threads}
+        self._unconnected = set()
         kept: list[Descriptor | int] = []
         places: dict[int, int] = {}
         for table in tables.values():
             for fd, entry in table.entries.items():
                 reference = entry >> 1
+                made = self._made[reference]
+                if isinstance(made, Descriptor) and made.type in CONNECTIONS:
+                    if not made.is_connected:
+                        self._unconnected.add(fd)
                 if reference not in places:
                     places[reference] = len(kept)
                     kept.append(self._made[reference])

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from falcotrace.capture.text_pool import TextPool
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.events.text import to_text
+from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.batch import NO_ROW, EventBatch
 from falcotrace.scap.descriptor import Descriptor, opened
 from falcotrace.scap.parameters import numbers, parameter_index
-from falcotrace.events.paths import join_path
 
 Integers = npt.NDArray[np.int64]
 
@@ -67,7 +67,7 @@ class Opens:
         start, length = int(self.starts[index]), int(self.lengths[index])
         raw = to_text(bytes(data[start : start + length]).split(b"\0", 1)[0])
         return opened(
-            join_path(base or "", raw),
+            absolute_path(base or "", raw),
             raw,
             int(self.flags[index]),
             int(self.devices[index]),
@@ -163,6 +163,6 @@ def descriptors_of(
     for raw_code, base_code, flags, device, ino in distinct.tolist():
         raw = pool[raw_code]
         base = pool[base_code] if base_code >= 0 else ""
-        name = join_path(base, raw)
+        name = absolute_path(base, raw)
         made.append(opened(name, raw, flags, device, ino))
     return made, indices.reshape(-1)

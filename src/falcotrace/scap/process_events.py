@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap import threads as numbers
-from falcotrace.scap.descriptor_table import DescriptorTable
+from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.cgroups import cgroups_of, container_id_of
+from falcotrace.scap.descriptor_table import DescriptorTable
 from falcotrace.scap.parameters import Parameters
-from falcotrace.events.paths import join_path
 from falcotrace.scap.spans import Spans
 from falcotrace.scap.threads import UNKNOWN_ID, UNKNOWN_TEXT, Thread, ThreadTable
 
@@ -259,15 +259,15 @@ class ProcessEvents:
         names = [param.name for param in EVENT_TYPES[entered.code].params]
         if "dirfd" not in names:
             name = entered.text(names.index("filename")) if "filename" in names else ""
-            return join_path(main.cwd, name) if name and name != UNKNOWN_TEXT else UNKNOWN_TEXT
+            return absolute_path(main.cwd, name) if name and name != UNKNOWN_TEXT else UNKNOWN_TEXT
         name = entered.text(names.index("pathname")) if "pathname" in names else ""
         if name.startswith("/"):
-            return join_path("", name)
+            return absolute_path("", name)
         dirfd = entered.number(names.index("dirfd"), -100)
         directory = main.cwd if dirfd == -100 else self._resolve_descriptor(thread, dirfd)
         if directory is None:
             return UNKNOWN_TEXT
-        return join_path(directory, name) if name else directory
+        return absolute_path(directory, name) if name else directory
 
     def _leave_alone(self, thread: Thread, row: int) -> None:
         """An exec ends the other threads of the process and closes what is marked so."""

@@ -14,14 +14,8 @@ from typing import BinaryIO, Self
 from falcotrace.errors import CaptureError
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.blocks import SECTION_HEADER, BlockReader, EventBlocks, MetadataBlock
-from falcotrace.scap.blocks_source import (
-    GZIP_MAGIC,
-    MappedSource,
-    Source,
-    StreamSource,
-    gzip_pieces,
-    plain_pieces,
-)
+from falcotrace.scap.blocks_gzip import GZIP_MAGIC, gzip_pieces, plain_pieces
+from falcotrace.scap.blocks_source import MappedSource, Source, StreamSource
 from falcotrace.scap.blocks_warnings import ScapWarning, Warnings
 from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.metadata_blocks import MetadataReader

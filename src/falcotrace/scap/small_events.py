@@ -10,10 +10,10 @@ from collections.abc import Callable
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap import threads as numbers
 from falcotrace.scap.accounts import Account, Accounts
+from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.container_table import ContainerTable
 from falcotrace.scap.descriptor_events import DescriptorEvents
 from falcotrace.scap.parameters import Parameters
-from falcotrace.events.paths import join_path
 from falcotrace.scap.process_events import ALL_CAPABILITIES
 from falcotrace.scap.spans import Spans
 from falcotrace.scap.threads import Thread, ThreadTable
@@ -100,13 +100,13 @@ class SmallEvents:
 
     def _chdir(self, event: Parameters, thread: Thread) -> None:
         main = self._main(thread)
-        self._set_cwd(main, join_path(main.cwd, event.text(1)), event)
+        self._set_cwd(main, absolute_path(main.cwd, event.text(1)), event)
 
     def _fchdir(self, event: Parameters, thread: Thread) -> None:
         path = self._descriptors.path_of(thread, event.number(1, -1))
         if path is not None:
             main = self._main(thread)
-            self._set_cwd(main, join_path(main.cwd, path), event)
+            self._set_cwd(main, absolute_path(main.cwd, path), event)
 
     def _getcwd(self, event: Parameters, thread: Thread) -> None:
         if event.has(1):
@@ -118,7 +118,7 @@ class SmallEvents:
             self._changing(main, event).cwd = cwd
 
     def _chroot(self, event: Parameters, thread: Thread) -> None:
-        root = join_path(self._main(thread).cwd, event.text(1))
+        root = absolute_path(self._main(thread).cwd, event.text(1))
         self._changing(thread, event).root = root
 
     # Identity

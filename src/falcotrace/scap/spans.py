@@ -118,7 +118,7 @@ class Spans:
                     numbers[index] = len(views)
                     views.append(view)
             of_spans = np.array([table for _, _, table in found], np.int64)
-            which: Integers = np.searchsorted(starts, rows, side="right") - 1
+            which = np.asarray(np.searchsorted(starts, rows, side="right")) - 1
             is_inside = which >= 0
             inside = rows[is_inside]
             places[inside] = numbers[which[is_inside]]

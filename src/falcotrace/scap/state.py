@@ -37,7 +37,7 @@ from falcotrace.scap.views import View, Views
 
 Integers = npt.NDArray[np.int64]
 
-_OPEN, _CLOSE, _DUP, _SET_FD, _OTHER = range(5)
+_OPEN, _CLOSE, _DUP, _SET_FD, _OTHER, _TRANSFER = range(6)
 
 _F_DUPFD, _F_SETFD, _F_DUPFD_CLOEXEC = 1, 3, 26
 
@@ -69,6 +69,7 @@ class BatchState:
         log: what was told about threads.
         thread_names: names of threads by number.
         accounts: users and groups.
+        containers: what is known of containers.
     """
 
     views: list[View | None]
@@ -82,6 +83,7 @@ class BatchState:
     log: ThreadLog
     thread_names: ThreadNames
     accounts: Accounts
+    containers: ContainerTable
 
 
 class StateEngine:
@@ -136,6 +138,7 @@ class StateEngine:
             log=spans.log,
             thread_names=ThreadNames(spans.log, len(batch)),
             accounts=self.accounts,
+            containers=self.containers,
         )
 
     def _go_through(self, batch: EventBatch, opens: Opens, spans: Spans) -> None:
@@ -146,7 +149,7 @@ class StateEngine:
             if tid >= 0 and self.threads.get(tid) is None:
                 self._expect(tid, 0, spans)
         data = memoryview(batch.data.data)
-        operations = _operations(batch, opens)
+        operations = _operations(batch, opens, self._descriptors.unconnected())
         row_numbers = operations[0].tolist()
         tids = batch.tids[operations[0]].tolist()
         descriptors = self._descriptors
@@ -162,6 +165,8 @@ class StateEngine:
                 descriptors.close(row + 1, tid, first)
             elif kind == _DUP:
                 descriptors.duplicate(row, tid, first, second, is_closing=bool(third))
+            elif kind == _TRANSFER:
+                descriptors.transfer(row, tid, first)
             elif kind == _SET_FD:
                 descriptors.set_closing(tid, first, is_closing=bool(second))
             else:
@@ -211,8 +216,16 @@ def _entered(batch: EventBatch, data: memoryview, row: int) -> Parameters | None
     return Parameters(batch, data, code, index)
 
 
-def _operations(batch: EventBatch, opens: Opens) -> tuple[Integers, ...]:
-    """Everything that changes the state, ascending by row: row, kind and three numbers."""
+def _operations(
+    batch: EventBatch, opens: Opens, unconnected: frozenset[int]
+) -> tuple[Integers, ...]:
+    """Everything that changes the state, ascending by row: row, kind and three numbers.
+
+    Args:
+        batch: the events.
+        opens: its opens.
+        unconnected: numbers of sockets that a transfer may connect.
+    """
     count = len(opens.rows)
     is_closing = (opens.flags & O_CLOEXEC) != 0
     relative = np.where(opens.is_relative, opens.dirfds, AT_FDCWD - 1)
@@ -222,7 +235,9 @@ def _operations(batch: EventBatch, opens: Opens) -> tuple[Integers, ...]:
         event = EVENT_TYPES[code]
         if event.direction == "enter" and event.origin == "syscall":
             continue
-        if event.name in SIMPLE:
+        if event.name in _TRANSFERS:
+            parts.append(_transfers(batch, code, unconnected))
+        elif event.name in SIMPLE:
             parts.append(_simple(batch, code))
         elif event.name in OTHERS:
             rows = batch.params[code].rows
@@ -233,11 +248,29 @@ def _operations(batch: EventBatch, opens: Opens) -> tuple[Integers, ...]:
     return tuple(column[order].astype(np.int64) for column in merged)
 
 
+_TRANSFERS = frozenset({"read", "write", "readv", "writev", "pread", "pwrite", "preadv", "pwritev"})
+"""Events that connect an IP socket when they succeed."""
+
 SIMPLE = frozenset({"close", "dup", "dup2", "dup3", "fcntl"})
 """Events that only move numbers of descriptors."""
 
 OTHERS = _CLONES | {"execve", "execveat", "procexit"} | SmallEvents.NAMES | DescriptorEvents.NAMES
 """Events that are read one by one."""
+
+
+def _transfers(batch: EventBatch, code: int, unconnected: frozenset[int]) -> list[Integers]:
+    """Successful reads and writes of what may be a socket that is not connected yet."""
+    fds = numbers(batch, code, "fd", -1)
+    made = [
+        numbers(batch, socket, "fd", -1)
+        for socket in batch.params
+        if EVENT_TYPES[socket].name == "socket" and EVENT_TYPES[socket].is_exit
+    ]
+    candidates = np.concatenate([np.array(sorted(unconnected), np.int64), *made])
+    wanted = np.isin(fds, candidates) & (numbers(batch, code, "res", -1) >= 0)
+    rows = batch.params[code].rows[wanted]
+    zeros = np.zeros(len(rows), np.int64)
+    return [rows, zeros + _TRANSFER, fds[wanted], zeros, zeros]
 
 
 def _simple(batch: EventBatch, code: int) -> list[Integers]:
