@@ -16,6 +16,7 @@ from falcotrace.alerts import Alert
 from falcotrace.capture.reader import Capture
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.vectors import Codes, Integers, Rows
+from falcotrace.events.argument_forms import MARKS
 from falcotrace.rules.plan import FieldOperand, Plan, RulePlan
 
 SYSCALL_SOURCE = "syscall"
@@ -171,7 +172,7 @@ def _gap(rule: RulePlan, capture: Capture) -> RuleGap | None:
 
 
 def _is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
-    paths = columns_of(operand)
+    paths = [path for path in columns_of(operand) if path not in MARKS]
     if operand.field.source in _ANY_COLUMN_WILL_DO:
         return bool(paths) and all(path in unrecorded for path in paths)
     return any(path in unrecorded for path in paths)

@@ -8,6 +8,7 @@ Source: libs 48dfd53c userspace/libsinsp/event.cpp, sinsp_evt::get_param_as_str.
 
 import posixpath
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +20,7 @@ from falcotrace.engines.derived_base import (
     as_int64,
     choose,
     coalesce,
+    constant_texts,
     is_among,
     keep_where,
     map_values,
@@ -37,16 +39,20 @@ from falcotrace.engines.vectors import (
     missing_vector,
 )
 from falcotrace.events import derived as table
-from falcotrace.events.columns import BUFFER_PARAM, BUFFERS, COLUMNS, params_by_name
+from falcotrace.events.argument_forms import (
+    ASYNC_EVENT,
+    GENERIC_PARAMS,
+    GROWN_EVENTS,
+    number_forms,
+    owners,
+    params_at,
+    stand_in,
+)
+from falcotrace.events.columns import BUFFER_PARAM, COLUMNS, PATHS
 from falcotrace.events.event_types import EventType, Param, current_events
-from falcotrace.events.numbers import raw_text
+from falcotrace.events.numbers import condition_text, raw_text
 
 _UNPRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
-
-_NO_TEXT: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("BYTEBUF", "SOCKTUPLE", "FDLIST", "DYN"), "NULL")
-)
-"""What `evt.args` shows for an argument without a value; `<NA>` for all other types."""
 
 
 def printable(raw: bytes) -> str:
@@ -54,26 +60,22 @@ def printable(raw: bytes) -> str:
     return raw.translate(_UNPRINTABLE).decode("ascii")
 
 
-def format_number(value: int, form: str) -> str:
-    """A number in the format of an argument.
-
-    Args:
-        value: the number.
-        form: `DEC`, `HEX` (digits in upper case) or `OCT` (a leading zero).
-    """
-    if form == "HEX":
-        return f"{value & 0xFFFF_FFFF_FFFF_FFFF:X}"
-    if form == "OCT":
-        return f"0{value & 0xFFFF_FFFF_FFFF_FFFF:o}"
-    # Falco prints unsigned numbers through a signed conversion.
-    return str(value - (1 << 64) if value >> 63 > 0 else value)
-
-
 def _arg(inputs: Inputs) -> Vector:
-    if isinstance(inputs.argument, int):
-        return _by_event(inputs, table.params_at(inputs.argument), _named_arg)
-    assert isinstance(inputs.argument, str)
-    return _named_arg(inputs, inputs.argument)
+    if isinstance(inputs.argument, str):
+        return _named_arg(inputs, inputs.argument)
+    assert isinstance(inputs.argument, int)
+    of_table = _by_event(inputs, params_at(inputs.argument), _named_arg)
+    named = [(~inputs.is_marked, of_table)]
+    for marked, names in (
+        (inputs.is_generic, GENERIC_PARAMS),
+        (inputs.is_asynchronous, tuple(param.name for param in ASYNC_EVENT.params)),
+    ):
+        if inputs.argument < len(names) and marked.any():
+            named.append((marked, _named_arg(inputs, names[inputs.argument])))
+    result = missing_vector(inputs.row_count)
+    for rows, texts in named:
+        result = choose(rows, texts, result)
+    return result
 
 
 def _by_event(
@@ -90,26 +92,52 @@ def _by_event(
 
 
 def _named_arg(inputs: Inputs, name: str) -> TextVector:
+    """An argument as text; one without a value is a text too where the event has it."""
     if name == "ID":
-        events = inputs.texts("evt.type")
-        return keep_where(events, ~is_among(events, tuple(current_events())))
-    path = f"evt.arg.{name}"
-    if path not in COLUMNS:
-        return missing_vector(inputs.row_count)
-    text = as_texts(inputs.column(path), _number_form(name))
-    if name == BUFFER_PARAM:
-        return coalesce(text, as_texts(inputs.column("evt.buffer"), "DEC"))
+        return keep_where(inputs.texts("evt.type"), inputs.is_generic)
+    text = _stored_arg(inputs, name)
+    missing = ~text.present()
+    for shown, events in owners(name).items() if missing.any() else ():
+        rows = missing & _has_argument(inputs, name, events)
+        if rows.any():
+            text = choose(rows, constant_texts([(rows, shown)], inputs.row_count), text)
     return text
 
 
-def _number_form(name: str) -> str:
-    return params_by_name()[name][0].format
+def _has_argument(inputs: Inputs, name: str, events: frozenset[str]) -> Bools:
+    """Which rows are events that have an argument by the event table."""
+    rows = inputs.events(events)
+    if rows.any():
+        rows = rows & ~inputs.is_marked
+    if any(param.name == name for param in ASYNC_EVENT.params):
+        rows = rows | inputs.is_asynchronous
+    return rows
 
 
-def as_texts(vector: Vector, form: str) -> TextVector:
-    """A stored argument as text: numbers in a format, bytes with dots."""
+def _stored_arg(inputs: Inputs, name: str) -> TextVector:
+    path = f"evt.arg.{name}"
+    if path not in COLUMNS:
+        return missing_vector(inputs.row_count)
+    vector = inputs.column(path)
     if isinstance(vector, NumberVector):
-        return number_texts(vector, lambda value: format_number(value, form))
+        return _numbers_as_texts(inputs, name, vector)
+    text = _as_texts(vector)
+    return coalesce(text, _as_texts(inputs.column("evt.buffer"))) if name == BUFFER_PARAM else text
+
+
+def _numbers_as_texts(inputs: Inputs, name: str, vector: NumberVector) -> TextVector:
+    """Numbers as the types of event print them."""
+    first, *others = number_forms(name).items()
+    result = number_texts(vector, partial(condition_text, first[0]))
+    for form, events in others:
+        rows = inputs.events(events)
+        if rows.any():
+            result = choose(rows, number_texts(vector, partial(condition_text, form)), result)
+    return result
+
+
+def _as_texts(vector: Vector) -> TextVector:
+    """Text as it is stored; bytes with dots."""
     assert isinstance(vector, TextVector)
     if pa.types.is_binary(vector.domain.values.type):
         return map_values(vector, lambda values: arrow_texts(map(printable, values.to_pylist())))
@@ -135,11 +163,17 @@ def _args(inputs: Inputs) -> Vector:
     empty = constant_vector("", inputs.row_count)
     assert isinstance(empty, TextVector)
     result = keep_where(empty, events.present())
+    plain = ~inputs.is_marked
+    chosen = [(ASYNC_EVENT, inputs.is_asynchronous)]
     for name in _names_that_occur(events):
         event = current_events().get(name)
         if event is not None and event.params:
-            rows = np.flatnonzero(is_among(events, (name,)))
-            result = _replace_rows(result, rows, _event_args(_inputs_at(inputs, rows), event))
+            chosen.append((event, plain & is_among(events, (name,))))
+    for event, rows in chosen:
+        if rows.any():
+            places = np.flatnonzero(rows)
+            texts = _event_args(_inputs_at(inputs, places), event)
+            result = _replace_rows(result, places, texts)
     return result
 
 
@@ -165,32 +199,70 @@ def _replace_rows(vector: TextVector, rows: Rows, texts: TextVector) -> TextVect
 
 
 def _event_args(inputs: Inputs, event: EventType) -> TextVector:
-    return join_texts(" ", [_named_value(inputs, param) for param in event.params])
+    shown = [_named_value(inputs, param) for param in event.params]
+    if event.name not in GROWN_EVENTS:
+        return join_texts(" ", [text for text, _ in shown])
+    first, *others = shown
+    parts = [first[0]]
+    none_behind = np.ones(inputs.row_count, np.bool_)
+    for text, present in reversed(others):
+        none_behind &= ~present
+        blank = constant_texts([(~none_behind | ~first[1], " ")], inputs.row_count)
+        empty = constant_texts([(none_behind & first[1], "")], inputs.row_count)
+        parts.insert(1, choose(blank.present(), join_texts("", [blank, text]), empty))
+    return join_texts("", parts)
 
 
-def _named_value(inputs: Inputs, param: Param) -> TextVector:
-    """`name=raw`, or `name=raw(resolved)` where the two differ."""
-    shown = _named_arg(inputs, param.name)
-    missing = constant_vector(_NO_TEXT.get(param.type, "<NA>"), inputs.row_count)
+def _named_value(inputs: Inputs, param: Param) -> tuple[TextVector, Bools]:
+    """`name=raw`, or `name=raw(resolved)`; and which rows have a value."""
+    raw, resolved = _both_forms(inputs, param)
+    missing = constant_vector(stand_in(param), inputs.row_count)
     assert isinstance(missing, TextVector)
-    shown = coalesce(shown, missing)
-    raw = coalesce(_raw_text(inputs, param), shown)
+    present = raw.present()
+    opening, closing = (constant_texts([(present, x)], inputs.row_count) for x in ("(", ")"))
     name = constant_vector(f"{param.name}=", inputs.row_count)
-    opening = constant_vector("(", inputs.row_count)
-    closing = constant_vector(")", inputs.row_count)
-    parts = [part for part in (name, raw, opening, shown, closing) if isinstance(part, TextVector)]
-    resolved = join_texts("", parts)
-    return choose(_equal_texts(raw, shown), join_texts("", parts[:2]), resolved)
+    assert isinstance(name, TextVector)
+    plain = join_texts("", [name, coalesce(raw, missing)])
+    both = join_texts("", [plain, opening, resolved, closing])
+    return choose(resolved.present(), both, plain), present
 
 
-def _raw_text(inputs: Inputs, param: Param) -> TextVector:
-    path = f"evt.rawarg.{param.name}"
-    if path not in COLUMNS or param.type in BUFFERS:
-        return missing_vector(inputs.row_count)
-    vector = inputs.column(path)
-    if isinstance(vector, NumberVector):
-        return number_texts(vector, lambda value: raw_text(param, value))
-    return as_texts(vector, param.format)
+def _both_forms(inputs: Inputs, param: Param) -> tuple[TextVector, TextVector]:
+    """An argument's raw form, and its resolved form where there is one."""
+    shown, behind = f"evt.arg.{param.name}", f"evt.rawarg.{param.name}"
+    stored = inputs.column(shown)
+    nothing = missing_vector(inputs.row_count)
+    if isinstance(stored, NumberVector):
+        raw = number_texts(stored, partial(raw_text, param))
+        if param.type != "RELTIME":
+            return raw, nothing
+        return _unless_equal(raw, number_texts(stored, partial(condition_text, param)))
+    text = _stored_arg(inputs, param.name)
+    if behind not in COLUMNS:
+        return text, nothing
+    vector = inputs.column(behind)
+    if isinstance(vector, TextVector):
+        # A path as given stands there only if Falco resolves it, even to the same text.
+        if param.type not in PATHS:
+            return text, nothing
+        return coalesce(vector, text), keep_where(text, vector.present())
+    assert isinstance(vector, NumberVector)
+    raw = coalesce(_raw_numbers(vector, text, param), text)
+    return _unless_equal(raw, text)
+
+
+def _raw_numbers(vector: NumberVector, shown: TextVector, param: Param) -> TextVector:
+    """The numbers behind texts."""
+    raw = number_texts(vector, partial(raw_text, param))
+    if param.type != "DYN":
+        return raw
+    # A union that is a plain number prints by the parameter's format; one that has a name, and
+    # signals, errors and times have, as a decimal.
+    return choose(_equal_texts(raw, shown), raw, number_texts(vector))
+
+
+def _unless_equal(raw: TextVector, resolved: TextVector) -> tuple[TextVector, TextVector]:
+    return raw, keep_where(resolved, ~_equal_texts(raw, resolved))
 
 
 def _equal_texts(first: TextVector, second: TextVector) -> Bools:

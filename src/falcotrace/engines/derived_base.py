@@ -25,6 +25,7 @@ from falcotrace.engines.vectors import (
     arrow_texts,
     bools_of,
 )
+from falcotrace.events.argument_forms import ASYNC_MARK, GENERIC_MARK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,26 @@ class Inputs:
     def events(self, names: Collection[str]) -> Bools:
         """Which rows are among some types of events."""
         return is_among(self.texts("evt.type"), names)
+
+    @property
+    def is_generic(self) -> Bools:
+        """Which rows are generic events, whatever their names."""
+        return self.column(GENERIC_MARK).present()
+
+    @property
+    def is_asynchronous(self) -> Bools:
+        """Which rows are asynchronous events, whatever their names."""
+        return self.column(ASYNC_MARK).present()
+
+    def plain_events(self, names: Collection[str]) -> Bools:
+        """Which rows are among some types of events of the event table."""
+        rows = self.events(names)
+        return rows & ~self.is_marked if rows.any() else rows
+
+    @property
+    def is_marked(self) -> Bools:
+        """Which rows are events whose name does not tell what they are."""
+        return self.is_generic | self.is_asynchronous
 
 
 DerivedFunction = Callable[[Inputs], Vector]

@@ -1,6 +1,5 @@
 """Derived fields about the kind and the result of an event, and about times."""
 
-import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -32,17 +31,20 @@ from falcotrace.engines.vectors import (
 )
 from falcotrace.events import derived as table
 from falcotrace.events.operators import Operator
+from falcotrace.events.times import ISO_8601_FORM, LOCAL_FORM, time_text
 
 _SECOND = 1_000_000_000
 
 
 def _category(inputs: Inputs) -> Vector:
     events = inputs.texts("evt.type")
-    plain = map_texts(events, table.CATEGORY_BY_EVENT, table.OTHER_CATEGORY)
+    marked = constant_texts([(inputs.is_marked, table.OTHER_CATEGORY)], inputs.row_count)
+    named = map_texts(events, table.CATEGORY_BY_EVENT, table.OTHER_CATEGORY)
+    plain = choose(marked.present(), marked, named)
     of_descriptor = map_texts(inputs.texts("fd.type"), table.CLASS_BY_FD_TYPE, "unknown")
     unknown = constant_texts([(of_descriptor.codes < 0, "unknown")], inputs.row_count)
     of_descriptor = choose(of_descriptor.present(), of_descriptor, unknown)
-    return choose(inputs.events(table.IO_EVENTS), of_descriptor, plain)
+    return choose(inputs.plain_events(table.IO_EVENTS), of_descriptor, plain)
 
 
 def _is_syslog(inputs: Inputs) -> Vector:
@@ -148,25 +150,6 @@ def _around(inputs: Inputs) -> Integers:
     return np.abs(_times(inputs) - inputs.argument)
 
 
-def time_text(time_ns: int, form: str) -> str:
-    """A time in one of the forms of Falco's fields.
-
-    Args:
-        time_ns: ns since the epoch.
-        form: `strftime` codes; `%N` is the nanoseconds, a leading `Z` asks for UTC.
-
-    Example:
-        >>> time_text(1_000_000_005, "Z%H:%M:%S.%N")
-        '00:00:01.000000005'
-    """
-    seconds, nanoseconds = divmod(time_ns, _SECOND)
-    parts = time.gmtime(seconds) if form.startswith("Z") else time.localtime(seconds)
-    return time.strftime(form.removeprefix("Z").replace("%N", f"{nanoseconds:09d}"), parts)
-
-
-ISO_8601_FORM = "Z%Y-%m-%dT%H:%M:%S.%N+0000"
-
-
 def _time_texts(form: str) -> DerivedFunction:
     def function(inputs: Inputs) -> Vector:
         distinct, places = np.unique(_times(inputs), return_inverse=True)
@@ -195,26 +178,35 @@ def _container_duration(inputs: Inputs) -> Vector:
     return select_numbers(lasted, ~is_among(inputs.texts("container.id"), ("host",)))
 
 
+def _is_single_sided(inputs: Inputs) -> Bools:
+    return inputs.events(table.SINGLE_SIDED_EVENTS) | inputs.is_asynchronous
+
+
+def _is_meta(inputs: Inputs) -> Bools:
+    return inputs.events(table.META_EVENTS) | inputs.is_asynchronous
+
+
 def _syscall_type(inputs: Inputs) -> Vector:
-    return keep_where(inputs.texts("evt.type"), ~inputs.events(table.SINGLE_SIDED_EVENTS))
+    return keep_where(inputs.texts("evt.type"), ~_is_single_sided(inputs))
 
 
 def _asynctype(inputs: Inputs) -> Vector:
-    return keep_where(inputs.texts("evt.type"), inputs.events(table.META_EVENTS))
+    return keep_where(inputs.texts("evt.type"), _is_meta(inputs))
 
 
 def _direction(inputs: Inputs) -> Vector:
-    single = inputs.events(table.SINGLE_SIDED_EVENTS)
+    single = _is_single_sided(inputs)
     return constant_texts([(single, ">"), (~single, "<")], inputs.row_count)
 
 
 def _io_direction(inputs: Inputs) -> Vector:
-    writes, reads = inputs.events(table.WRITE_EVENTS), inputs.events(table.READ_EVENTS)
+    writes = inputs.plain_events(table.WRITE_EVENTS)
+    reads = inputs.plain_events(table.READ_EVENTS)
     return constant_texts([(writes, "write"), (reads, "read")], inputs.row_count)
 
 
 def _count_exit(inputs: Inputs) -> Vector:
-    exits = ~inputs.events(table.SINGLE_SIDED_EVENTS)
+    exits = ~_is_single_sided(inputs)
     return counts(exits, exits)
 
 
@@ -225,7 +217,7 @@ def _type_is(inputs: Inputs) -> Vector:
 
 
 def _is_event(events: frozenset[str]) -> DerivedFunction:
-    return lambda inputs: flags(inputs.events(events))
+    return lambda inputs: flags(inputs.plain_events(events))
 
 
 _FILE, _NET = ("file",), ("ipv4", "ipv6")
@@ -235,7 +227,7 @@ EVENT_FUNCTIONS: Mapping[str, DerivedFunction] = MappingProxyType(
         "local_time": _time_texts("%H:%M:%S.%N"),
         "local_time_s": _time_texts("%H:%M:%S"),
         "time_iso8601": _time_texts(ISO_8601_FORM),
-        "local_datetime": _time_texts("%Y-%m-%d %H:%M:%S.%N"),
+        "local_datetime": _time_texts(LOCAL_FORM),
         "local_datetime_s": _time_texts("%Y-%m-%d %H:%M:%S"),
         "rawtime": _number(_times),
         "rawtime_s": _number(lambda inputs: _times(inputs) // _SECOND),
@@ -247,7 +239,7 @@ EVENT_FUNCTIONS: Mapping[str, DerivedFunction] = MappingProxyType(
         "proc_duration": _lasted("proc.pid_ts"),
         "ppid_duration": _lasted("proc.ppid_ts"),
         "container_duration": _container_duration,
-        "is_async": _is_event(table.META_EVENTS),
+        "is_async": lambda inputs: flags(_is_meta(inputs)),
         "asynctype": _asynctype,
         "dir": _direction,
         "type_is": _type_is,

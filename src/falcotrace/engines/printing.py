@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from falcotrace.alerts import FieldValue
-from falcotrace.engines.derived_arguments import format_number, printable
+from falcotrace.engines.derived_arguments import printable
 from falcotrace.engines.transforms import list_texts, text_list
 from falcotrace.engines.vectors import EndsVector, ListVector, NumberVector, TextVector, Vector
 from falcotrace.events.fields import FieldType
+from falcotrace.events.numbers import format_number
 from falcotrace.events.operators import Multiplicity
 from falcotrace.rules.plan import FieldOperand, Operand
 

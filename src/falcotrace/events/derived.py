@@ -12,11 +12,17 @@ Source: libs 48dfd53c, userspace/libsinsp/sinsp_filtercheck_{event,thread,fd}.cp
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
+from falcotrace.events.argument_forms import (
+    ASYNC_EVENT,
+    ASYNC_MARK,
+    GENERIC_MARK,
+    GENERIC_PARAMS,
+    params_at,
+)
 from falcotrace.events.columns import BUFFER_PARAM, COLUMNS, Scope, params_by_name
-from falcotrace.events.event_types import EventType, current_events
+from falcotrace.events.event_types import current_events
 from falcotrace.events.flags import FLAG_TABLES
 
 
@@ -36,6 +42,8 @@ class Derived:
     meaning: str
 
 
+_MARKS = f"{GENERIC_MARK} {ASYNC_MARK}"
+
 _ROWS: tuple[tuple[str, str, str], ...] = (
     ("local_time", "evt.time", "local `HH:MM:SS.nnnnnnnnn`"),
     ("local_time_s", "evt.time", "local `HH:MM:SS`"),
@@ -49,24 +57,37 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("reltime_s", "evt.time", "whole seconds of reltime"),
     ("reltime_ns", "evt.time", "nanoseconds of reltime beyond whole seconds"),
     ("around", "evt.time", "true when evt.time is at most D ms away from the argument, ends too"),
-    ("is_async", "evt.type", "the event is one of META_EVENTS"),
-    ("asynctype", "evt.type", "evt.type for META_EVENTS, otherwise missing"),
-    ("dir", "evt.type", "`>` for SINGLE_SIDED_EVENTS, otherwise `<`"),
+    (
+        "is_async",
+        f"evt.type {ASYNC_MARK}",
+        "the event is one of META_EVENTS or asynchronous (it has ASYNC_MARK)",
+    ),
+    ("asynctype", f"evt.type {ASYNC_MARK}", "evt.type where is_async, otherwise missing"),
+    (
+        "dir",
+        f"evt.type {ASYNC_MARK}",
+        "`>` for SINGLE_SIDED_EVENTS and asynchronous events, otherwise `<`",
+    ),
     ("type_is", "evt.type", "1 when evt.type is the argument, otherwise 0"),
-    ("syscall_type", "evt.type", "evt.type, missing for SINGLE_SIDED_EVENTS"),
+    ("syscall_type", f"evt.type {ASYNC_MARK}", "evt.type where dir is `<`, otherwise missing"),
     (
         "category",
-        "evt.type fd.type",
+        f"evt.type fd.type {_MARKS}",
         (
-            "CATEGORY_BY_EVENT, `other` for plain system calls; for IO_EVENTS instead the class "
-            "of fd.type in CLASS_BY_FD_TYPE, `unknown` without one or without fd.type"
+            "CATEGORY_BY_EVENT of plain events (those without GENERIC_MARK and ASYNC_MARK), "
+            "`other` for all others; for plain IO_EVENTS instead the class of fd.type in "
+            "CLASS_BY_FD_TYPE, `unknown` without one or without fd.type"
         ),
     ),
-    ("is_io", "evt.type", "the event is among READ_EVENTS or WRITE_EVENTS"),
-    ("is_io_read", "evt.type", "the event is among READ_EVENTS"),
-    ("is_io_write", "evt.type", "the event is among WRITE_EVENTS"),
-    ("io_dir", "evt.type", "`write` for WRITE_EVENTS, else `read` for READ_EVENTS, else missing"),
-    ("is_wait", "evt.type", "the event is among WAIT_EVENTS"),
+    ("is_io", f"evt.type {_MARKS}", "a plain event among READ_EVENTS or WRITE_EVENTS"),
+    ("is_io_read", f"evt.type {_MARKS}", "a plain event among READ_EVENTS"),
+    ("is_io_write", f"evt.type {_MARKS}", "a plain event among WRITE_EVENTS"),
+    (
+        "io_dir",
+        f"evt.type {_MARKS}",
+        "of plain events `write` for WRITE_EVENTS, else `read` for READ_EVENTS; else missing",
+    ),
+    ("is_wait", f"evt.type {_MARKS}", "a plain event among WAIT_EVENTS"),
     (
         "is_syslog",
         "evt.type fd.name",
@@ -100,7 +121,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
             "MEMORY_EVENTS"
         ),
     ),
-    ("count_exit", "evt.type", "1, missing for SINGLE_SIDED_EVENTS"),
+    ("count_exit", f"evt.type {ASYNC_MARK}", "1 where dir is `<`, otherwise missing"),
     (
         "count_procinfo",
         "evt.type thread.tid proc.pid",
@@ -162,10 +183,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "arg",
         "",
         (
-            "argument NAME as text: evt.arg.NAME, numbers printed in the argument's format, "
-            "bytes with a dot for each that is not printable ASCII; an index counts the event's "
-            "arguments from 0; `ID` of a plain system call is evt.type, `data` evt.buffer where "
-            "evt.arg.data is missing"
+            "argument NAME as text: evt.arg.NAME, numbers printed as the event's type of argument "
+            "is, bytes with a dot for each that is not printable ASCII; without a value the text "
+            "`<NA>`, or `NULL` for structured types, if the event has the argument; an index "
+            "counts the event's arguments from 0; `ID` of a generic event is evt.type, `data` "
+            "evt.buffer where evt.arg.data is missing"
         ),
     ),
     (
@@ -180,8 +202,10 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "args",
         "",
         (
-            "`name=raw`, or `name=raw(resolved)` where resolved differs, of the event's "
-            "arguments in order, joined by blanks; the empty text for plain system calls"
+            "`name=raw`, or `name=raw(resolved)` where resolved differs (of paths: where there is "
+            "evt.rawarg.NAME), of the event's arguments in order, joined by blanks; missing ones "
+            "as for `arg`, but left out at the end of GROWN_EVENTS; the empty text for generic "
+            "events"
         ),
     ),
     ("args_text", "proc.argv", "the items joined by one blank; [n]: item n, empty text without"),
@@ -234,8 +258,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "fd_filename",
         "fd.name fd.type",
         (
-            "fd.type file: what follows the last slash of fd.name, fd.name itself if it ends in one, "
-            "`/` without a slash; else missing"
+            "fd.type file: what follows the last slash of fd.name, fd.name itself if it ends in "
+            "one, `/` without a slash; else missing"
         ),
     ),
     ("sockfamily", "fd.type", "`ip` for ipv4 and ipv6, `unix` for unix, otherwise missing"),
@@ -309,7 +333,7 @@ def derived_inputs(name: str, argument: str | int | None) -> tuple[str, ...]:
 
     Example:
         >>> derived_inputs("arg", "flags")
-        ('evt.arg.flags',)
+        ('evt.arg.flags', 'evt.type', 'evt.arg.nativeID', 'evt.arg.plugin_id')
         >>> derived_inputs("rawarg", "flags")
         ('evt.rawarg.flags', 'evt.arg.flags')
     """
@@ -319,11 +343,12 @@ def derived_inputs(name: str, argument: str | int | None) -> tuple[str, ...]:
     if isinstance(argument, str):
         params = (argument,)
     elif isinstance(argument, int):
-        params = dict.fromkeys(e.params[argument].name for e in _events_with_param(argument))
+        marked = (GENERIC_PARAMS, tuple(param.name for param in ASYNC_EVENT.params))
+        others = [names[argument] for names in marked if argument < len(names)]
+        params = dict.fromkeys((*params_at(argument).values(), *others))
     paths = [path for param in params for path in _argument_paths(name, param)]
-    if argument is None or isinstance(argument, int):
-        paths.insert(0, "evt.type")
-    return tuple(dict.fromkeys(paths))
+    marks = () if name == "rawarg" else ("evt.type", GENERIC_MARK, ASYNC_MARK)
+    return tuple(dict.fromkeys((*paths, *marks)))
 
 
 def derived_scope(inputs: tuple[str, ...]) -> Scope:
@@ -338,19 +363,7 @@ def _argument_paths(function: str, param: str) -> list[str]:
     paths = [plain] if function == "arg" else [raw, plain]
     if param == BUFFER_PARAM:
         paths.append("evt.buffer")
-    if param == "ID":
-        paths = ["evt.type"]
     return [path for path in paths if path in COLUMNS]
-
-
-def _events_with_param(index: int) -> list[EventType]:
-    return [event for event in current_events().values() if index < len(event.params)]
-
-
-@cache
-def params_at(index: int) -> Mapping[str, str]:
-    """The name of the argument at an index, by event name."""
-    return MappingProxyType({e.name: e.params[index].name for e in _events_with_param(index)})
 
 
 def _events_with_flag(*flags: str) -> frozenset[str]:

@@ -93,10 +93,11 @@ EVENT_NAMES: frozenset[str] = frozenset(
 
 STATE_EVENTS = frozenset(
     {event.name for event in EVENT_TYPES if event.name.startswith("task")}
-    | {"drop", "infra", "notification", "pluginevent", "scapevent", "useradded", "userdeleted"}
-    | {"groupadded", "groupdeleted"}
+    | {"useradded", "userdeleted", "groupadded", "groupdeleted", "pluginevent"}
+    | {"infra", "notification"}
 )
-"""Events about a reader's state (iterators, users) or about itself; rules never see them."""
+"""Events about a reader's state (iterators, users), of other sources, or of one vendor's agent;
+rules never see them, or never do in captures of Falco's drivers."""
 
 
 @cache

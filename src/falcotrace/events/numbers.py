@@ -11,6 +11,7 @@ import signal
 
 from falcotrace.events.event_types import Param
 from falcotrace.events.flags import FLAG_TABLES
+from falcotrace.events.times import LOCAL_FORM, time_text
 
 _ERRNO_SPELLING = {35: "EDEADLK", 95: "EOPNOTSUPP"}
 # Results that only a tracer sees (Linux include/linux/errno.h): the call will be restarted.
@@ -26,7 +27,10 @@ ERRNO_NAMES = {**errno.errorcode, **_ERRNO_SPELLING, **_KERNEL_ERRNOS}
 
 AT_FDCWD = -100
 
-_UNSIGNED_AS_SIGNED = {"UINT32": 32, "UINT64": 64}
+_WIDTH_32 = frozenset({"INT32", "UINT32", "UID", "GID", "MODE"})
+_ALWAYS_DECIMAL = frozenset({"ERRNO", "FD", "PID", "SIGTYPE", "SYSCALLID", "UID", "GID"})
+_NO_TIME = (1 << 64) - 1
+_FIRST_REAL_TIME_SIGNAL = 32
 
 
 def errno_text(result: int) -> str | None:
@@ -40,26 +44,71 @@ def result_text(result: int) -> str:
 
 
 def signal_text(number: int) -> str | None:
-    """`SIGKILL` for 9; None for numbers without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
+    """`SIGKILL` for 9; None for numbers without a name, real-time signals among them."""
+    if not 0 < number < _FIRST_REAL_TIME_SIGNAL:
         return None
+    return signal.Signals(number).name
+
+
+def signal_set_text(bits: int) -> str:
+    """Names of the signals in a set, joined by blanks; bit 0 is signal 1."""
+    numbers = (number for number in range(1, _FIRST_REAL_TIME_SIGNAL) if bits >> number - 1 & 1)
+    return " ".join(filter(None, map(signal_text, numbers)))
+
+
+def signed(number: int, bits: int = 64) -> int:
+    """The number that the same bits are as a signed one.
+
+    Example:
+        >>> signed(2**32 - 1, 32), signed(5)
+        (-1, 5)
+    """
+    return number - (1 << bits) if 1 << bits - 1 <= number < 1 << bits else number
+
+
+def format_number(number: int, form: str, bits: int = 64) -> str:
+    """A number in the format of an argument.
+
+    Args:
+        number: the number.
+        form: `HEX` (digits in upper case), `OCT` (a leading zero), anything else is decimal, and
+            signed whatever the type.
+        bits: the width of its type.
+    """
+    unsigned = number & (1 << bits) - 1
+    if form == "HEX":
+        return f"{unsigned:X}"
+    if form == "OCT":
+        return f"0{unsigned:o}" if unsigned else "0"
+    return str(signed(number, bits))
 
 
 def raw_text(param: Param, number: int) -> str:
-    """A parameter's raw form: by its format; unsigned 32- and 64-bit decimals print as signed."""
-    if param.type == "MODE" or param.format == "OCT":
-        return f"0{number:o}" if number else "0"
-    if param.type.startswith(("FLAGS", "ENUMFLAGS")):
-        return str(number)
-    if param.format == "HEX":
-        bits = 32 if param.type.endswith("32") else 64
-        return f"{number & (1 << bits) - 1:X}"
-    width = _UNSIGNED_AS_SIGNED.get(param.type)
-    if width and number >= 1 << width - 1:
-        return str(number - (1 << width))
-    return str(number)
+    """A parameter's raw form: by its format; unsigned decimals print as signed."""
+    kind = param.type
+    if kind == "SIGSET":
+        return signal_set_text(number)
+    if kind == "RELTIME":
+        duration_ns = number % (1 << 64)
+        return "none" if duration_ns == _NO_TIME else str(duration_ns)
+    if kind == "ABSTIME":
+        return time_text(number % (1 << 64), LOCAL_FORM)
+    return format_number(number, format_of(param), width_of(param))
+
+
+def format_of(param: Param) -> str:
+    """`HEX`, `OCT` or, for most parameters, `DEC`; names' numbers are decimal whatever is said."""
+    kind = param.type
+    if kind in _ALWAYS_DECIMAL or kind.startswith(("FLAGS", "ENUMFLAGS")):
+        return "DEC"
+    if kind == "MODE":
+        return "OCT"
+    return param.format if param.format in {"HEX", "OCT"} else "DEC"
+
+
+def width_of(param: Param) -> int:
+    """The bits that a number wraps at when it is printed."""
+    return 32 if param.type in _WIDTH_32 else 64
 
 
 def resolved_text(param: Param, number: int) -> str | None:
@@ -77,6 +126,8 @@ def resolved_text(param: Param, number: int) -> str | None:
         return signal_text(number)
     if kind == "FD" and number < 0:
         return "AT_FDCWD" if number == AT_FDCWD else errno_text(number)
+    if kind == "RELTIME" and number % (1 << 64) != _NO_TIME:
+        return f"{number % (1 << 64) / 1e9:g}s"
     return None
 
 

@@ -61,7 +61,8 @@ def test_parts_of_paths(paths: list[str]) -> None:
     values = pa.array(paths, pa.string())
     assert base_names(values).to_pylist() == [path.rpartition("/")[2] for path in paths]
     assert file_names(values).to_pylist() == [
-        path.rpartition("/")[2] if "/" in path else "/" for path in paths
+        path if path.endswith("/") else path.rpartition("/")[2] if "/" in path else "/"
+        for path in paths
     ]
     assert directory_names(values).to_pylist() == [
         path if path.endswith("/") else (path.rpartition("/")[0] or "/") for path in paths

@@ -21,7 +21,12 @@ def _param(kind: str, form: str = "DEC", extra: str = "") -> Param:
     ("param", "number", "text"),
     [
         (_param("UINT64", "HEX"), 2**64 - 1, "F" * 16),
-        (_param("ERRNO", "HEX"), 0x7FF8E3161000, "7FF8E3161000"),
+        (_param("ERRNO", "HEX"), 140355142443008, "140355142443008"),
+        (_param("UID"), 2**32 - 1, "-1"),
+        (_param("SIGSET"), 0b10011, "SIGHUP SIGINT SIGTRAP"),
+        (_param("SIGSET"), 0, ""),
+        (_param("RELTIME"), 20000, "20000"),
+        (_param("RELTIME"), -1, "none"),
         (_param("UINT32", "HEX"), 0xFE00, "FE00"),
         (_param("INT32", "HEX"), -1, "FFFFFFFF"),
         (_param("UINT32"), 2**32 - 1, "-1"),
@@ -50,6 +55,8 @@ def test_resolved_form() -> None:
     assert resolved_text(_param("FD"), -9) == "EBADF"
     assert resolved_text(_param("FD"), 3) is None
     assert resolved_text(_param("UINT32"), 3) is None
+    assert resolved_text(_param("RELTIME"), 20000) == "2e-05s"
+    assert resolved_text(_param("RELTIME"), -1) is None
 
 
 def test_conditions_see_names_before_numbers() -> None:
@@ -69,4 +76,4 @@ def test_errors_and_results() -> None:
     )
     assert errno_text(-4000) is None
     assert (result_text(3), result_text(-13), result_text(-4000)) == ("SUCCESS", "EACCES", "-4000")
-    assert (signal_text(15), signal_text(0)) == ("SIGTERM", None)
+    assert (signal_text(15), signal_text(0), signal_text(40)) == ("SIGTERM", None, None)

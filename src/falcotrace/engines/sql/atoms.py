@@ -15,6 +15,7 @@ from sqlglot import exp
 from falcotrace.engines.sql import build
 from falcotrace.engines.sql.checks import COMPARISONS, check_value
 from falcotrace.engines.sql.context import ENGINE, Context
+from falcotrace.engines.sql.derived_events import is_synchronous
 from falcotrace.engines.sql.operands import operand_sql
 from falcotrace.engines.sql.raw_text import byte_digits
 from falcotrace.engines.sql.text_checks import fold_case
@@ -84,8 +85,10 @@ def _event_name(atom: Atom, context: Context) -> exp.Expr | None:
     single_sided = SINGLE_SIDED_EVENTS if from_syscall else frozenset[str]()
     names = {str(value) for value in atom.values}
     if atom.operator is Operator.NOT_EQUAL:
-        return context.is_other_event(names | single_sided)
-    return context.is_event(names - single_sided)
+        asked = context.is_other_event(names | single_sided)
+    else:
+        asked = context.is_event(names - single_sided)
+    return build.all_of([asked, is_synchronous(context)]) if from_syscall else asked
 
 
 def _event_number(atom: Atom) -> exp.Expr | None:

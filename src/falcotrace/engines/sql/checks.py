@@ -17,8 +17,9 @@ from sqlglot import exp
 
 from falcotrace.engines.sql import build
 from falcotrace.engines.sql.context import ENGINE
+from falcotrace.engines.sql.stand_ins import satisfies
 from falcotrace.engines.sql.text_checks import TEXT_CHECKS, path_prefix
-from falcotrace.engines.sql.values import Scalar
+from falcotrace.engines.sql.values import Scalar, StandIn
 from falcotrace.errors import UnsupportedError
 from falcotrace.events.operators import Operator, Quantifier, ValueKind
 from falcotrace.events.text import to_bytes, to_text
@@ -50,6 +51,10 @@ def check_value(
     Raises:
         UnsupportedError: a literal that SQL cannot express.
     """
+    if value.stand_in is not None and quantifier is None:
+        decided = _without_stand_in(value.stand_in, operator, literals)
+        if decided is not None:
+            return decided
     if operator is Operator.EXISTS:
         if value.is_required or value.null_is_false:
             return build.truth(True)
@@ -66,6 +71,23 @@ def check_value(
     if operator is Operator.NOT_EQUAL:
         return _differs(value, literals[0])
     return _check_one(value, operator, literals[0])
+
+
+def _without_stand_in(
+    stand_in: StandIn, operator: Operator, literals: Sequence[Value]
+) -> exp.Expr | None:
+    """Ask the value itself, where it is known what the check says of a text that stands in."""
+    verdicts = {satisfies(text, operator, literals) for text in stand_in.texts}
+    if verdicts not in ({True}, {False}):
+        return None
+    asked = check_value(stand_in.stored, operator, None, literals)
+    if verdicts == {False}:
+        return asked
+    shown: list[exp.Expr] = [stand_in.condition.copy()]
+    if operator is not Operator.EXISTS:
+        stored = stand_in.stored
+        shown.insert(0, build.is_missing((stored.printed or stored).expression))
+    return build.any_of([asked, build.all_of(shown)])
 
 
 def _quantified(

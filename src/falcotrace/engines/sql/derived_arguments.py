@@ -14,26 +14,80 @@ from sqlglot import exp
 from falcotrace.engines.sql import build, raw_text
 from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.context import Context
-from falcotrace.engines.sql.derived_events import Argument, DerivedSql, when
-from falcotrace.engines.sql.values import PrintedNumber, Scalar
+from falcotrace.engines.sql.derived_events import (
+    IS_GENERIC,
+    Argument,
+    DerivedSql,
+    is_asynchronous,
+    is_plain,
+    when,
+)
+from falcotrace.engines.sql.number_texts import number_text, numbers_of
+from falcotrace.engines.sql.values import PrintedNumber, Scalar, StandIn
 from falcotrace.events import derived as table
-from falcotrace.events.columns import BUFFER_PARAM, BUFFERS, COLUMNS, params_by_name
+from falcotrace.events.argument_forms import (
+    ASYNC_EVENT,
+    GENERIC_PARAMS,
+    GROWN_EVENTS,
+    number_forms,
+    owners,
+    stand_in,
+)
+from falcotrace.events.columns import BUFFER_PARAM, COLUMNS, PATHS
 from falcotrace.events.event_types import EventType, Param, current_events
+from falcotrace.events.numbers import format_of
 from falcotrace.events.operators import ValueKind
 
-_NO_TEXT: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("BYTEBUF", "SOCKTUPLE", "FDLIST", "DYN"), "NULL")
-)
-"""What `evt.args` shows for an argument without a value; `<NA>` for all other types."""
-
 _MISSING = Scalar(exp.null(), ValueKind.TEXT)
-_MASK = (1 << 64) - 1
 
 
 def _arg(context: Context, argument: Argument) -> Scalar:
-    if isinstance(argument, int):
-        return _by_event(context, table.params_at(argument), _named_arg)
-    return _named_arg(context, str(argument))
+    if not isinstance(argument, int):
+        return _named_arg(context, str(argument))
+    ifs = []
+    marked = (
+        (template(IS_GENERIC), GENERIC_PARAMS),
+        (is_asynchronous(context), _ASYNC_PARAMS),
+    )
+    for mark, names in marked:
+        named = _marked_arg(names[argument]) if argument < len(names) else exp.null()
+        if not _is_never(mark):
+            ifs.append(exp.If(this=mark, true=named))
+    of_table: exp.Expr = exp.null()
+    for name, text, events in _forms_at(argument):
+        shown = build.call(
+            "coalesce", _stored_arg(context, name).expression.copy(), build.text(text)
+        )
+        meant = context.is_event(events)
+        if isinstance(meant, exp.Boolean) and meant.this:
+            of_table = shown
+        elif not isinstance(meant, exp.Boolean):
+            ifs.append(exp.If(this=meant, true=shown))
+    return Scalar(exp.Case(ifs=ifs, default=of_table), ValueKind.TEXT)
+
+
+_ASYNC_PARAMS = tuple(param.name for param in ASYNC_EVENT.params)
+
+
+def _marked_arg(name: str) -> exp.Expr:
+    """An argument of an event whose name does not tell what it is."""
+    if name == "ID":
+        return build.column("evt.type")
+    stored = _stored_arg(Context(), name).expression.copy()
+    if name not in _ASYNC_PARAMS:
+        return stored
+    param = ASYNC_EVENT.params[_ASYNC_PARAMS.index(name)]
+    return build.call("coalesce", stored, build.text(stand_in(param)))
+
+
+def _forms_at(index: int) -> list[tuple[str, str, frozenset[str]]]:
+    """Names and stand-ins of the arguments at an index, and the events of each."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for event in current_events().values():
+        if index < len(event.params):
+            param = event.params[index]
+            found.setdefault((param.name, stand_in(param)), set()).add(event.name)
+    return [(name, text, frozenset(events)) for (name, text), events in found.items()]
 
 
 def _by_event(
@@ -56,64 +110,72 @@ def _by_event(
 
 
 def _named_arg(context: Context, name: str) -> Scalar:
+    """An argument as text; one without a value is a text too where the event has it."""
     if name == "ID":
-        plain = context.is_other_event(current_events().keys())
-        return Scalar(when(plain, build.column("evt.type")), ValueKind.TEXT)
+        return Scalar(when(template(IS_GENERIC), build.column("evt.type")), ValueKind.TEXT)
+    stored = _stored_arg(context, name)
+    shown = {
+        text: condition
+        for text, events in owners(name).items()
+        if not _is_never(condition := _has_argument(context, name, events))
+    }
+    if not shown:
+        return stored
+    texts = exp.Case(
+        ifs=[exp.If(this=condition, true=build.text(text)) for text, condition in shown.items()]
+    )
+    has_argument = build.any_of([condition.copy() for condition in shown.values()])
+    return Scalar(
+        build.call("coalesce", stored.expression.copy(), texts),
+        ValueKind.TEXT,
+        stand_in=StandIn(stored, frozenset(shown), has_argument),
+    )
+
+
+def _is_never(condition: exp.Expr) -> bool:
+    return isinstance(condition, exp.Boolean) and not condition.this
+
+
+def _has_argument(context: Context, name: str, events: frozenset[str]) -> exp.Expr:
+    """Whether the event has an argument by the event table."""
+    has = build.all_of([context.is_event(events), is_plain(context)])
+    if name in _ASYNC_PARAMS:
+        return build.any_of([has, is_asynchronous(context)])
+    return has
+
+
+def _stored_arg(context: Context, name: str) -> Scalar:
     path = f"evt.arg.{name}"
     if path not in COLUMNS:
         return _MISSING
-    shown = _as_text(path, params_by_name()[name][0].format)
-    if name == BUFFER_PARAM:
-        buffer = raw_text.printable_bytes(build.column("evt.buffer"))
-        return Scalar(build.call("coalesce", shown.expression, buffer), ValueKind.TEXT)
-    return shown
-
-
-def _as_text(path: str, form: str) -> Scalar:
-    """A stored argument as text: numbers in a format, bytes with dots."""
     stored = build.column(path)
     match COLUMNS[path].type:
         case "binary":
             return Scalar(raw_text.printable_bytes(stored), ValueKind.TEXT)
-        case "int64" | "uint64" as kind:
-            printed = PrintedNumber(stored, _reader(form, is_signed=kind == "int64"))
-            return Scalar(_format_number(path, form), ValueKind.TEXT, printed=printed)
+        case "int64" | "uint64":
+            return _number_as_text(context, name)
+        case _ if name == BUFFER_PARAM:
+            buffer = raw_text.printable_bytes(build.column("evt.buffer"))
+            return Scalar(build.call("coalesce", stored, buffer), ValueKind.TEXT)
         case _:
             return Scalar(stored, ValueKind.TEXT)
 
 
-def _format_number(path: str, form: str) -> exp.Expr:
-    stored = build.column(path)
-    if form == "HEX":
-        return build.call("to_hex", stored)
-    if form == "OCT":
-        return template("'0' || printf('%o', :number)", number=stored)
-    if COLUMNS[path].type == "uint64":
-        # Falco prints unsigned numbers through a signed conversion.
-        return template(
-            "CAST(CASE WHEN :number >> 63 = 1 THEN :number - 18446744073709551616"
-            " ELSE :number END AS TEXT)",
-            number=stored,
-        )
-    return template("CAST(:number AS TEXT)", number=stored)
-
-
-def _reader(form: str, *, is_signed: bool) -> Callable[[str], list[int]]:
-    """Which numbers of a column print as a text; at most one does."""
-    base = {"HEX": 16, "OCT": 8}.get(form, 10)
-
-    def read(text: str) -> list[int]:
-        try:
-            bits = int(text, base) & _MASK
-        except ValueError:
-            return []
-        signed = bits - (1 << 64) if bits >> 63 else bits
-        printed = {"HEX": f"{bits:X}", "OCT": f"0{bits:o}"}.get(form, str(signed))
-        if printed != text:
-            return []
-        return [signed if is_signed else bits]
-
-    return read
+def _number_as_text(context: Context, name: str) -> Scalar:
+    """A number as the types of event print it."""
+    path = f"evt.arg.{name}"
+    (first, _), *others = number_forms(name).items()
+    cases = [
+        exp.If(this=condition, true=number_text(path, form, resolved=True))
+        for form, events in others
+        if not _is_never(condition := context.is_event(events))
+    ]
+    plain = number_text(path, first, resolved=True)
+    if cases:
+        return Scalar(exp.Case(ifs=cases, default=plain), ValueKind.TEXT)
+    read = numbers_of(first, is_signed=COLUMNS[path].type == "int64")
+    printed = PrintedNumber(build.column(path), read) if read else None
+    return Scalar(plain, ValueKind.TEXT, printed=printed)
 
 
 def _rawarg(_: Context, argument: Argument) -> Scalar:
@@ -136,46 +198,81 @@ def _stored(path: str) -> Scalar:
 
 def _args(context: Context, _: Argument) -> Scalar:
     """All arguments of an event as text."""
-    cases: list[exp.If] = []
+    cases = [exp.If(this=template(IS_GENERIC), true=build.text(""))]
+    if not _is_never(asynchronous := is_asynchronous(context)):
+        cases.append(exp.If(this=asynchronous, true=_all_arguments(context, ASYNC_EVENT)))
     by_params: dict[tuple[Param, ...], list[EventType]] = {}
     for event in current_events().values():
         if event.params:
             by_params.setdefault(event.params, []).append(event)
-    for params, events in by_params.items():
+    default: exp.Expr = build.text("")
+    for events in by_params.values():
         meant = context.is_event({event.name for event in events})
-        shown = _all_arguments(context, params)
-        if isinstance(meant, exp.Boolean):
-            if meant.this:
-                return Scalar(shown, ValueKind.TEXT, is_required=True)
+        if _is_never(meant):
             continue
+        shown = _all_arguments(context, events[0])
+        if isinstance(meant, exp.Boolean):
+            default = shown
+            break
         cases.append(exp.If(this=meant, true=shown))
-    if not cases:
-        return Scalar(build.text(""), ValueKind.TEXT, is_required=True)
-    return Scalar(exp.Case(ifs=cases, default=build.text("")), ValueKind.TEXT, is_required=True)
+    return Scalar(exp.Case(ifs=cases, default=default), ValueKind.TEXT, is_required=True)
 
 
-def _all_arguments(context: Context, params: tuple[Param, ...]) -> exp.Expr:
+def _all_arguments(context: Context, event: EventType) -> exp.Expr:
     parts: list[exp.Expr] = []
-    for index, param in enumerate(params):
+    for index, param in enumerate(event.params):
         blank = " " if index else ""
-        parts += [build.text(f"{blank}{param.name}="), *_shown_argument(context, param)]
+        named = [build.text(f"{blank}{param.name}="), *_shown_argument(context, param)]
+        if index and event.name in GROWN_EVENTS:
+            behind = [build.column(f"evt.arg.{other.name}") for other in event.params[index:]]
+            named = [_if_any_behind(event.params[0], behind, build.concatenate(*named))]
+        parts += named
     return build.concatenate(*parts)
 
 
+def _if_any_behind(first: Param, behind: list[exp.Expr], text: exp.Expr) -> exp.Expr:
+    """The text, but nothing where all arguments from here on are missing."""
+    first_missing = build.is_missing(build.column(f"evt.arg.{first.name}"))
+    known = [build.is_present(column) for column in behind]
+    return when(build.any_of([first_missing, *known]), text, build.text(""))
+
+
 def _shown_argument(context: Context, param: Param) -> list[exp.Expr]:
-    """`raw`, or `raw(resolved)` where the two differ."""
-    value = _named_arg(context, param.name).expression
-    missing = build.text(_NO_TEXT.get(param.type, "<NA>"))
-    shown = build.call("coalesce", value, missing)
-    path = f"evt.rawarg.{param.name}"
-    if path not in COLUMNS or param.type in BUFFERS:
-        return [shown]
-    # The names of flags carry a format for hexadecimal, but are printed as decimal numbers.
-    raw = _as_text(path, "DEC" if "FLAGS" in param.type else param.format).expression
-    resolved = template(
+    """`raw`, or `raw(resolved)`."""
+    plain, behind = f"evt.arg.{param.name}", f"evt.rawarg.{param.name}"
+    missing = build.text(stand_in(param))
+    shown = _stored_arg(context, param.name).expression
+    if plain in COLUMNS and COLUMNS[plain].type in {"int64", "uint64"}:
+        raw = build.call("coalesce", number_text(plain, param), missing)
+        if param.type != "RELTIME":
+            return [raw]
+        return [raw, _resolved(number_text(plain, param), number_text(plain, param, resolved=True))]
+    is_path = behind in COLUMNS and COLUMNS[behind].is_text and param.type in PATHS
+    if not is_path and (behind not in COLUMNS or COLUMNS[behind].is_text or param.type == "SIGSET"):
+        return [build.call("coalesce", shown, missing)]
+    raw = build.column(behind)
+    if is_path:
+        # A path as given stands there only if Falco resolves it, even to the same text.
+        resolved = template(
+            "coalesce(CASE WHEN :raw IS NOT NULL THEN '(' || :shown || ')' END, '')",
+            raw=raw,
+            shown=shown,
+        )
+        return [build.call("coalesce", raw, shown, missing), resolved]
+    raw = number_text(behind, param)
+    if param.type == "DYN" and format_of(param) != "DEC":
+        # A union that is a plain number prints by the parameter's format; one that has a name,
+        # and signals, errors and times have, as a decimal.
+        decimal = template("CAST(:number AS TEXT)", number=build.column(behind))
+        same = template(":raw = :shown", raw=raw, shown=shown)
+        raw = when(same, raw.copy(), decimal)
+    return [build.call("coalesce", raw, shown, missing), _resolved(raw, shown)]
+
+
+def _resolved(raw: exp.Expr, shown: exp.Expr) -> exp.Expr:
+    return template(
         "CASE WHEN :raw <> :shown THEN '(' || :shown || ')' ELSE '' END", raw=raw, shown=shown
     )
-    return [build.call("coalesce", raw, shown), resolved]
 
 
 def all_arguments(event_names: frozenset[str] | None) -> exp.Expr:

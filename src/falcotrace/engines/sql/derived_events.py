@@ -16,11 +16,15 @@ from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.context import Context
 from falcotrace.engines.sql.values import Choice, Scalar
 from falcotrace.events import derived as table
+from falcotrace.events.argument_forms import ASYNC_MARK, CALL_NAMES, GENERIC_MARK
 from falcotrace.events.flags import FLAG_TABLES
 from falcotrace.events.operators import ValueKind
 
 Argument = str | int | None
 DerivedSql = Callable[[Context, Argument], Scalar]
+
+IS_GENERIC = f"{GENERIC_MARK} IS NOT NULL"
+"""The event is the generic one, whatever its name."""
 
 _FRACTION = "'.' || lpad(CAST(evt.time % 1000000000 AS TEXT), 9, '0')"
 _SECONDS = "to_timestamp(evt.time // 1000000000)"
@@ -74,9 +78,51 @@ def _case_of(choices: list[Choice]) -> exp.Expr:
     )
 
 
+def _may_be_asynchronous(context: Context) -> bool:
+    return context.event_names is None or not context.event_names <= CALL_NAMES
+
+
+def is_asynchronous(context: Context) -> exp.Expr:
+    """Whether the event is an asynchronous one, whatever its name."""
+    if _may_be_asynchronous(context):
+        return build.is_present(build.column(ASYNC_MARK))
+    return build.truth(False)
+
+
+def is_synchronous(context: Context) -> exp.Expr:
+    """Whether the event is none of those."""
+    return build.negate(is_asynchronous(context))
+
+
+def is_plain(context: Context) -> exp.Expr:
+    """Whether the event's name tells what it is."""
+    return build.all_of([build.is_missing(build.column(GENERIC_MARK)), is_synchronous(context)])
+
+
+def _is_plain_event(context: Context, names: frozenset[str]) -> exp.Expr:
+    """Whether the event is one of the event table, and among some of them."""
+    return build.all_of([context.is_event(names), is_plain(context)])
+
+
+def is_single_sided(context: Context) -> exp.Expr:
+    """Whether the event is no system call."""
+    single = context.is_event(table.SINGLE_SIDED_EVENTS)
+    return build.any_of([single, is_asynchronous(context)])
+
+
+def is_two_sided(context: Context) -> exp.Expr:
+    """Whether the event is a system call."""
+    other = context.is_other_event(table.SINGLE_SIDED_EVENTS)
+    return build.all_of([other, is_synchronous(context)])
+
+
+def _is_meta(context: Context) -> exp.Expr:
+    return build.any_of([context.is_event(table.META_EVENTS), is_asynchronous(context)])
+
+
 def _event_truth(names: frozenset[str]) -> DerivedSql:
     return lambda context, _argument: Scalar(
-        context.is_event(names), ValueKind.BOOL, is_required=True
+        _is_plain_event(context, names), ValueKind.BOOL, is_required=True
     )
 
 
@@ -91,15 +137,15 @@ def _type_is(context: Context, argument: Argument) -> Scalar:
 
 def _direction(context: Context, _: Argument) -> Scalar:
     return chosen(
-        Choice(context.is_event(table.SINGLE_SIDED_EVENTS), ">"),
-        Choice(context.is_other_event(table.SINGLE_SIDED_EVENTS), "<"),
+        Choice(is_single_sided(context), ">"),
+        Choice(is_two_sided(context), "<"),
     )
 
 
 def _io_direction(context: Context, _: Argument) -> Scalar:
     return chosen(
-        Choice(context.is_event(table.WRITE_EVENTS), "write"),
-        Choice(context.is_event(table.READ_EVENTS - table.WRITE_EVENTS), "read"),
+        Choice(_is_plain_event(context, table.WRITE_EVENTS), "write"),
+        Choice(_is_plain_event(context, table.READ_EVENTS - table.WRITE_EVENTS), "read"),
     )
 
 
@@ -112,7 +158,7 @@ def _only(names: Callable[[Context], exp.Expr]) -> DerivedSql:
 
 def _category(context: Context, _: Argument) -> Scalar:
     known = {**table.CATEGORY_BY_EVENT, **dict.fromkeys(table.IO_EVENTS, "")}
-    is_io = context.is_event(table.IO_EVENTS)
+    is_io = _is_plain_event(context, table.IO_EVENTS)
     choices = [
         Choice(build.all_of([is_io.copy(), template_of_types(types)]), text)
         for text, types in _groups(table.CLASS_BY_FD_TYPE).items()
@@ -120,10 +166,11 @@ def _category(context: Context, _: Argument) -> Scalar:
     no_class = build.negate(build.or_false(template_of_types(frozenset(table.CLASS_BY_FD_TYPE))))
     choices.append(Choice(build.all_of([is_io, no_class]), "unknown"))
     choices += [
-        Choice(context.is_event(names), text)
+        Choice(_is_plain_event(context, names), text)
         for text, names in _groups(table.CATEGORY_BY_EVENT).items()
     ]
-    choices.append(Choice(context.is_other_event(known), table.OTHER_CATEGORY))
+    unknown = [context.is_other_event(known), template(IS_GENERIC), is_asynchronous(context)]
+    choices.append(Choice(build.any_of(unknown), table.OTHER_CATEGORY))
     return chosen(*_united(choices))
 
 
@@ -252,14 +299,6 @@ def _since_start(divided: str) -> DerivedSql:
     return function
 
 
-def _single_sided(context: Context) -> exp.Expr:
-    return context.is_event(table.SINGLE_SIDED_EVENTS)
-
-
-def _two_sided(context: Context) -> exp.Expr:
-    return context.is_other_event(table.SINGLE_SIDED_EVENTS)
-
-
 def _is_procinfo(context: Context) -> exp.Expr:
     return context.is_event({"procinfo"})
 
@@ -288,11 +327,13 @@ EVENT_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
             "CASE WHEN container.id IS DISTINCT FROM 'host'"
             " THEN evt.time - nullif(proc.pidns_init_start_ts, 0) END"
         ),
-        "is_async": _event_truth(table.META_EVENTS),
-        "asynctype": _only(lambda context: context.is_event(table.META_EVENTS)),
+        "is_async": lambda context, _argument: Scalar(
+            _is_meta(context), ValueKind.BOOL, is_required=True
+        ),
+        "asynctype": _only(_is_meta),
         "dir": _direction,
         "type_is": _type_is,
-        "syscall_type": _only(_two_sided),
+        "syscall_type": _only(is_two_sided),
         "category": _category,
         "is_io": _event_truth(table.READ_EVENTS | table.WRITE_EVENTS),
         "is_io_read": _event_truth(table.READ_EVENTS),
@@ -307,7 +348,7 @@ EVENT_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
         "count_error_memory": _error_count(lambda context: context.is_event(table.MEMORY_EVENTS)),
         "count_error_other": _error_count(_is_other_error),
         "count_exit": lambda context, _argument: Scalar(
-            when(_two_sided(context), build.number(1)), ValueKind.NUMBER
+            when(is_two_sided(context), build.number(1)), ValueKind.NUMBER
         ),
         "count_procinfo": _event_count(
             lambda context: build.all_of([_is_procinfo(context), template(_IS_MAIN)])

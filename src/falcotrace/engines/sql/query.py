@@ -23,6 +23,7 @@ from falcotrace.engines.sql.values import (
     PrintedNumber,
     Scalar,
     SqlOperand,
+    StandIn,
 )
 from falcotrace.errors import UnsupportedError, escape_controls
 from falcotrace.events.fields import Storage
@@ -78,6 +79,8 @@ def _shown(operand: Operand, value: SqlOperand, rule: RulePlan) -> exp.Expr:
     if isinstance(operand, FieldOperand) and operand.field.source == "args":
         return all_arguments(rule.event_names)
     match value:
+        case Scalar(stand_in=StandIn(stored=stored)):
+            return (stored.printed or stored).expression.copy()
         case Scalar(printed=PrintedNumber(expression=number)):
             return number.copy()
         case Scalar() | Items():

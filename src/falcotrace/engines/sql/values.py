@@ -28,6 +28,21 @@ class PrintedNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """What a text is without its texts for a missing value.
+
+    Args:
+        stored: the value, NULL where it is missing.
+        texts: what may stand in for it.
+        condition: whether something does, where the value is missing; never NULL.
+    """
+
+    stored: "Scalar"
+    texts: frozenset[str]
+    condition: exp.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Scalar:
     """One value.
 
@@ -40,6 +55,7 @@ class Scalar:
         equals: of a text that is computed, how to ask for one of some texts without computing it.
         choices: of a text with few values, when it has which; at most one condition holds.
         null_is_false: of a truth, NULL means false and not missing.
+        stand_in: of a text that shows missing values, the value without that.
     """
 
     expression: exp.Expr
@@ -50,6 +66,7 @@ class Scalar:
     equals: Callable[[Sequence[str]], exp.Expr] | None = None
     choices: Sequence[Choice] | None = None
     null_is_false: bool = False
+    stand_in: StandIn | None = None
 
 
 @dataclass(frozen=True, slots=True)
