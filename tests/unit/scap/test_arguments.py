@@ -11,7 +11,10 @@ from falcotrace.events.numbers import condition_text
 from falcotrace.scap.argument_texts import absolute_path, number_texts
 from falcotrace.scap.argument_values import WIDTHS, read_numbers
 from falcotrace.scap.arguments import argument_names, put_argument, put_arguments
+from falcotrace.scap.fs_paths import put_fs_paths
 from falcotrace.scap.parameter_places import names_of, places_of
+from falcotrace.scap.poll_lists import put_fd_lists
+from falcotrace.scap.results import put_event_types, put_results
 from unit.scap.made_batches import (
     CODES,
     MadeState,
@@ -314,3 +317,26 @@ def test_many_texts_are_those_of_each(kind: str, form: str) -> None:
 def test_joining_paths(directory: str, path: str, expected: str) -> None:
     """Paths are joined and normalised as text, up to a limit in bytes."""
     assert absolute_path(directory, path) == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_bytes_are_some_argument(seed: int) -> None:
+    """Whatever bytes a hostile capture has in whatever parameter, columns are made of them."""
+    random = np.random.default_rng(seed)
+    events = [
+        (
+            event.constant,
+            {param.name: random.bytes(random.integers(0, 24)) for param in event.params},
+        )
+        for event in EVENT_TYPES
+        if names_of(event.code)
+    ]
+    batch = made_batch(*events)
+    state = MadeState(cwd="/", descriptors={0: "<f>/x"}, threads={0: "x"})
+    columns = columns_for(batch, state)
+    put_arguments(batch, state, columns)
+    put_event_types(batch, columns)
+    put_results(batch, columns)
+    put_fs_paths(batch, state, columns)
+    put_fd_lists(batch, state, columns)
+    assert all(len(values) == len(events) for values in shown(columns).values())
