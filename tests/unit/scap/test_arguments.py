@@ -326,7 +326,7 @@ def test_any_bytes_are_some_argument(seed: int) -> None:
     events = [
         (
             event.constant,
-            {param.name: random.bytes(random.integers(0, 24)) for param in event.params},
+            {param.name: random.bytes(int(random.integers(0, 24))) for param in event.params},
         )
         for event in EVENT_TYPES
         if names_of(event.code)
