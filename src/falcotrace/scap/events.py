@@ -119,9 +119,12 @@ def _read_group(
     at = headers.lengths_at[rows]
     room = headers.ends[rows] - at
     width = int(_LENGTH_BYTES[code])
-    if len(is_bad := room < count * width) and is_bad.any():
+    is_bad = room < count * width
+    if is_bad.any():
         counter.add("events whose parameters do not fit left out", is_bad, rows)
         at, room, rows = at[~is_bad], room[~is_bad], rows[~is_bad]
+    if not len(rows):
+        return None
     if count == 0:
         return EventGroup(code, rows, np.empty((len(rows), 0), np.int64), _no_lengths(len(rows)))
     lengths = _read_lengths(data, at, count, width)
@@ -137,7 +140,7 @@ def _read_group(
         rows, offsets, lengths = rows[is_good], offsets[:, is_good], lengths[:, is_good]
     if not len(rows):
         return None
-    return EventGroup(code, rows, offsets.T, lengths.astype(np.int32).T)
+    return EventGroup(code, rows, offsets.T, lengths.astype(np.int32, copy=False).T)
 
 
 def _no_lengths(count: int) -> Lengths:
@@ -147,9 +150,10 @@ def _no_lengths(count: int) -> Lengths:
 def _read_lengths(data: Bytes, at: Integers, count: int, width: int) -> npt.NDArray[np.generic]:
     """The arrays of lengths that begin at some even places, as [parameter, event]."""
     kind = np.dtype((np.void, count * width))
-    places = np.ndarray(((len(data) - kind.itemsize) // 2 + 1,), kind, data, strides=(2,))
+    place_count = max(0, (len(data) - kind.itemsize) // 2 + 1)
+    places = np.ndarray((place_count,), kind, data, strides=(2,))
     found = places[at >> 1].view(f"<u{width}").reshape(-1, count)
-    return found.T.astype(np.int64 if width == 4 else np.int32)
+    return found.T.astype(np.int64 if width == 4 else np.int32, order="C")
 
 
 def _param_counts(data: Bytes, headers: Headers) -> Integers:

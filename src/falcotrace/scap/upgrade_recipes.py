@@ -219,6 +219,4 @@ def _zero_value(param: Param) -> Step:
     """What stands for a value that is not known, by its type (converter.cpp)."""
     if param.type in _NO_ID_TYPES:
         return Step(Source.ONES, size_bytes=FIXED_BYTES[param.type])
-    if param.type == "SOCKADDR":
-        return Step(Source.ZERO, size_bytes=1)
     return Step(Source.ZERO, size_bytes=FIXED_BYTES.get(param.type, 0))
