@@ -79,14 +79,22 @@ class Columns:
         found = self._codes.get(path)
         return np.full(self.row_count, MISSING, np.int32) if found is None else found
 
+    def paths(self) -> list[str]:
+        """The columns that something was put into."""
+        return [*self._codes, *self._numbers, *self._bytes]
+
+    def array(self, path: str) -> pa.Array:
+        """One column as an Arrow array; all null where nothing was put."""
+        if path in self._codes:
+            return self._pool.arrow(self._codes[path])
+        if path in self._numbers:
+            values, valid = self._numbers[path]
+            return pa.array(values, flat_type(path), mask=None if valid.all() else ~valid)
+        if path in self._bytes:
+            items, codes = self._bytes[path]
+            return pa.array(items, pa.binary()).take(pa.array(codes, mask=codes < 0))
+        return pa.nulls(self.row_count, flat_type(path))
+
     def arrow(self) -> dict[str, pa.Array]:
         """The columns as Arrow arrays."""
-        arrays: dict[str, pa.Array] = {
-            path: self._pool.arrow(codes) for path, codes in self._codes.items()
-        }
-        for path, (values, valid) in self._numbers.items():
-            arrays[path] = pa.array(values, flat_type(path), mask=None if valid.all() else ~valid)
-        for path, (items, codes) in self._bytes.items():
-            found = pa.array(codes, mask=codes < 0)
-            arrays[path] = pa.array(items, pa.binary()).take(found)
-        return arrays
+        return {path: self.array(path) for path in self.paths()}

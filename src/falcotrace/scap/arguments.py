@@ -159,9 +159,13 @@ class _Filler:
             dirfds = np.concatenate([part[1] for part in parts])[relative]
             bases = self.resolver.directories(rows, dirfds)
         shown = given.copy()
-        shown[relative] = absolute_codes(bases, given[relative], pool)
+        absolute = absolute_codes(bases, given[relative], pool)
+        # What joining leaves empty is shown as it was given, and only so.
+        is_joined = absolute != pool.code("")
+        shown[relative[is_joined]] = absolute[is_joined]
         self.columns.put_codes(f"evt.arg.{param.name}", values.rows, shown)
-        self.columns.put_codes(f"evt.rawarg.{param.name}", rows, given[relative])
+        as_given = given[relative[is_joined]]
+        self.columns.put_codes(f"evt.rawarg.{param.name}", rows[is_joined], as_given)
 
     def path_parts(self, place: Place) -> tuple[Values, np.ndarray]:
         """The paths of one kind of event that have a value, and their directories' descriptors."""

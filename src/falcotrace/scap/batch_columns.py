@@ -5,6 +5,8 @@ states. Events that rules do not see have no row.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +16,11 @@ from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
-from falcotrace.events.columns import PROCESS_COLUMNS
+from falcotrace.events.columns import BUFFER_PARAM, PROCESS_COLUMNS
 from falcotrace.events.control_groups import HOST
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.argument_texts import absolute_path
-from falcotrace.scap.arguments import put_arguments
+from falcotrace.scap.arguments import argument_names, put_argument, put_arguments
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.descriptor_columns import put_descriptor_columns
 from falcotrace.scap.event_descriptors import event_descriptors, originals
@@ -53,49 +55,100 @@ _NAMED_BY_ARGUMENT = {
 
 
 class BatchColumns:
-    """Makes the columns of one batch.
+    """Makes the columns of one batch, all of them or those that are asked for.
 
     Args:
         batch: the events.
         state: their state.
         interfaces: the machine's addresses.
+        event_names: only events of these types have rows; None for all that rules see.
     """
 
-    def __init__(self, batch: EventBatch, state: BatchState, interfaces: Interfaces) -> None:
-        self._batch = batch
+    def __init__(
+        self,
+        batch: EventBatch,
+        state: BatchState,
+        interfaces: Interfaces,
+        event_names: frozenset[str] | None = None,
+    ) -> None:
+        self._whole = batch
+        self._batch = batch = _only(batch, event_names)
         self._state = state
         self._interfaces = interfaces
-        self._rows = np.flatnonzero(batch.is_delivered & ~batch.is_carried)
+        self._rows = np.flatnonzero(batch.is_delivered)
         places = np.full(len(batch), -1, np.int64)
         places[self._rows] = np.arange(len(self._rows))
-        pool = TextPool()
-        self._columns = Columns(len(self._rows), pool, places)
-        self._fds, self._is_about = event_descriptors(batch)
-        self._lookups = Lookups(batch, state, pool, np.zeros(0, np.int64))
-        dup_rows, old = originals(batch)
-        is_unknown = self._lookups.descriptors(dup_rows, old) < 0
-        self._fds[dup_rows[is_unknown]] = old[is_unknown]
-        rows = np.arange(len(batch))
-        found = self._lookups.descriptors(rows, np.where(self._is_about, self._fds, -1))
-        self._descriptor_places = found
-        self._lookups = Lookups(batch, state, pool, found)
+        self._pool = TextPool()
+        self._columns = Columns(len(self._rows), self._pool, places)
+        self._filled: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def arrays(self) -> dict[str, pa.Array]:
         """Every column of the events."""
-        columns = self._columns
-        put_arguments(self._batch, self._lookups, columns)
-        put_event_types(self._batch, columns)
-        put_results(self._batch, columns)
-        put_fs_paths(self._batch, self._lookups, columns)
-        put_fd_lists(self._batch, self._lookups, columns)
-        self._put_identity()
-        self._put_counters()
-        self._put_descriptors()
-        self._put_standard_streams()
-        return columns.arrow()
+        put_arguments(self._batch, self._lookups, self._columns)
+        self._filled.update(f"argument {name}" for name in argument_names(self._batch))
+        for part in _PARTS:
+            self._fill(part)
+        return self._columns.arrow()
+
+    def array(self, path: str) -> pa.Array:
+        """One column of the events."""
+        head, _, name = path.rpartition(".")
+        if head in {"evt.arg", "evt.rawarg"}:
+            self._fill_argument(name)
+        elif path == "evt.buffer":
+            self._fill_argument(BUFFER_PARAM)
+        else:
+            self._fill(_part_of(path))
+        return self._columns.array(path)
+
+    def _fill_argument(self, name: str) -> None:
+        if f"argument {name}" not in self._filled:
+            self._filled.add(f"argument {name}")
+            put_argument(name, self._batch, self._lookups, self._columns)
+
+    def _fill(self, part: str) -> None:
+        if part in self._filled:
+            return
+        self._filled.add(part)
+        batch, columns = self._batch, self._columns
+        match part:
+            case "type":
+                put_event_types(batch, columns)
+            case "results":
+                put_results(batch, columns)
+            case "fs.path":
+                put_fs_paths(batch, self._lookups, columns)
+            case "fdlist":
+                put_fd_lists(batch, self._lookups, columns)
+            case "fd":
+                self._put_descriptors()
+            case "streams":
+                self._put_standard_streams()
+            case "counters":
+                self._put_counters()
+            case _:
+                self._put_identity()
+
+    @cached_property
+    def _of_events(self) -> tuple[Integers, npt.NDArray[np.bool_], Integers]:
+        """For each event: number of its descriptor, whether it is about any, and which it is."""
+        batch = self._batch
+        fds, is_about = event_descriptors(batch)
+        lookups = Lookups(batch, self._state, self._pool, np.zeros(0, np.int64))
+        dup_rows, old = originals(batch)
+        is_unknown = lookups.descriptors(dup_rows, old) < 0
+        fds[dup_rows[is_unknown]] = old[is_unknown]
+        places = np.full(len(batch), -1, np.int64)
+        about = np.flatnonzero(is_about)
+        places[about] = lookups.descriptors(about, fds[about])
+        return fds, is_about, places
+
+    @cached_property
+    def _lookups(self) -> Lookups:
+        return Lookups(self._batch, self._state, self._pool, self._of_events[2])
 
     def _put_identity(self) -> None:
         batch, rows, columns = self._batch, self._rows, self._columns
@@ -116,9 +169,9 @@ class BatchColumns:
         return np.array(keys, np.int64)[self._state.view_places]
 
     def _put_counters(self) -> None:
-        batch, rows, columns, state = self._batch, self._rows, self._columns, self._state
+        rows, columns, state = self._rows, self._columns, self._state
         has_thread = state.view_places[rows] > 0
-        for member, values in usage_of_events(batch, state.log.usage).items():
+        for member, values in usage_of_events(self._whole, state.log.usage).items():
             columns.put_numbers(_USAGE_COLUMNS[member], rows, values[rows], has_thread)
         has_process = np.array([view is not None and view.has_process for view in state.views])
         tables = np.where(has_process[state.view_places[rows]], state.tables[rows], -1)
@@ -137,11 +190,11 @@ class BatchColumns:
         return np.where(places < 0, 0, np.append(values[order], 0)[places])
 
     def _put_descriptors(self) -> None:
-        columns, is_about = self._columns, self._is_about[self._rows]
-        rows = self._rows[is_about & (self._state.view_places[self._rows] > 0)]
-        columns.put_numbers("fd.num", rows, self._fds[rows])
-        places = self._descriptor_places[rows]
-        is_known = places >= 0
+        fds, is_about, places = self._of_events
+        columns = self._columns
+        rows = self._rows[is_about[self._rows] & (self._state.view_places[self._rows] > 0)]
+        columns.put_numbers("fd.num", rows, fds[rows])
+        is_known = places[rows] >= 0
         self._put_names_without_descriptor(rows[~is_known])
         known = rows[is_known]
         for local, of_container in self._by_container(known):
@@ -149,7 +202,7 @@ class BatchColumns:
                 columns,
                 of_container,
                 self._state.descriptors,
-                self._descriptor_places[of_container],
+                places[of_container],
                 local,
             )
         renamed = np.zeros(len(self._batch), np.bool_)
@@ -170,9 +223,11 @@ class BatchColumns:
             )
 
     def _put_names_without_descriptor(self, rows: Integers) -> None:
+        for argument in sorted(set(_NAMED_BY_ARGUMENT.values())):
+            self._fill_argument(argument)
         columns = self._columns
         codes = self._batch.codes[rows]
-        empty = self._lookups.pool.code("")
+        empty = self._pool.code("")
         columns.put_codes("fd.name", rows, empty)
         columns.put_codes("fd.nameraw", rows, empty)
         for code in np.unique(codes).tolist():
@@ -189,7 +244,7 @@ class BatchColumns:
             columns.put_codes("fd.nameraw", of_code, np.where(given == MISSING, shown, given))
 
     def _normalised(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        pool = self._lookups.pool
+        pool = self._pool
         found, which = distinct(codes)
         texts = [None if text is None else absolute_path("", text) for text in pool.texts(found)]
         return pool.codes(texts)[which]
@@ -201,7 +256,7 @@ class BatchColumns:
             is_known = places >= 0
             texts = [(one.name, one.type_text) for one in self._state.descriptors]
             for member, path in ((0, f"proc.{stream}.name"), (1, f"proc.{stream}.type")):
-                codes = self._lookups.pool.codes([pair[member] for pair in texts])
+                codes = self._pool.codes([pair[member] for pair in texts])
                 self._columns.put_codes(path, rows[is_known], codes[places[is_known]])
 
     def processes(self) -> pa.Table:
@@ -215,6 +270,48 @@ class BatchColumns:
             values = [_storable(found.get(column.path)) for _, found in rows]
             columns[column.path] = pa.array(values, flat_type(column.path))
         return pa.table(columns)
+
+
+_PARTS = ("type", "results", "fs.path", "fdlist", "fd", "streams", "counters", "identity")
+"""Columns that are made together."""
+
+_COUNTED = frozenset(
+    {*_USAGE_COLUMNS.values(), "proc.fdopencount", "proc.nthreads", "proc.nchilds"}
+)
+
+
+def _part_of(path: str) -> str:
+    """Which of `_PARTS` a column belongs to."""
+    if path == "evt.type":
+        return "type"
+    if path in {"evt.res", "evt.rawres"}:
+        return "results"
+    if path in _COUNTED:
+        return "counters"
+    if path.startswith(("proc.stdin.", "proc.stdout.", "proc.stderr.")):
+        return "streams"
+    head = path.rpartition(".")[0]
+    return head if head in _PARTS else "identity"
+
+
+def _only(batch: EventBatch, event_names: frozenset[str] | None) -> EventBatch:
+    """The batch with rows for events of some types alone."""
+    wanted = batch.is_delivered & ~batch.is_carried
+    params = batch.params
+    if event_names is not None:
+        names = [wanted_names_of(code) for code in range(len(EVENT_TYPES))]
+        is_wanted = np.array([bool(event_names & one) if one else True for one in names])
+        wanted = wanted & is_wanted[batch.codes]
+        params = {code: found for code, found in params.items() if is_wanted[code]}
+    return replace(batch, is_delivered=wanted, params=params)
+
+
+def wanted_names_of(code: int) -> frozenset[str]:
+    """The names that events of a code may have; empty for one that may have any."""
+    event = EVENT_TYPES[code]
+    if event.name in {"syscall", "asyncevent"}:
+        return frozenset()
+    return frozenset({event.name})
 
 
 def _storable(value: object) -> object:
