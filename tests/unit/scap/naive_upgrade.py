@@ -10,7 +10,7 @@ from falcotrace.events.event_types import EVENT_TYPES, EventType, Param
 from falcotrace.events.tables import read_table
 
 SIZES = {
-    1: "INT8 UINT8 FLAGS8 ENUMFLAGS8 SIGTYPE L4PROTO SOCKFAMILY SOCKADDR",
+    1: "INT8 UINT8 FLAGS8 ENUMFLAGS8 SIGTYPE L4PROTO SOCKFAMILY",
     2: "INT16 UINT16 FLAGS16 ENUMFLAGS16 SYSCALLID PORT",
     4: "INT32 UINT32 FLAGS32 ENUMFLAGS32 UID GID MODE SIGSET BOOL FD32 PID32 IPV4ADDR",
     8: "INT64 UINT64 ERRNO FD PID RELTIME ABSTIME DOUBLE",
@@ -101,6 +101,4 @@ def _value(step: str, param: Param, event: Event, waiting: Event | None) -> byte
 
 
 def _cut(value: bytes, param: Param) -> bytes:
-    if param.type == "SOCKADDR":
-        return value
     return value[: SIZE_OF.get(param.type, len(value))]
