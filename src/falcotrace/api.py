@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from falcotrace.alerts import Alert
-from falcotrace.capture.reader import Capture, open_capture
-from falcotrace.capture.summary import Summary, describe_losses, summarise
+from falcotrace.capture.reader import Capture, is_scap, open_capture
+from falcotrace.capture.summary import Summary, describe_losses, has_losses, summarise
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
@@ -28,6 +28,8 @@ from falcotrace.rules.shipped import load_plan
 
 if TYPE_CHECKING:
     import duckdb
+
+    from falcotrace.scap.capture import ScapCapture
 
 CAPTURE_SUFFIX = ".parquet"
 
@@ -42,7 +44,9 @@ class ScanReport:
     not grow with the captures.
     """
 
-    def __init__(self, captures: Sequence[Capture], plan: Plan, options: ScanOptions) -> None:
+    def __init__(
+        self, captures: "Sequence[Capture | ScapCapture]", plan: Plan, options: ScanOptions
+    ) -> None:
         self._captures = captures
         self._plan = plan
         self._options = options
@@ -57,7 +61,7 @@ class ScanReport:
         return alerts_html(self, self.coverage_notes)
 
     @property
-    def gaps(self) -> tuple[tuple[Capture, RuleGap], ...]:
+    def gaps(self) -> "tuple[tuple[Capture | ScapCapture, RuleGap], ...]":
         """Rules that could not fully run, by capture."""
         return tuple(
             (capture, gap) for capture in self._captures for gap in find_gaps(self._plan, capture)
@@ -73,7 +77,7 @@ class ScanReport:
 class Captures:
     """One or more open captures. Make them with `open_captures` (`falcotrace.open`)."""
 
-    def __init__(self, captures: Sequence[Capture]) -> None:
+    def __init__(self, captures: "Sequence[Capture | ScapCapture]") -> None:
         self._captures = tuple(captures)
 
     def __enter__(self) -> Self:
@@ -90,7 +94,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._captures)
 
-    def __iter__(self) -> Iterator[Capture]:
+    def __iter__(self) -> "Iterator[Capture | ScapCapture]":
         return iter(self._captures)
 
     def _repr_html_(self) -> str:
@@ -110,14 +114,17 @@ class Captures:
 
     @property
     def info(self) -> tuple[Summary, ...]:
-        """What is in each capture."""
-        return tuple(summarise(capture) for capture in self._captures)
+        """What is in each capture.
+
+        Raises:
+            CaptureError: one is a `.scap` file, which has to be imported first.
+        """
+        return tuple(summarise(_stored(capture)) for capture in self._captures)
 
     @property
     def has_losses(self) -> bool:
-        """Whether events were lost, or nobody knows."""
-        losses = [capture.footer.losses for capture in self._captures]
-        return any(loss.lost_count or not loss.is_known for loss in losses)
+        """Whether events were lost, or nobody knows although somebody should."""
+        return any(has_losses(capture.footer.losses) for capture in self._captures)
 
     @property
     def loss_notes(self) -> tuple[str, ...]:
@@ -125,7 +132,7 @@ class Captures:
         return tuple(
             f"{capture.path.name}: lost events: {describe_losses(capture.footer.losses)}"
             for capture in self._captures
-            if capture.footer.losses.lost_count or not capture.footer.losses.is_known
+            if has_losses(capture.footer.losses)
         )
 
     def scan(
@@ -170,7 +177,7 @@ class Captures:
         # DuckDB 2.0.0 fails with an internal error on `WHERE a.b = .. ORDER BY .. LIMIT n` over
         # nested columns, because this optimizer hands the filter the whole struct.
         connection.execute("SET disabled_optimizers = 'late_materialization'")
-        files = [str(path) for path in self.paths]
+        files = [str(_stored(capture).path) for capture in self._captures]
         connection.read_parquet(files, union_by_name=True).create_view("events")
         return connection.sql(query)
 
@@ -181,16 +188,34 @@ def open_captures(
     """Open captures.
 
     Args:
-        sources: a file, a folder (its `*.parquet`), a glob, or several of them.
+        sources: a file, a folder (its `*.parquet`), a glob, or several of them; also `.scap` files,
+            of which rules can be asked directly.
 
     Raises:
         CaptureError: nothing is there, or a file is no capture.
     """
     several = [sources] if isinstance(sources, str | Path) else list(sources)
     paths = [path for source in several for path in expand_source(source)]
-    opened = [open_capture(path) for path in dict.fromkeys(paths)]
+    opened = [_open(path) for path in dict.fromkeys(paths)]
     opened.sort(key=lambda capture: min((g.first_time_ns for g in capture.row_groups), default=0))
     return Captures(opened)
+
+
+def _open(path: Path) -> "Capture | ScapCapture":
+    # Reading the format takes imports that nothing else needs.
+    if not is_scap(path):
+        return open_capture(path)
+    from falcotrace.scap.capture import ScapCapture  # noqa: PLC0415
+
+    return ScapCapture(path)
+
+
+def _stored(capture: "Capture | ScapCapture") -> Capture:
+    if not isinstance(capture, Capture):
+        raise CaptureError(
+            capture.path, "is a .scap file: `falcotrace import` makes a capture of it"
+        )
+    return capture
 
 
 def expand_source(source: str | Path) -> list[Path]:

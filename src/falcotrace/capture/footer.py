@@ -32,6 +32,7 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_known: whether the counters could be read; if not, the numbers mean nothing.
+        is_told: whether the source keeps an account at all; `.scap` files do not.
         made_count: events that the kernel made.
         lost_count: events among them that did not reach the capture.
         by_cause: lost events by cause.
@@ -40,6 +41,7 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     is_known: bool = False
+    is_told: bool = True
     made_count: int = 0
     lost_count: int = 0
     by_cause: dict[str, int] = msgspec.field(default_factory=dict)

@@ -27,6 +27,8 @@ from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
 
 _MAGIC = b"PAR1"
+_SCAP_MAGIC = b"\x0a\x0d\x0d\x0a"
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,16 @@ class Capture:
                 nulls = pa.nulls(table.num_rows, flat_type(column.path))
                 table = table.append_column(column.path, nulls)
         return table.combine_chunks()
+
+
+def is_scap(path: Path) -> bool:
+    """Whether a file begins as `.scap` files do, compressed or not; those are read elsewhere."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SCAP_MAGIC))
+    except OSError:
+        return False
+    return head == _SCAP_MAGIC or head.startswith(_GZIP_MAGIC)
 
 
 def open_capture(path: Path) -> Capture:

@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import pyarrow.compute as pc
 
 from falcotrace.capture.footer import Losses
 from falcotrace.capture.reader import Capture
@@ -43,7 +44,8 @@ def summarise(capture: Capture) -> Summary:
     for group in groups:
         processes = capture.processes(group.index)
         pids = processes["proc.pid"].fill_null(-1).to_numpy()
-        starts = processes["proc.start"].fill_null(0).to_numpy()
+        # Imported captures know when they first heard of a process, not when it began.
+        starts = pc.coalesce(processes["proc.start"], processes["proc.pid_ts"], 0).to_numpy()
         pairs = np.unique(np.column_stack([pids, starts]), axis=0)
         lives.update(map(tuple, pairs.tolist()))
     return Summary(
@@ -64,6 +66,16 @@ def summarise(capture: Capture) -> Summary:
     )
 
 
+def has_losses(losses: Losses) -> bool:
+    """Whether events were lost, or nobody knows although the source keeps an account.
+
+    Of a source without one (`.scap`), what was cut or damaged counts.
+    """
+    if not losses.is_told:
+        return bool(losses.incomplete)
+    return bool(losses.lost_count) or not losses.is_known
+
+
 def describe_losses(losses: Losses) -> str:
     """One line about lost events: none, how many of how many, or unknown.
 
@@ -72,8 +84,10 @@ def describe_losses(losses: Losses) -> str:
         'none of 10 events'
     """
     if not losses.is_known:
-        return "unknown: the counters could not be read"
-    if losses.lost_count == 0:
+        text = "unknown: " + (
+            "the counters could not be read" if losses.is_told else ".scap files do not say"
+        )
+    elif losses.lost_count == 0:
         text = f"none of {losses.made_count:,} events"
     else:
         share = 100 * losses.lost_count / max(1, losses.made_count)

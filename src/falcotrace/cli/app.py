@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from falcotrace.cli import fields, info, record, rules, scan
+from falcotrace.cli import fields, import_, info, record, rules, scan
 from falcotrace.version import __version__
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("record")(record.record)
+app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("info")(info.info)
 app.add_typer(rules.app, name="rules")

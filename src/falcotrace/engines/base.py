@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from falcotrace.alerts import Alert
-from falcotrace.capture.reader import Capture
+from falcotrace.capture.data import CaptureData, StreamedCapture
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.vectors import Codes, Integers, Rows
 from falcotrace.events.argument_forms import MARKS
@@ -102,7 +102,7 @@ class AlertBatch:
         alerts: in order of `evt.num`.
     """
 
-    capture: Capture
+    capture: CaptureData | StreamedCapture
     alerts: tuple[Alert, ...]
 
 
@@ -110,7 +110,7 @@ class Engine(Protocol):
     """Runs the enabled rules of a plan over captures."""
 
     def scan(
-        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions
+        self, captures: Sequence[CaptureData | StreamedCapture], plan: Plan, options: ScanOptions
     ) -> Iterator[AlertBatch]:
         """Yield alerts, those of one capture in order of `evt.num`."""
         ...
@@ -137,7 +137,7 @@ class RuleGap:
     other_source: bool
 
 
-def find_gaps(plan: Plan, capture: Capture) -> tuple[RuleGap, ...]:
+def find_gaps(plan: Plan, capture: CaptureData | StreamedCapture) -> tuple[RuleGap, ...]:
     """Return what a capture cannot answer, for each enabled rule that is concerned."""
     gaps = (_gap(rule, capture) for rule in plan.enabled)
     return tuple(gap for gap in gaps if gap is not None)
@@ -148,7 +148,7 @@ def runs_on_captures(rule: RulePlan) -> bool:
     return rule.enabled and rule.source == SYSCALL_SOURCE
 
 
-def _gap(rule: RulePlan, capture: Capture) -> RuleGap | None:
+def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | None:
     recorded = capture.footer.recording.event_names
     wanted = rule.event_names or frozenset()
     missing = sorted(wanted - set(recorded)) if recorded is not None else []

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.data import CaptureData
 from falcotrace.capture.footer import Footer
-from falcotrace.capture.reader import Capture
 from falcotrace.engines.derived_base import Inputs, as_int64, number_texts
 from falcotrace.engines.derived_fields import DERIVED_FUNCTIONS
 from falcotrace.engines.field_columns import columns_of, is_unsupported
@@ -39,10 +39,10 @@ from falcotrace.rules.plan import FieldOperand
 PROCESS_KEY = "proc.key"
 
 
-_LOCKS: "WeakKeyDictionary[Capture, threading.Lock]" = WeakKeyDictionary()
+_LOCKS: "WeakKeyDictionary[CaptureData, threading.Lock]" = WeakKeyDictionary()
 
 
-def _lock_of(capture: Capture) -> threading.Lock:
+def _lock_of(capture: CaptureData) -> threading.Lock:
     """Parquet files are not thread-safe; alerts are rendered in another thread than matched."""
     return _LOCKS.setdefault(capture, threading.Lock())
 
@@ -63,7 +63,7 @@ class RowGroupSource:
         index: the row group.
     """
 
-    def __init__(self, capture: Capture, index: int) -> None:
+    def __init__(self, capture: CaptureData, index: int) -> None:
         self._capture = capture
         self._index = index
         self._columns: dict[str, Vector] = {}

@@ -9,13 +9,15 @@ what is known about one is forgotten with it. No event is looked at by itself.
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
-from falcotrace.capture.reader import Capture, open_capture
+from falcotrace.capture.data import CaptureData, StreamedCapture
+from falcotrace.capture.reader import open_capture
 from falcotrace.engines.base import (
     AlertBatch,
     MatchBatch,
@@ -68,7 +70,10 @@ class ReplayEngine:
     """Runs plans over the columns of captures with numpy and Arrow."""
 
     def scan(
-        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
+        self,
+        captures: Sequence[CaptureData | StreamedCapture],
+        plan: Plan,
+        options: ScanOptions | None = None,
     ) -> Iterator[AlertBatch]:
         """Yield the alerts of the enabled rules.
 
@@ -90,51 +95,74 @@ class ReplayEngine:
                 yield AlertBatch(found.capture, alerts)
 
     def match(
-        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
+        self,
+        captures: Sequence[CaptureData | StreamedCapture],
+        plan: Plan,
+        options: ScanOptions | None = None,
     ) -> Iterator["GroupMatches"]:
         """Yield the matches of each row group, without rendering anything."""
         options = options or ScanOptions()
         program = compile_plan(plan)
-        groups = sorted(
-            ((capture, group) for capture in captures for group in capture.row_groups),
-            key=lambda pair: pair[1].first_time_ns,
-        )
-        tasks = [
-            _Task(capture, group.index)
-            for capture, group in groups
-            if _overlaps(group.first_time_ns, group.last_time_ns, options)
-        ]
         if not program.rules:
             return
+        stored = [capture for capture in captures if not isinstance(capture, StreamedCapture)]
         worker = _Worker(program, options)
-        if options.threads <= 1 or len(tasks) <= 1:
-            yield from map(worker.run, tasks)
-            return
         try:
-            with ThreadPoolExecutor(options.threads, thread_name_prefix="replay") as pool:
-                pending: deque[Future[GroupMatches]] = deque()
-                for task in tasks:
-                    if len(pending) > options.threads:
-                        yield pending.popleft().result()
-                    pending.append(pool.submit(worker.run_apart, task))
-                while pending:
-                    yield pending.popleft().result()
+            yield from _run(worker.run_apart, iter(_tasks(stored, options)), options.threads)
+            for capture in captures:
+                if isinstance(capture, StreamedCapture):
+                    groups = capture.stream(program.event_names)
+                    tasks = (task for group in groups for task in _tasks([group], options))
+                    yield from _run(worker.run, tasks, options.threads)
         finally:
             worker.close()
+
+
+def _tasks(captures: Sequence[CaptureData], options: ScanOptions) -> "list[_Task]":
+    """Row groups to work on, in order of time."""
+    groups = sorted(
+        ((capture, group) for capture in captures for group in capture.row_groups),
+        key=lambda pair: pair[1].first_time_ns,
+    )
+    return [
+        _Task(capture, group.index)
+        for capture, group in groups
+        if _overlaps(group.first_time_ns, group.last_time_ns, options)
+    ]
+
+
+def _run(
+    work: "Callable[[_Task], GroupMatches]", tasks: "Iterator[_Task]", threads: int
+) -> "Iterator[GroupMatches]":
+    """Work on row groups, several at once; results come in the order of the tasks."""
+    first, second = next(tasks, None), next(tasks, None)
+    if first is None:
+        return
+    if threads <= 1 or second is None:
+        yield from map(work, chain([first], [second] if second else [], tasks))
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="replay") as pool:
+        pending: deque[Future[GroupMatches]] = deque()
+        for task in chain([first, second], tasks):
+            if len(pending) > threads:
+                yield pending.popleft().result()
+            pending.append(pool.submit(work, task))
+        while pending:
+            yield pending.popleft().result()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupMatches:
     """The matches of one row group, and the row group itself to render them from."""
 
-    capture: Capture
+    capture: CaptureData
     source: RowGroupSource
     matches: MatchBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    capture: Capture
+    capture: CaptureData
     group: int
 
 
@@ -145,9 +173,9 @@ class _Worker:
         self._program = program
         self._options = options
         self._local = threading.local()
-        self._opened: list[Capture] = []
+        self._opened: list[CaptureData] = []
 
-    def run(self, task: _Task, capture: Capture | None = None) -> GroupMatches:
+    def run(self, task: _Task, capture: CaptureData | None = None) -> GroupMatches:
         """Match one row group."""
         source = RowGroupSource(capture or task.capture, task.group)
         matches = match_row_group(self._program, source, self._options)
@@ -158,7 +186,7 @@ class _Worker:
 
     def run_apart(self, task: _Task) -> GroupMatches:
         """Match one row group in a thread of several, each with files of its own."""
-        files: dict[Capture, Capture] = self._local.__dict__.setdefault("files", {})
+        files: dict[CaptureData, CaptureData] = self._local.__dict__.setdefault("files", {})
         capture = files.get(task.capture)
         if capture is None:
             capture = files[task.capture] = open_capture(task.capture.path)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
+from falcotrace.capture.reader import RowGroup
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.columns import BUFFER_PARAM, PROCESS_COLUMNS
@@ -84,6 +85,18 @@ class BatchColumns:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def row_group(self) -> RowGroup:
+        """The place and the span of the rows."""
+        nums, times = self._batch.nums[self._rows], self._batch.times_ns[self._rows]
+        return RowGroup(
+            index=0,
+            row_count=len(self._rows),
+            first_num=int(nums.min()),
+            last_num=int(nums.max()),
+            first_time_ns=int(times.min()),
+            last_time_ns=int(times.max()),
+        )
 
     def arrays(self) -> dict[str, pa.Array]:
         """Every column of the events."""
@@ -260,11 +273,11 @@ class BatchColumns:
                 self._columns.put_codes(path, rows[is_known], codes[places[is_known]])
 
     def processes(self) -> pa.Table:
-        """The table of process states, one row for each key that an event of the batch has."""
+        """The table of process states, one row for each key of the batch, ascending."""
         used = np.unique(self._state.view_places[self._rows]).tolist()
         views = [view for place in used if (view := self._state.views[place]) is not None]
         rows: list[tuple[int, Mapping[str, object]]] = [(NO_PROCESS_KEY, {})]
-        rows += list({view.key: view.columns for view in views}.items())
+        rows += sorted({view.key: view.columns for view in views}.items())
         columns = {"proc.key": pa.array([key for key, _ in rows], pa.int64())}
         for column in PROCESS_COLUMNS:
             values = [_storable(found.get(column.path)) for _, found in rows]

@@ -4,19 +4,18 @@ In: a file. Out: a capture with a row for each event that rules would see, and a
 read, cut or damaged.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from falcotrace.capture.footer import Footer, Group, Host, Losses, Recording, User
 from falcotrace.capture.writer import CaptureWriter
-from falcotrace.events.text import to_text
 from falcotrace.scap.batch_columns import BatchColumns
 from falcotrace.scap.blocks_warnings import ScapWarning
+from falcotrace.scap.footer import footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.reader import open_scap
 from falcotrace.scap.state import StateEngine
-from falcotrace.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,28 @@ class ImportReport:
     warnings: tuple[ScapWarning, ...]
 
 
-def import_scap(path: Path, out: Path, *, overwrite: bool = False) -> ImportReport:
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is."""
+
+    event_count: int
+    read_bytes: int
+
+
+def import_scap(
+    path: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> ImportReport:
     """Write the events of a `.scap` file as a capture.
 
     Args:
         path: the file, compressed or not.
         out: the capture.
         overwrite: replace `out` if it exists.
+        progress: told after each row group.
 
     Raises:
         CaptureError: the file cannot be read or is no capture; `out` exists or cannot be written.
@@ -56,31 +70,8 @@ def import_scap(path: Path, out: Path, *, overwrite: bool = False) -> ImportRepo
                 if len(columns):
                     writer.write_row_group(columns.arrays(), columns.processes())
                     written += len(columns)
+                    progress(Progress(written, file.size_bytes))
             next_key = engine.next_key
         warnings = file.warnings
-        writer.close(_footer(first or Metadata(), warnings))
+        writer.close(footer_of(first or Metadata(), warnings))
     return ImportReport(written, warnings)
-
-
-def _footer(metadata: Metadata, warnings: tuple[ScapWarning, ...]) -> Footer:
-    machine = metadata.machine
-    return Footer(
-        host=Host(
-            hostname=to_text(machine.hostname),
-            cpu_count=machine.cpu_count,
-            boot_time_ns=machine.boot_time_ns,
-        ),
-        recording=Recording(tool=f"falcotrace {__version__} import"),
-        losses=Losses(incomplete={warning.message: 1 for warning in warnings}),
-        users=[
-            User(
-                uid=user.uid,
-                name=to_text(user.name),
-                gid=user.gid,
-                home=to_text(user.home),
-                shell=to_text(user.shell),
-            )
-            for user in metadata.users
-        ],
-        groups=[Group(gid=group.gid, name=to_text(group.name)) for group in metadata.groups],
-    )

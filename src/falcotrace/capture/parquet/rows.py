@@ -12,6 +12,7 @@ from falcotrace.capture.distinct import TABLE_LIMIT, distinct
 from falcotrace.capture.parquet.chunk import (
     COMPRESSION_LEVEL,
     ENCODINGS,
+    TEXT_LEVEL,
     UNCOMPRESSED,
     ZSTD,
     Chunk,
@@ -37,7 +38,7 @@ TEXT_LIMIT_BYTES = 64 << 20
 of them."""
 
 _SAMPLE = 1024
-_MOST_DISTINCT = 4  # one in so many values of the sample may be a new one
+_SHARE = 3
 
 
 def null_chunk(leaf: Leaf, count: int) -> Chunk:
@@ -64,7 +65,8 @@ def rows_chunk(leaf: Leaf, column: pa.Array | Sparse, presence: Presence) -> Chu
     if pa.types.is_boolean(values.type):
         truths = bits_of(values.buffers()[1], values.offset, len(values))
         chosen = present.of(np.unpackbits(truths, count=len(values), bitorder="little"))
-        return _plain(leaf, present, np.packbits(chosen, bitorder="little").tobytes())
+        body = present.levels + np.packbits(chosen, bitorder="little").tobytes()
+        return plain_chunk(leaf, [Page(present.count, body)])
     if pa.types.is_integer(values.type):
         return _numbers(leaf, present.of(numbers(values)), present)
     return _texts(leaf, present.of_arrow(values), present)
@@ -88,42 +90,48 @@ def _has_long_texts(array: pa.Array) -> bool:
 
 
 def _texts(leaf: Leaf, texts: pa.Array, present: Present) -> Chunk:
-    if not _comes_again(texts):
-        return _plain(leaf, present, plain(texts))
+    sample = texts.take(pa.array(np.arange(0, len(texts), max(1, len(texts) // _SAMPLE))))
+    if _is_various(len(sample.unique()), len(sample)):
+        return _plain(leaf, present, texts)
     coded = texts.dictionary_encode()
     return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
 
 
 def _numbers(leaf: Leaf, values: np.ndarray, present: Present) -> Chunk:
-    array = pa.array(values)
-    if not _comes_again(array):
-        return _plain(leaf, present, values.tobytes())
     if int(values.max()) - int(values.min()) < TABLE_LIMIT:
         found, codes = distinct(values)
         return _coded(leaf, pa.array(found), codes, present)
-    coded = array.dictionary_encode()
+    coded = pa.array(values).dictionary_encode()
     return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
-
-
-def _comes_again(values: pa.Array) -> bool:
-    """Whether values come again so often that places in a dictionary are shorter."""
-    sample = values.take(pa.array(np.arange(0, len(values), max(1, len(values) // _SAMPLE))))
-    return len(sample.unique()) * _MOST_DISTINCT <= len(sample)
-
-
-def _plain(leaf: Leaf, present: Present, values: bytes) -> Chunk:
-    return plain_chunk(leaf, [Page(present.count, present.levels + values)])
 
 
 def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present) -> Chunk:
     if len(dictionary) > len(codes):
         used, codes = distinct(codes)
         dictionary = dictionary.take(pa.array(used))
+    if _is_various(len(dictionary), len(codes)):
+        return _plain(leaf, present, dictionary.take(pa.array(codes)))
     width = byte_width(len(dictionary))
     codes = codes.astype(np.min_scalar_type(256**width - 1))
     body = b"".join((present.levels, bytes([8 * width]), places(codes, width)))
     pages = [Page(present.count, body)]
-    return dictionary_chunk(leaf, Page(len(dictionary), plain(dictionary)), pages)
+    return dictionary_chunk(leaf, dictionary_page(dictionary), pages)
+
+
+def _is_various(distinct_count: int, count: int) -> bool:
+    """Whether there are so many distinct values that a dictionary and places in it are longer."""
+    return distinct_count * _SHARE > count
+
+
+def _plain(leaf: Leaf, present: Present, values: pa.Array) -> Chunk:
+    level = COMPRESSION_LEVEL if pa.types.is_primitive(values.type) else TEXT_LEVEL
+    return plain_chunk(leaf, [Page(present.count, present.levels + plain(values), level)])
+
+
+def dictionary_page(values: pa.Array) -> Page:
+    """The page of a dictionary."""
+    level = COMPRESSION_LEVEL if pa.types.is_primitive(values.type) else TEXT_LEVEL
+    return Page(len(values), plain(values), level)
 
 
 def arrow_chunk(leaf: Leaf, array: pa.Array, *, as_differences: bool = False) -> Chunk:

@@ -1,0 +1,94 @@
+"""A `.scap` file as a capture that rules can be asked of, without writing another file.
+
+In: a file. Out: row groups one after the other, whose columns are made when they are asked for, of
+the events that rules look at.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from falcotrace.capture.footer import Footer
+from falcotrace.capture.reader import RowGroup
+from falcotrace.errors import CaptureError
+from falcotrace.scap.batch_columns import BatchColumns
+from falcotrace.scap.footer import UNRECORDED, footer_of
+from falcotrace.scap.interfaces import Interfaces
+from falcotrace.scap.metadata import Metadata
+from falcotrace.scap.reader import open_scap
+from falcotrace.scap.state import StateEngine
+
+
+class ScapCapture:
+    """A `.scap` file; each call of `stream` reads it anew.
+
+    Raises:
+        CaptureError: it cannot be read or is no capture.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unrecorded = UNRECORDED
+        self.row_groups: tuple[RowGroup, ...] = ()
+        with open_scap(path) as file:
+            first = next(iter(file), None)
+            self._metadata = first.metadata if first is not None else Metadata()
+            self.footer: Footer = footer_of(self._metadata, file.warnings)
+
+    def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
+        """Not possible: row groups come from `stream`."""
+        raise CaptureError(self.path, "is a .scap file: `falcotrace import` makes a capture of it")
+
+    def processes(self, row_group: int) -> pa.Table:
+        """Not possible either."""
+        raise CaptureError(self.path, "is a .scap file: `falcotrace import` makes a capture of it")
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def stream(self, event_names: frozenset[str] | None) -> Iterator["ScapRowGroup"]:
+        """Go through the file.
+
+        Args:
+            event_names: types of events that have rows; None for all.
+
+        Raises:
+            CaptureError: the file cannot be read.
+        """
+        next_key = 1
+        with open_scap(self.path) as file:
+            for section in file:
+                engine = StateEngine(section.metadata, first_key=next_key)
+                interfaces = Interfaces.of(section.metadata.interfaces)
+                for batch in section:
+                    columns = BatchColumns(batch, engine.run(batch), interfaces, event_names)
+                    if len(columns):
+                        yield ScapRowGroup(self.path, self.footer, columns)
+                next_key = engine.next_key
+            self.footer = footer_of(self._metadata, file.warnings)
+
+
+class ScapRowGroup:
+    """One batch of events as a capture of one row group."""
+
+    unrecorded = UNRECORDED
+
+    def __init__(self, path: Path, footer: Footer, columns: BatchColumns) -> None:
+        self.path = path
+        self.footer = footer
+        self._columns = columns
+        self.row_groups = (columns.row_group(),)
+
+    def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns by path; made now."""
+        del row_group
+        return {path: self._columns.array(path) for path in paths}
+
+    def processes(self, row_group: int) -> pa.Table:
+        """States of processes."""
+        del row_group
+        return self._columns.processes()
+
+    def close(self) -> None:
+        """Nothing stays open."""

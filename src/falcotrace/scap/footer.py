@@ -1,0 +1,47 @@
+"""What an imported capture says about itself.
+
+In: metadata of the first section, and warnings. Out: a footer.
+"""
+
+from falcotrace.capture.footer import Footer, Group, Host, Losses, Recording, User
+from falcotrace.events.columns import COLUMNS
+from falcotrace.events.text import to_text
+from falcotrace.scap.blocks_warnings import ScapWarning
+from falcotrace.scap.metadata import Metadata
+from falcotrace.version import __version__
+
+UNRECORDED = frozenset(
+    {"evt.compat", "evt.truncated", "proc.start", "proc.comm", "proc.pidns", "proc.mntns"}
+    | {"proc.netns", "proc.userns", "fd.path", "fd.types", "thread.exectime"}
+    | {"thread.totexectime"}
+) & frozenset(COLUMNS)
+"""Columns that the format has nothing for."""
+
+
+def footer_of(metadata: Metadata, warnings: tuple[ScapWarning, ...]) -> Footer:
+    """The footer of a capture."""
+    machine = metadata.machine
+    incomplete: dict[str, int] = {}
+    for warning in warnings:
+        incomplete[warning.message] = incomplete.get(warning.message, 0) + warning.count
+    return Footer(
+        host=Host(
+            hostname=to_text(machine.hostname.split(b"\0", 1)[0]),
+            cpu_count=machine.cpu_count,
+            boot_time_ns=machine.boot_time_ns,
+        ),
+        recording=Recording(tool=f"falcotrace {__version__} import"),
+        losses=Losses(is_told=False, incomplete=incomplete),
+        users=[
+            User(
+                uid=user.uid,
+                name=to_text(user.name),
+                gid=user.gid,
+                home=to_text(user.home),
+                shell=to_text(user.shell),
+            )
+            for user in metadata.users
+        ],
+        groups=[Group(gid=group.gid, name=to_text(group.name)) for group in metadata.groups],
+        unrecorded=sorted(UNRECORDED),
+    )
