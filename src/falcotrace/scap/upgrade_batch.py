@@ -89,17 +89,18 @@ def assemble_batch(
         codes[part.rows] = part.recipe.code
     carried_count = len(is_carried_passed)
     codes[:carried_count][~is_carried_passed] = NO_ROW
-    rows = np.flatnonzero(codes != NO_ROW)
+    goes_on = codes != NO_ROW
+    rows = np.flatnonzero(goes_on)
     old_carried = int(np.searchsorted(rows, carried_count))
     is_carried = np.arange(len(rows)) < old_carried
     nums = np.arange(len(rows)) + (event_count + 1 - old_carried)
     nums[:old_carried] = 0
     enters = calls.enters
     if len(rows) < len(headers):
-        new_rows = np.cumsum(codes != NO_ROW) - 1
+        new_rows = np.cumsum(goes_on) - 1
         headers, codes, enters = headers.take(rows), codes[rows], enters[rows]
         enters = np.where(enters == NO_ROW, NO_ROW, new_rows[enters])
-        parts = [_renumbered(part, rows, new_rows) for part in parts]
+        parts = [_renumbered(part, goes_on, new_rows) for part in parts]
     is_delivered = ~(_IS_HIDDEN[codes] | is_carried)
     if headers.flags.any():
         is_delivered &= (headers.flags & _HIDDEN_FLAG) == 0
@@ -117,15 +118,17 @@ def assemble_batch(
     )
 
 
-def _renumbered(part: Part, rows: Integers, new_rows: Integers) -> Part:
-    """A part of the batch's rows; carried events that nothing refers to are not among them."""
-    renumbered = new_rows[part.rows]
-    is_there = rows.take(renumbered, mode="clip") == part.rows
+def _renumbered(part: Part, goes_on: Bools, new_rows: Integers) -> Part:
+    """A part by the rows of the batch, without carried events to which nothing refers."""
+    is_there = goes_on[part.rows]
     if is_there.all():
-        return Part(part.recipe, renumbered, part.offsets, part.lengths)
-    return Part(
-        part.recipe, renumbered[is_there], part.offsets[:, is_there], part.lengths[:, is_there]
+        return Part(part.recipe, new_rows[part.rows], part.offsets, part.lengths)
+    rows, offsets, lengths = (
+        part.rows[is_there],
+        part.offsets[:, is_there],
+        part.lengths[:, is_there],
     )
+    return Part(part.recipe, new_rows[rows], offsets, lengths)
 
 
 def _params_by_code(parts: Sequence[Part]) -> dict[int, Params]:
