@@ -140,6 +140,10 @@ def _item(path: str, separator: str, between: str) -> DerivedFunction:
     return function
 
 
+def _label(path: str) -> DerivedFunction:
+    return lambda inputs: first_with_prefix(inputs.lists(path), f"{inputs.argument}=")
+
+
 def _same(first: str, second: str) -> DerivedFunction:
     def function(inputs: Inputs) -> Vector:
         one, other = inputs.numbers(first), inputs.numbers(second)
@@ -278,8 +282,8 @@ STATE_FUNCTIONS: Mapping[str, DerivedFunction] = MappingProxyType(
         "mount_rdwr": _mount(("rdwr",)),
         "mount_propagation": _mount(("propagation",)),
         "container_start_ts": _container_start,
-        "label": _item("container.labels", ",", ":"),
-        "pod_label": _item("k8s.pod.labels", ",", ":"),
+        "label": _label("container.label"),
+        "pod_label": _label("k8s.pod.label"),
     }
 )
 """Functions by the name that `fields.tsv` gives them."""

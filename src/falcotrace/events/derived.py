@@ -44,6 +44,8 @@ class Derived:
 
 _MARKS = f"{GENERIC_MARK} {ASYNC_MARK}"
 
+_LABEL = "what follows `KEY=` in the first item that begins so, otherwise missing"
+
 _ROWS: tuple[tuple[str, str, str], ...] = (
     ("local_time", "evt.time", "local `HH:MM:SS.nnnnnnnnn`"),
     ("local_time_s", "evt.time", "local `HH:MM:SS`"),
@@ -304,16 +306,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "evt.time proc.pidns_init_start_ts container.id",
         "evt.time - proc.pidns_init_start_ts, missing where container.id is `host`",
     ),
-    (
-        "label",
-        "container.labels",
-        "the text behind `KEY:` of the comma-separated item that begins so, else missing",
-    ),
-    (
-        "pod_label",
-        "k8s.pod.labels",
-        "the text behind `KEY:` of the comma-separated item that begins so, else missing",
-    ),
+    ("label", "container.label", _LABEL),
+    ("pod_label", "k8s.pod.label", _LABEL),
 )
 
 MOUNT_CHOICE = (

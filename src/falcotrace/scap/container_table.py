@@ -53,4 +53,6 @@ class ContainerTable:
 
     def columns(self, container_id: str) -> Mapping[str, Value]:
         """Columns of a thread in a container; the empty id is the host."""
-        return container_values(container_id, self._known.get(container_id))
+        known = self._known.get(container_id)
+        sandbox = self._known.get(known.sandbox_id or "") if known is not None else None
+        return container_values(container_id, known, sandbox)

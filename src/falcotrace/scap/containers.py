@@ -27,6 +27,9 @@ ID_LENGTH = 12
 LABEL_LIMIT = 100
 """Longer labels are left out of lists (the plugin's default)."""
 
+HIDDEN_LABELS = ("annotation.", "io.kubernetes.")
+"""Labels that begin so are left out of lists."""
+
 _TYPES: Mapping[int, str] = MappingProxyType(
     {
         0: "docker",
@@ -34,13 +37,12 @@ _TYPES: Mapping[int, str] = MappingProxyType(
         2: "libvirt-lxc",
         3: "mesos",
         4: "rkt",
-        5: "custom",
         6: "cri",
         7: "containerd",
         8: "cri-o",
         9: "bpm",
-        10: "static",
         11: "podman",
+        0xFFFE: HOST,
     }
 )
 
@@ -81,11 +83,19 @@ _POD_NAMESPACE = "io.kubernetes.pod.namespace"
 _POD_UID = "io.kubernetes.pod.uid"
 
 
+_OF_SANDBOX = ("k8s.pod.labels", "k8s.pod.ip", "k8s.pod.cni.json")
+_FROM_LABELS = frozenset({"k8s.pod.name", "k8s.ns.name", "k8s.pod.id", "k8s.pod.uid"})
+
+
 def _host_columns() -> Mapping[str, Value]:
+    """The plugin knows the host as a container without metadata but for its name."""
     columns: dict[str, Value] = dict.fromkeys(_NAMED_HOST, HOST)
     for path, column in COLUMNS.items():
-        if path.startswith("container.") and column.type == "string" and path not in columns:
-            columns[path] = ""
+        if path.startswith(("container.", "k8s.")) and path not in _NAMED_HOST | _FROM_LABELS:
+            if column.type == "string":
+                columns[path] = ""
+            elif column.type == "bool":
+                columns[path] = False
     return MappingProxyType(columns)
 
 
@@ -100,12 +110,15 @@ class ContainerMetadata:
     Attributes:
         container_id: as rules see it.
         address: its IPv4 address, 4 bytes; empty while not known.
-        columns: values of the process columns.
+        columns: values of the process columns; those about the pod come from its sandbox where
+            `sandbox_id` is given.
+        sandbox_id: the container that knows more of the pod; None if this one does itself.
     """
 
     container_id: str
     address: bytes
     columns: Mapping[str, Value]
+    sandbox_id: str | None = None
 
 
 def parse_container_event(raw: bytes) -> ContainerMetadata | None:
@@ -120,81 +133,114 @@ def parse_container_event(raw: bytes) -> ContainerMetadata | None:
     container_id = _text(found.get("id"))[:ID_LENGTH]
     if not container_id:
         return None
+    has_network = bool(_text(found.get("cni_json")))
     return ContainerMetadata(
-        container_id, _address(_text(found.get("ip"))), _columns(container_id, found)
+        container_id,
+        _address(_text(found.get("ip"))),
+        _columns(container_id, found),
+        None if has_network else _text(found.get("pod_sandbox_id"))[:ID_LENGTH],
     )
 
 
-def container_values(container_id: str, metadata: ContainerMetadata | None) -> Mapping[str, Value]:
+def container_values(
+    container_id: str,
+    metadata: ContainerMetadata | None,
+    sandbox: ContainerMetadata | None = None,
+) -> Mapping[str, Value]:
     """Values of the columns for a thread.
 
     Args:
         container_id: of the thread; empty on the host.
         metadata: what is known of its container. Without any, only the id has a value.
+        sandbox: what is known of the container that `metadata.sandbox_id` names.
     """
     if not container_id:
         return HOST_COLUMNS
-    return {"container.id": container_id} if metadata is None else metadata.columns
+    if metadata is None:
+        return {"container.id": container_id}
+    if metadata.sandbox_id is None:
+        return metadata.columns
+    if not metadata.sandbox_id:
+        # The plugin finds the host under the empty id; it has no address and no network.
+        return {**metadata.columns, "k8s.pod.ip": "", "k8s.pod.cni.json": ""}
+    if sandbox is None:
+        return {**metadata.columns, "k8s.pod.ip": None, "k8s.pod.cni.json": None}
+    of_pod = {path: sandbox.columns[path] for path in (*_OF_SANDBOX, "k8s.pod.label")}
+    of_pod |= {
+        "k8s.pod.ip": sandbox.columns["container.ip"],
+        "k8s.pod.cni.json": sandbox.columns["container.cni.json"],
+    }
+    return {**metadata.columns, **of_pod}
 
 
 def _columns(container_id: str, found: dict[str, object]) -> Mapping[str, Value]:
     labels = _labels(found.get("labels"))
-    sandbox = _text(found.get("pod_sandbox_id"))
     mounts = _mounts(found.get("Mounts"))
     columns: dict[str, Value] = {"container.id": container_id, **_kubernetes(found, labels)}
     columns |= {path: _text(found.get(key)) for path, key in _TEXTS.items()}
     columns |= {path: found.get(key) is True for path, key in _TRUTHS.items()}
-    kind = found.get("type")
+    kind = None if isinstance(found.get("type"), bool) else found.get("type")
     columns["container.type"] = _TYPES.get(kind, "") if isinstance(kind, int) else _text(kind)
-    columns["container.full_id"] = columns["container.full_id"] or _text(found.get("id"))
     columns["container.labels"] = _joined_labels(labels)
+    columns["container.label"] = _label_items(labels)
     columns["container.mounts"] = ",".join(":".join(mount.values()) for mount in mounts)
     for path, key in _MOUNT_COLUMNS.items():
         columns[path] = [mount[key] for mount in mounts]
-    columns["k8s.pod.sandbox_id"] = sandbox[:ID_LENGTH] or None
-    columns["k8s.pod.full_sandbox_id"] = sandbox or None
     return MappingProxyType(columns)
 
 
 def _kubernetes(found: dict[str, object], labels: Mapping[str, str]) -> dict[str, Value]:
     pod_labels = _labels(found.get("pod_sandbox_labels"))
+    sandbox = _text(found.get("pod_sandbox_id"))
     return {
         "k8s.pod.name": labels.get(_POD_NAME),
         "k8s.ns.name": labels.get(_POD_NAMESPACE),
         "k8s.pod.id": labels.get(_POD_UID),
         "k8s.pod.uid": labels.get(_POD_UID),
-        "k8s.pod.labels": _joined_labels(pod_labels) or None,
-        "k8s.pod.ip": (_text(found.get("ip")) or None) if _POD_NAME in labels else None,
-        "k8s.pod.cni.json": (_text(found.get("cni_json")) or None) if _POD_NAME in labels else None,
+        "k8s.pod.sandbox_id": sandbox[:ID_LENGTH],
+        "k8s.pod.full_sandbox_id": sandbox,
+        "k8s.pod.labels": _joined_labels(pod_labels),
+        "k8s.pod.label": _label_items(pod_labels),
+        "k8s.pod.ip": _text(found.get("ip")),
+        "k8s.pod.cni.json": _text(found.get("cni_json")),
     }
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """A text as it can be stored: without what follows a NUL, without halves of characters."""
+    if not isinstance(value, str):
+        return ""
+    return value.partition("\0")[0].encode(errors="replace").decode()
 
 
 def _labels(value: object) -> dict[str, str]:
+    """Labels by name, sorted, but for those that are too long."""
     if not isinstance(value, dict):
         return {}
-    return {key: text for key, text in value.items() if isinstance(text, str)}
+    found = {_text(key): _text(text) for key, text in value.items() if isinstance(text, str)}
+    return {key: text for key, text in sorted(found.items()) if len(text) <= LABEL_LIMIT}
 
 
 def _joined_labels(labels: Mapping[str, str]) -> str:
-    items = sorted(labels.items())
-    return ",".join(f"{key}:{text}" for key, text in items if len(text) <= LABEL_LIMIT)
+    shown = (item for item in labels.items() if not item[0].startswith(HIDDEN_LABELS))
+    return ", ".join(f"{key}:{text}" if text else key for key, text in shown)
+
+
+def _label_items(labels: Mapping[str, str]) -> list[str]:
+    return [f"{key}={text}" for key, text in labels.items()]
 
 
 def _mounts(value: object) -> list[dict[str, str]]:
     listed: Iterable[object] = value if isinstance(value, list) else ()
     return [
-        {key: _mount_text(mount.get(key)) for key in _MOUNT_COLUMNS.values()}
+        {key: _mount_text(key, mount.get(key)) for key in _MOUNT_COLUMNS.values()}
         for mount in listed
         if isinstance(mount, dict)
     ]
 
 
-def _mount_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else _text(value)
+def _mount_text(key: str, value: object) -> str:
+    return str(value is True).lower() if key == "RW" else _text(value)
 
 
 def _address(text: str) -> bytes:

@@ -79,6 +79,10 @@ def _item(path: str, separator: str, between: str) -> DerivedSql:
     return function
 
 
+def _label(path: str) -> DerivedSql:
+    return lambda _context, argument: _text(_behind(build.column(path), f"{argument}="))
+
+
 def _main_thread_memory(path: str, factor: str = "") -> DerivedSql:
     return number_of(
         f"CASE WHEN thread.tid = proc.pid THEN {path}{factor} WHEN {path} IS NOT NULL THEN 0 END"
@@ -276,8 +280,8 @@ STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
         "container_start_ts": number_of(
             "CASE WHEN container.id IS DISTINCT FROM 'host' THEN proc.pidns_init_start_ts END"
         ),
-        "label": _item("container.labels", ",", ":"),
-        "pod_label": _item("k8s.pod.labels", ",", ":"),
+        "label": _label("container.label"),
+        "pod_label": _label("k8s.pod.label"),
     }
 )
 """Functions by the name that `fields.tsv` gives them."""
