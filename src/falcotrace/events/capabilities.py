@@ -1,5 +1,7 @@
 """Names of capabilities by number (Linux include/uapi/linux/capability.h), as Falco prints them."""
 
+from functools import lru_cache
+
 CAPABILITIES: tuple[str, ...] = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -45,6 +47,7 @@ CAPABILITIES: tuple[str, ...] = (
 )
 
 
+@lru_cache(maxsize=1024)
 def capabilities_text(bits: int) -> str:
     """Names of the capabilities in a set, ascending, joined by blanks; empty for none.
 

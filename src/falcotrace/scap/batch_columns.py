@@ -23,7 +23,6 @@ from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.arguments import argument_names, put_argument, put_arguments
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.descriptor_columns import put_descriptor_columns
 from falcotrace.scap.event_descriptors import event_descriptors, originals
 from falcotrace.scap.fs_paths import put_fs_paths
 from falcotrace.scap.interfaces import Interfaces, LocalAddresses
@@ -211,12 +210,8 @@ class BatchColumns:
         self._put_names_without_descriptor(rows[~is_known])
         known = rows[is_known]
         for local, of_container in self._by_container(known):
-            put_descriptor_columns(
-                columns,
-                of_container,
-                self._state.descriptors,
-                places[of_container],
-                local,
+            self._state.descriptors.put(
+                columns, of_container, places[of_container], self._pool, local
             )
         renamed = np.zeros(len(self._batch), np.bool_)
         renamed[self._state.renamed_rows] = True
@@ -267,10 +262,14 @@ class BatchColumns:
         for fd, stream in enumerate(("stdin", "stdout", "stderr")):
             places = self._lookups.descriptors(rows, np.full(len(rows), fd))
             is_known = places >= 0
-            texts = [(one.name, one.type_text) for one in self._state.descriptors]
-            for member, path in ((0, f"proc.{stream}.name"), (1, f"proc.{stream}.type")):
-                codes = self._pool.codes([pair[member] for pair in texts])
-                self._columns.put_codes(path, rows[is_known], codes[places[is_known]])
+            found, known = places[is_known], rows[is_known]
+            descriptors = self._state.descriptors
+            self._columns.put_codes(
+                f"proc.{stream}.name", known, descriptors.names(found, self._pool)
+            )
+            self._columns.put_codes(
+                f"proc.{stream}.type", known, descriptors.types(found, self._pool)
+            )
 
     def processes(self) -> pa.Table:
         """The table of process states, one row for each key of the batch, ascending."""

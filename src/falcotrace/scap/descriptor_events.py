@@ -7,7 +7,7 @@ copied to; what changes it for one number makes another one.
 Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,10 @@ from falcotrace.scap import sockets
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.descriptor import CONNECTIONS, Descriptor
 from falcotrace.scap.descriptor_kinds import PLAIN_DESCRIPTORS, plain_descriptor
+from falcotrace.scap.descriptor_set import DescriptorSet, OpenedFiles
 from falcotrace.scap.descriptor_table import CLOSED, DescriptorLog, DescriptorTable
 from falcotrace.scap.interfaces import Interfaces
-from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens, descriptors_of
+from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens
 from falcotrace.scap.parameters import Parameters, parameter_index
 from falcotrace.scap.threads import Thread, ThreadTable
 
@@ -56,7 +57,6 @@ class DescriptorEvents:
         self._made: list[Descriptor | int] = []
         self._tables = 0
         self._log = DescriptorLog()
-        self._counts: list[tuple[int, int, int]] = []
         self._renamed: list[int] = []
         self._batch: EventBatch
         self._data = memoryview(b"")
@@ -71,7 +71,6 @@ class DescriptorEvents:
         self._tables += 1
         table = DescriptorTable(self._tables, entries)
         self._log.add_table(table, row)
-        self._counts.append((table.number, row, len(entries)))
         return table
 
     def empty_table(self) -> DescriptorTable:
@@ -113,8 +112,7 @@ class DescriptorEvents:
     def put(self, table: DescriptorTable, fd: int, row: int, entry: int) -> None:
         """From the event of this row on, a number stands for an entry."""
         table.entries[fd] = entry
-        self._log.add(table.number, fd, row, entry >> 1)
-        self._counts.append((table.number, row, len(table.entries)))
+        self._log.add(table, fd, row, entry >> 1)
 
     def put_new(
         self, tid: int, fd: int, row: int, descriptor: Descriptor, *, is_closing: bool = False
@@ -173,8 +171,7 @@ class DescriptorEvents:
         table = self.table_of(tid)
         if table is None or table.entries.pop(fd, None) is None:
             return
-        self._log.add(table.number, fd, row, CLOSED)
-        self._counts.append((table.number, row, len(table.entries)))
+        self._log.add(table, fd, row, CLOSED)
 
     def duplicate(self, row: int, tid: int, old: int, new: int, *, is_closing: bool) -> None:
         """Another number for the same descriptor."""
@@ -192,8 +189,11 @@ class DescriptorEvents:
 
     def transfer(self, row: int, tid: int, fd: int) -> None:
         """A successful read or write of what may be a socket."""
-        before = self.descriptor(tid, fd)
-        if before is not None:
+        table = self.table_of(tid)
+        entry = None if table is None else table.entries.get(fd)
+        before = None if entry is None else self._made[entry >> 1]
+        # What this batch opened is a file.
+        if isinstance(before, Descriptor) and before.type in CONNECTIONS:
             self.change(tid, fd, row, sockets.transferred(before))
 
     def unconnected(self) -> frozenset[int]:
@@ -207,8 +207,7 @@ class DescriptorEvents:
             return
         for fd in [fd for fd, entry in table.entries.items() if entry & 1]:
             del table.entries[fd]
-            self._log.add(table.number, fd, row, CLOSED)
-        self._counts.append((table.number, row, len(table.entries)))
+            self._log.add(table, fd, row, CLOSED)
 
     # Events that make or change descriptors
 
@@ -319,12 +318,12 @@ class DescriptorEvents:
 
     def begin_batch(self, batch: EventBatch, opens: Opens, threads: ThreadTable) -> None:
         """Start a batch: what was open before it begins at its first row."""
+        self._log = DescriptorLog()
+        self._renamed = []
+        self._keep_what_is_open(threads)
         self._batch, self._opens = batch, opens
         self._data = memoryview(batch.data.data)
         self._bases = [None] * len(opens.rows)
-        self._log = DescriptorLog()
-        self._counts, self._renamed = [], []
-        self._keep_what_is_open(threads)
 
     def _keep_what_is_open(self, threads: ThreadTable) -> None:
         tables = {id(thread.descriptors): thread.descriptors for thread in threads}
@@ -334,32 +333,29 @@ class DescriptorEvents:
         for table in tables.values():
             for fd, entry in table.entries.items():
                 reference = entry >> 1
-                made = self._made[reference]
-                if isinstance(made, Descriptor) and made.type in CONNECTIONS:
-                    if not made.is_connected:
-                        self._unconnected.add(fd)
+                made = self._descriptor(reference)
+                if made.type in CONNECTIONS and not made.is_connected:
+                    self._unconnected.add(fd)
                 if reference not in places:
                     places[reference] = len(kept)
-                    kept.append(self._made[reference])
+                    kept.append(made)
                 table.entries[fd] = places[reference] << 1 | (entry & 1)
             self._log.add_table(table, -1)
-            self._counts.append((table.number, -1, len(table.entries)))
         self._made = kept
 
-    def descriptors(self) -> tuple[list[Descriptor], Integers]:
-        """The descriptors of the batch, and for each reference which one it is."""
-        made, places = descriptors_of(self._opens, self._batch.data, self._bases)
-        found = list(made)
-        numbers: list[int] = []
-        which: Sequence[int] = places.tolist()
-        for reference, entry in enumerate(self._made):
-            if isinstance(entry, int):
-                numbers.append(which[entry])
-                self._made[reference] = made[which[entry]]
+    def descriptors(self) -> tuple[DescriptorSet, Integers]:
+        """The descriptors of the batch, and for each reference its place among them."""
+        files = OpenedFiles(self._opens, self._batch.data, self._bases)
+        others = [made for made in self._made if isinstance(made, Descriptor)]
+        places: list[int] = []
+        next_place = len(files)
+        for made in self._made:
+            if isinstance(made, Descriptor):
+                places.append(next_place)
+                next_place += 1
             else:
-                numbers.append(len(found))
-                found.append(entry)
-        return found, np.array(numbers, np.int64)
+                places.append(made)
+        return DescriptorSet(files, others), np.array(places, np.int64)
 
     def log(self) -> DescriptorLog:
         """Every change of the batch."""
@@ -368,10 +364,6 @@ class DescriptorEvents:
     def renamed_rows(self) -> Integers:
         """Events that gave their descriptor another name."""
         return np.array(self._renamed, np.int64)
-
-    def counts(self) -> Integers:
-        """Table, row and number of open descriptors, for each change."""
-        return np.array(self._counts, np.int64).reshape(-1, 3)
 
 
 def _closes(flags: int) -> bool:

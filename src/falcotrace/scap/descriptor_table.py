@@ -32,38 +32,55 @@ class DescriptorTable:
 
 
 class DescriptorLog:
-    """Every change to every table of a batch."""
+    """Every change to every table of a batch.
+
+    Its lists are filled from the state engine's inner loop, one element of each for a change.
+
+    Attributes:
+        tables: numbers of tables.
+        fds: numbers in them.
+        rows: the event from which on the change counts.
+        references: what the number stands for then, `CLOSED` for nothing.
+        counts: numbers that stand for something in the table then.
+    """
 
     def __init__(self) -> None:
-        self._tables: list[int] = []
-        self._fds: list[int] = []
-        self._rows: list[int] = []
-        self._references: list[int] = []
+        self.tables: list[int] = []
+        self.fds: list[int] = []
+        self.rows: list[int] = []
+        self.references: list[int] = []
+        self.counts: list[int] = []
 
-    def add(self, table: int, fd: int, row: int, reference: int) -> None:
+    def add(self, table: DescriptorTable, fd: int, row: int, reference: int) -> None:
         """From the event of this row on, a number stands for an entry (or nothing)."""
-        self._tables.append(table)
-        self._fds.append(fd)
-        self._rows.append(row)
-        self._references.append(reference)
+        self.tables.append(table.number)
+        self.fds.append(fd)
+        self.rows.append(row)
+        self.references.append(reference)
+        self.counts.append(len(table.entries))
 
     def add_table(self, table: DescriptorTable, row: int) -> None:
         """All numbers of a table begin at this row."""
         count = len(table.entries)
-        self._tables.extend([table.number] * count)
-        self._fds.extend(table.entries)
-        self._rows.extend([row] * count)
-        self._references.extend([entry >> 1 for entry in table.entries.values()])
+        self.tables.extend([table.number] * count)
+        self.fds.extend(table.entries)
+        self.rows.extend([row] * count)
+        self.references.extend([entry >> 1 for entry in table.entries.values()])
+        self.counts.extend([count] * count)
 
     def frozen(self, row_count: int) -> "DescriptorHistory":
         """The log as something to ask."""
         return DescriptorHistory(
-            np.array(self._tables, np.int64),
-            np.array(self._fds, np.int64),
-            np.array(self._rows, np.int64),
-            np.array(self._references, np.int64),
+            np.array(self.tables, np.int64),
+            np.array(self.fds, np.int64),
+            np.array(self.rows, np.int64),
+            np.array(self.references, np.int64),
             row_count,
         )
+
+    def open_counts(self) -> Integers:
+        """Table, row and number of open descriptors, for each change."""
+        return np.array([self.tables, self.rows, self.counts], np.int64).T
 
 
 class DescriptorHistory:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.descriptor import Descriptor, DescriptorType
 from falcotrace.scap.descriptor_table import CLOSED
 from falcotrace.scap.opens import AT_FDCWD
 from falcotrace.scap.state import BatchState
@@ -49,33 +48,21 @@ class Lookups:
         places[is_known] = state.descriptor_places[references[is_known]]
         return places
 
-    def _codes(self, places: Integers, text: Callable[[Descriptor], str | None]) -> Codes:
-        found, which = distinct(places)
-        texts = [
-            None if place < 0 else text(self._state.descriptors[place]) for place in found.tolist()
-        ]
-        codes: Codes = self.pool.codes(texts)[which]
-        return codes
-
     def descriptor_texts(self, rows: Integers, fds: Integers) -> Codes:
         """What an argument that is a descriptor shows behind its number: `<f>/path`."""
-        return self._codes(self.descriptors(rows, fds), lambda found: found.argument_text)
+        return self._state.descriptors.argument_texts(self.descriptors(rows, fds), self.pool)
 
     def descriptor_names(self, rows: Integers, fds: Integers) -> Codes:
         """Names of descriptors."""
-        return self._codes(self.descriptors(rows, fds), lambda descriptor: descriptor.name)
+        return self._state.descriptors.names(self.descriptors(rows, fds), self.pool)
 
     def directory_names(self, rows: Integers, fds: Integers) -> Codes:
         """Names of descriptors that are known to be directories."""
-        return self._codes(
-            self.descriptors(rows, fds),
-            lambda found: found.name if found.type is DescriptorType.DIRECTORY else None,
-        )
+        return self._state.descriptors.directory_names(self.descriptors(rows, fds), self.pool)
 
     def event_descriptor_names(self, rows: Integers) -> Codes:
         """Names of the events' own descriptors."""
-        places = self._event_descriptors[rows]
-        return self._codes(places, lambda descriptor: descriptor.name)
+        return self._state.descriptors.names(self._event_descriptors[rows], self.pool)
 
     def directories(self, rows: Integers, dirfds: Integers) -> Codes:
         """What a relative path is relative to; MISSING where that is unknown."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from falcotrace.capture.text_pool import TextPool
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.events.text import to_text
 from falcotrace.scap.argument_texts import absolute_path
@@ -140,29 +139,3 @@ def _entered(
         entered = numbers(batch, code - 1, "flags")[taken]
         flags[known] = entered | (flags[known] & _EXIT_ONLY_FLAGS)
     return starts, lengths, dirfds, flags
-
-
-def descriptors_of(
-    opens: Opens, data: npt.NDArray[np.uint8], bases: list[str | None]
-) -> tuple[list[Descriptor], Integers]:
-    """The distinct descriptors that opens make, and for each open which one.
-
-    Args:
-        opens: the opens.
-        data: the batch's bytes.
-        bases: for each open what its relative name is relative to; None for absolute ones.
-    """
-    pool = TextPool()
-    raws = pool.codes_in(data, opens.starts, opens.lengths)
-    base_codes = pool.codes(bases)
-    table = np.stack(
-        [raws, base_codes, opens.flags, opens.devices, opens.inos], axis=1, dtype=np.int64
-    )
-    distinct, indices = np.unique(table, axis=0, return_inverse=True)
-    made = []
-    for raw_code, base_code, flags, device, ino in distinct.tolist():
-        raw = pool[raw_code]
-        base = pool[base_code] if base_code >= 0 else ""
-        name = absolute_path(base, raw)
-        made.append(opened(name, raw, flags, device, ino))
-    return made, indices.reshape(-1)

@@ -20,8 +20,8 @@ from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.accounts import Accounts
 from falcotrace.scap.batch import NO_ROW, EventBatch
 from falcotrace.scap.container_table import ContainerTable
-from falcotrace.scap.descriptor import Descriptor
 from falcotrace.scap.descriptor_events import DescriptorEvents
+from falcotrace.scap.descriptor_set import DescriptorSet
 from falcotrace.scap.descriptor_table import DescriptorHistory
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
@@ -76,7 +76,7 @@ class BatchState:
     view_places: Integers
     tables: Integers
     history: DescriptorHistory
-    descriptors: list[Descriptor]
+    descriptors: DescriptorSet
     descriptor_places: Integers
     renamed_rows: Integers
     counts: Integers
@@ -134,7 +134,7 @@ class StateEngine:
             descriptors=descriptors,
             descriptor_places=descriptor_places,
             renamed_rows=self._descriptors.renamed_rows(),
-            counts=self._descriptors.counts(),
+            counts=self._descriptors.log().open_counts(),
             log=spans.log,
             thread_names=ThreadNames(spans.log, len(batch)),
             accounts=self.accounts,
