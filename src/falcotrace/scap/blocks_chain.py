@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from falcotrace.scap.batch import Bytes, Integers
+from falcotrace.scap.batch import Bools, Bytes, Integers
 
 Words = npt.NDArray[np.uint32]
 
@@ -85,31 +85,38 @@ def _follow(words: Words, first: int, types: list[int]) -> tuple[Integers, int]:
         places, ends = places[is_block], ends[is_block]
     if not len(places) or places[0] != first:
         return np.empty(0, np.int64), first
-    gaps = np.flatnonzero(ends[:-1] != places[1:])
-    if len(gaps):
-        places, ends = _drop_payload(places, ends, gaps)
+    is_followed = ends[:-1] == places[1:]
+    if not is_followed.all():
+        keep = _chain_of(places - first, ends - first, is_followed)
+        places, ends = places[keep], ends[keep]
     return places, int(ends[-1])
 
 
-def _drop_payload(places: Integers, ends: Integers, gaps: Integers) -> tuple[Integers, Integers]:
-    """Keep the chain from the first block on.
+def _chain_of(places: Integers, ends: Integers, is_followed: Bools) -> Bools:
+    """Which candidates are blocks of the chain that begins with the first; others are payload.
 
     Args:
-        places: where candidates begin.
+        places: where candidates begin, the first at 0.
         ends: where they end.
-        gaps: candidates that do not end where the next one begins.
+        is_followed: whether a candidate ends where the next one begins, for all but the last.
     """
-    wanted = ends[gaps]
-    targets = np.searchsorted(places, wanted)
-    is_found = (places.take(targets, mode="clip") == wanted).tolist()
-    next_gaps = np.searchsorted(gaps, targets).tolist()
-    keep = np.ones(len(places), np.bool_)
+    count = len(places)
+    numbers = np.arange(count, dtype=np.int32)
+    number_at = np.full(int(places[-1]) + 1, -1, np.int32)
+    number_at[places] = numbers
+    gaps = np.where(np.append(is_followed, False), np.int32(count - 1), numbers)
+    next_gaps = np.minimum.accumulate(gaps[::-1])[::-1].data
+    firsts, beyonds = [], []
+    found, end_of = number_at.data, ends.data
     number = 0
-    while number < len(gaps):
-        beyond = int(gaps[number]) + 1
-        if not is_found[number]:
-            keep[beyond:] = False
-            break
-        keep[beyond : int(targets[number])] = False
-        number = next_gaps[number]
-    return places[keep], ends[keep]
+    # One turn for each block whose payload looks like blocks, or that ends the chain.
+    while number >= 0:
+        gap = next_gaps[number]
+        firsts.append(number)
+        beyonds.append(gap + 1)
+        end = end_of[gap]
+        number = found[end] if end < len(found) else -1
+    change = np.zeros(count + 1, np.int32)
+    change[firsts] += 1
+    change[beyonds] -= 1
+    return np.cumsum(change[:-1]) > 0
