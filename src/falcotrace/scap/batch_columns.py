@@ -187,8 +187,7 @@ class BatchColumns:
             columns.put_numbers(_USAGE_COLUMNS[member], rows, values[rows], has_thread)
         has_process = np.array([view is not None and view.has_process for view in state.views])
         tables = np.where(has_process[state.view_places[rows]], state.tables[rows], -1)
-        counts = state.counts
-        open_counts = self._last(counts[:, 0], counts[:, 1], counts[:, 2], tables)
+        open_counts = self._last(*state.counts, tables)
         columns.put_numbers("proc.fdopencount", rows, open_counts, has_thread)
         sizes = np.array(state.log.sizes, np.int64).reshape(-1, 4)
         for place, path in ((2, "proc.nthreads"), (3, "proc.nchilds")):

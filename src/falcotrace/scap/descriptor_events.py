@@ -19,6 +19,7 @@ from falcotrace.scap.descriptor_kinds import PLAIN_DESCRIPTORS, plain_descriptor
 from falcotrace.scap.descriptor_set import DescriptorSet, OpenedFiles
 from falcotrace.scap.descriptor_table import CLOSED, DescriptorLog, DescriptorTable
 from falcotrace.scap.interfaces import Interfaces
+from falcotrace.scap.moves import MoveKind, Moves
 from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens
 from falcotrace.scap.parameters import Parameters, parameter_index
 from falcotrace.scap.threads import Thread, ThreadTable
@@ -32,6 +33,10 @@ _CLOSE_RANGE_CLOEXEC = 4
 
 _RECEIVES = frozenset({"recvfrom", "recvmsg", "recv", "recvmmsg"})
 _SENDS = frozenset({"sendto", "sendmsg", "send", "sendmmsg"})
+
+
+_UNKNOWN = DescriptorTable(-1)
+_NO_TABLE = DescriptorTable(-1)
 
 
 class DescriptorEvents:
@@ -63,6 +68,8 @@ class DescriptorEvents:
         self._opens: Opens
         self._bases: list[str | None] = []
         self._unconnected: set[int] = set()
+        self._tables_by_tid: dict[int, DescriptorTable] = {}
+        self._directories_by_tid: dict[int, str] = {}
 
     # Tables
 
@@ -142,21 +149,57 @@ class DescriptorEvents:
 
     # Events that only move numbers
 
-    def open(self, row: int, tid: int, fd: int, packed: int, index: int) -> None:
-        """A successful open: `packed` says what a relative name is relative to."""
-        table = self.table_of(tid)
-        if table is None:
-            return
-        dirfd = packed >> 1
-        if dirfd >= AT_FDCWD:
-            self._bases[index] = self._base(tid, dirfd)
-        self._made.append(index)
-        self.put(table, fd, row, (len(self._made) - 1) << 1 | (packed & 1))
-        self._renamed.append(row)
+    def forget_threads(self) -> None:
+        """Threads may have other tables or directories than before."""
+        self._tables_by_tid.clear()
+        self._directories_by_tid.clear()
+
+    def move(self, moves: Moves, start: int, stop: int) -> None:
+        """Go through some events that only move numbers, between two that change threads.
+
+        This is the inner loop of an import, so what it needs stands in local names.
+        """
+        tables, made, log = self._tables_by_tid, self._made, self._log.numbers.extend
+        for place in range(start, stop):
+            tid, kind, fd = moves.tids[place], moves.kinds[place], moves.firsts[place]
+            table = tables.get(tid, _UNKNOWN)
+            if table is _UNKNOWN:
+                table = tables[tid] = self.table_of(tid) or _NO_TABLE
+            entries = table.entries
+            if kind == MoveKind.CLOSE:
+                # The event itself still sees what it closes.
+                if entries.pop(fd, None) is not None:
+                    log((table.number, fd, moves.rows[place] + 1, CLOSED, len(entries)))
+                continue
+            if kind == MoveKind.OPEN:
+                if table is _NO_TABLE:
+                    continue
+                packed, index = moves.seconds[place], moves.thirds[place]
+                if packed >> 1 >= AT_FDCWD:
+                    self._bases[index] = self._base(tid, packed >> 1)
+                entries[fd] = len(made) << 1 | (packed & 1)
+                log((table.number, fd, moves.rows[place], len(made), len(entries)))
+                made.append(index)
+                continue
+            entry = entries.get(fd)
+            if entry is None:
+                continue
+            if kind == MoveKind.DUPLICATE:
+                new = moves.seconds[place]
+                entries[new] = (entry & ~1) | moves.thirds[place]
+                log((table.number, new, moves.rows[place], entry >> 1, len(entries)))
+            elif kind == MoveKind.SET_CLOSING:
+                entries[fd] = (entry & ~1) | moves.seconds[place]
+            else:
+                self._transfer(moves.rows[place], tid, fd, made[entry >> 1])
 
     def _base(self, tid: int, dirfd: int) -> str:
+        """What a relative name is relative to."""
         if dirfd == AT_FDCWD:
-            return self.working_directory(tid)
+            known = self._directories_by_tid.get(tid)
+            if known is None:
+                known = self._directories_by_tid[tid] = self.working_directory(tid)
+            return known
         found = self.descriptor(tid, dirfd)
         return UNKNOWN_DIRECTORY if found is None else found.name
 
@@ -166,34 +209,10 @@ class DescriptorEvents:
         main = None if thread is None else self._threads.main_thread(thread)
         return "" if main is None else main.cwd
 
-    def close(self, row: int, tid: int, fd: int) -> None:
-        """From the event of this row on, a number stands for nothing."""
-        table = self.table_of(tid)
-        if table is None or table.entries.pop(fd, None) is None:
-            return
-        self._log.add(table, fd, row, CLOSED)
-
-    def duplicate(self, row: int, tid: int, old: int, new: int, *, is_closing: bool) -> None:
-        """Another number for the same descriptor."""
-        table = self.table_of(tid)
-        entry = None if table is None else table.entries.get(old)
-        if table is not None and entry is not None and new >= 0:
-            self.put(table, new, row, (entry & ~1) | is_closing)
-
-    def set_closing(self, tid: int, fd: int, *, is_closing: bool) -> None:
-        """Whether an exec closes a number."""
-        table = self.table_of(tid)
-        entry = None if table is None else table.entries.get(fd)
-        if table is not None and entry is not None:
-            table.entries[fd] = (entry & ~1) | is_closing
-
-    def transfer(self, row: int, tid: int, fd: int) -> None:
+    def _transfer(self, row: int, tid: int, fd: int, before: Descriptor | int) -> None:
         """A successful read or write of what may be a socket."""
-        table = self.table_of(tid)
-        entry = None if table is None else table.entries.get(fd)
-        before = None if entry is None else self._made[entry >> 1]
         # What this batch opened is a file.
-        if isinstance(before, Descriptor) and before.type in CONNECTIONS:
+        if not isinstance(before, int) and before.type in CONNECTIONS:
             self.change(tid, fd, row, sockets.transferred(before))
 
     def unconnected(self) -> frozenset[int]:
@@ -265,9 +284,10 @@ class DescriptorEvents:
             return
         for fd in [fd for fd in table.entries if first <= fd <= last]:
             if flags & _CLOSE_RANGE_CLOEXEC:
-                self.set_closing(tid, fd, is_closing=True)
+                table.entries[fd] |= 1
             else:
-                self.close(event.row, tid, fd)
+                del table.entries[fd]
+                self._log.add(table, fd, event.row, CLOSED)
 
     def _take_from(self, event: Parameters, tid: int) -> None:
         pidfd = self.descriptor(tid, event.number(1, -1))
@@ -362,8 +382,8 @@ class DescriptorEvents:
         return self._log
 
     def renamed_rows(self) -> Integers:
-        """Events that gave their descriptor another name."""
-        return np.array(self._renamed, np.int64)
+        """Events that gave their descriptor another name; every open does."""
+        return np.concatenate([np.array(self._renamed, np.int64), self._opens.rows])
 
 
 def _closes(flags: int) -> bool:

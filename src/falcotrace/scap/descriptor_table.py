@@ -8,6 +8,7 @@ descriptor is closed at an exec belongs to the number and not to the entry, so i
 reference's lowest bit.
 """
 
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,53 +35,40 @@ class DescriptorTable:
 class DescriptorLog:
     """Every change to every table of a batch.
 
-    Its lists are filled from the state engine's inner loop, one element of each for a change.
-
     Attributes:
-        tables: numbers of tables.
-        fds: numbers in them.
-        rows: the event from which on the change counts.
-        references: what the number stands for then, `CLOSED` for nothing.
-        counts: numbers that stand for something in the table then.
+        numbers: five for each change: the table's number, the number in it, the event from which on
+            the change counts, what the number stands for then (`CLOSED` for nothing), and how many
+            numbers of the table stand for something then. The state engine's inner loop appends.
     """
 
+    WIDTH = 5
+
     def __init__(self) -> None:
-        self.tables: list[int] = []
-        self.fds: list[int] = []
-        self.rows: list[int] = []
-        self.references: list[int] = []
-        self.counts: list[int] = []
+        self.numbers = array("q")
 
     def add(self, table: DescriptorTable, fd: int, row: int, reference: int) -> None:
         """From the event of this row on, a number stands for an entry (or nothing)."""
-        self.tables.append(table.number)
-        self.fds.append(fd)
-        self.rows.append(row)
-        self.references.append(reference)
-        self.counts.append(len(table.entries))
+        self.numbers.extend((table.number, fd, row, reference, len(table.entries)))
 
     def add_table(self, table: DescriptorTable, row: int) -> None:
         """All numbers of a table begin at this row."""
-        count = len(table.entries)
-        self.tables.extend([table.number] * count)
-        self.fds.extend(table.entries)
-        self.rows.extend([row] * count)
-        self.references.extend([entry >> 1 for entry in table.entries.values()])
-        self.counts.extend([count] * count)
+        number, count = table.number, len(table.entries)
+        for fd, entry in table.entries.items():
+            self.numbers.extend((number, fd, row, entry >> 1, count))
+
+    def _columns(self) -> Integers:
+        # A copy: an array that somebody looks into cannot grow.
+        return np.array(self.numbers, np.int64).reshape(-1, self.WIDTH).T
 
     def frozen(self, row_count: int) -> "DescriptorHistory":
         """The log as something to ask."""
-        return DescriptorHistory(
-            np.array(self.tables, np.int64),
-            np.array(self.fds, np.int64),
-            np.array(self.rows, np.int64),
-            np.array(self.references, np.int64),
-            row_count,
-        )
+        tables, fds, rows, references, _ = self._columns()
+        return DescriptorHistory(tables, fds, rows, references, row_count)
 
-    def open_counts(self) -> Integers:
+    def open_counts(self) -> tuple[Integers, Integers, Integers]:
         """Table, row and number of open descriptors, for each change."""
-        return np.array([self.tables, self.rows, self.counts], np.int64).T
+        tables, _, rows, _, counts = self._columns()
+        return tables, rows, counts
 
 
 class DescriptorHistory:

@@ -11,6 +11,7 @@ Source: libs 48dfd53c, userspace/libsinsp/sinsp.cpp, parsers.cpp.
 """
 
 import heapq
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,9 @@ from falcotrace.scap.descriptor_set import DescriptorSet
 from falcotrace.scap.descriptor_table import DescriptorHistory
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
-from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens, find_opens
-from falcotrace.scap.parameters import Parameters, numbers
+from falcotrace.scap.moves import find_moves
+from falcotrace.scap.opens import Opens, find_opens
+from falcotrace.scap.parameters import Parameters
 from falcotrace.scap.process_events import ProcessEvents
 from falcotrace.scap.small_events import SmallEvents
 from falcotrace.scap.spans import Spans
@@ -36,10 +38,6 @@ from falcotrace.scap.threads import ThreadTable
 from falcotrace.scap.views import View, Views
 
 Integers = npt.NDArray[np.int64]
-
-_OPEN, _CLOSE, _DUP, _SET_FD, _OTHER, _TRANSFER = range(6)
-
-_F_DUPFD, _F_SETFD, _F_DUPFD_CLOEXEC = 1, 3, 26
 
 _CLONES = frozenset({"clone", "fork", "vfork", "clone3"})
 
@@ -51,6 +49,10 @@ NO_THREAD |= {"drop", "cpu_hotplug", "scapevent"}
 WITHOUT_THREAD = frozenset({"useradded", "userdeleted", "groupadded", "groupdeleted", "container"})
 WITHOUT_THREAD |= {"asyncevent", "pluginevent", "notification", "infra"}
 """Events that belong to no thread at all."""
+
+
+READ = _CLONES | {"execve", "execveat", "procexit"} | SmallEvents.NAMES | DescriptorEvents.NAMES
+"""Events that are read one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +81,7 @@ class BatchState:
     descriptors: DescriptorSet
     descriptor_places: Integers
     renamed_rows: Integers
-    counts: Integers
+    counts: tuple[Integers, Integers, Integers]
     log: ThreadLog
     thread_names: ThreadNames
     accounts: Accounts
@@ -149,29 +151,31 @@ class StateEngine:
             if tid >= 0 and self.threads.get(tid) is None:
                 self._expect(tid, 0, spans)
         data = memoryview(batch.data.data)
-        operations = _operations(batch, opens, self._descriptors.unconnected())
-        row_numbers = operations[0].tolist()
-        tids = batch.tids[operations[0]].tolist()
         descriptors = self._descriptors
-        for row, tid, kind, first, second, third in zip(
-            row_numbers, tids, *(part.tolist() for part in operations[1:]), strict=True
-        ):
-            while self._later and self._later[0][0] <= row:
-                self._catch_up(spans)
-            if kind == _OPEN:
-                descriptors.open(row, tid, first, second, third)
-            elif kind == _CLOSE:
-                # The event itself still sees what it closes.
-                descriptors.close(row + 1, tid, first)
-            elif kind == _DUP:
-                descriptors.duplicate(row, tid, first, second, is_closing=bool(third))
-            elif kind == _TRANSFER:
-                descriptors.transfer(row, tid, first)
-            elif kind == _SET_FD:
-                descriptors.set_closing(tid, first, is_closing=bool(second))
-            else:
-                self._other(Parameters(batch, data, first, second), tid, batch, data)
+        moves = find_moves(batch, opens, READ, descriptors.unconnected())
+        place = 0
+        for read in moves.reads:
+            # Between two events that are read one by one there may be threads to make or remove.
+            while place < read:
+                stop = read
+                if self._later:
+                    stop = bisect_left(moves.rows, self._later[0][0], place, read)
+                descriptors.move(moves, place, stop)
+                place = stop
+                if place < read:
+                    self._catch_up_to(moves.rows[place], spans)
+            if read == len(moves):
+                break
+            self._catch_up_to(moves.rows[read], spans)
+            event = Parameters(batch, data, moves.firsts[read], moves.seconds[read])
+            self._read(event, moves.tids[read], batch, data)
+            place = read + 1
         while self._later:
+            self._catch_up(spans)
+
+    def _catch_up_to(self, row: int, spans: Spans) -> None:
+        """Make and remove threads up to the event of this row."""
+        while self._later and self._later[0][0] <= row:
             self._catch_up(spans)
 
     def _expect(self, tid: int, row: int, spans: Spans) -> None:
@@ -182,6 +186,7 @@ class StateEngine:
 
     def _catch_up(self, spans: Spans) -> None:
         row, is_expected, tid = heapq.heappop(self._later)
+        self._descriptors.forget_threads()
         if is_expected:
             self._processes.find_or_make(tid, row)
             return
@@ -189,9 +194,11 @@ class StateEngine:
         if self.threads.get(tid) is None:
             self._expect(tid, row, spans)
 
-    def _other(self, event: Parameters, tid: int, batch: EventBatch, data: memoryview) -> None:
+    def _read(self, event: Parameters, tid: int, batch: EventBatch, data: memoryview) -> None:
+        """An event that is read by itself."""
         name = EVENT_TYPES[event.code].name
         time_ns = int(batch.times_ns[event.row])
+        self._descriptors.forget_threads()
         if name in _CLONES:
             self._processes.clone(event, tid, time_ns)
         elif name in {"execve", "execveat"}:
@@ -214,86 +221,3 @@ def _entered(batch: EventBatch, data: memoryview, row: int) -> Parameters | None
     code = int(batch.codes[enter_row])
     index = int(np.searchsorted(batch.params[code].rows, enter_row))
     return Parameters(batch, data, code, index)
-
-
-def _operations(
-    batch: EventBatch, opens: Opens, unconnected: frozenset[int]
-) -> tuple[Integers, ...]:
-    """Everything that changes the state, ascending by row: row, kind and three numbers.
-
-    Args:
-        batch: the events.
-        opens: its opens.
-        unconnected: numbers of sockets that a transfer may connect.
-    """
-    count = len(opens.rows)
-    is_closing = (opens.flags & O_CLOEXEC) != 0
-    relative = np.where(opens.is_relative, opens.dirfds, AT_FDCWD - 1)
-    packed = (relative << 1) | is_closing
-    parts = [[opens.rows, np.full(count, _OPEN), opens.fds, packed, np.arange(count)]]
-    for code in batch.params:
-        event = EVENT_TYPES[code]
-        if event.direction == "enter" and event.origin == "syscall":
-            continue
-        if event.name in _TRANSFERS:
-            parts.append(_transfers(batch, code, unconnected))
-        elif event.name in SIMPLE:
-            parts.append(_simple(batch, code))
-        elif event.name in OTHERS:
-            rows = batch.params[code].rows
-            fill = np.zeros(len(rows), np.int64)
-            parts.append([rows, fill + _OTHER, fill + code, np.arange(len(rows)), fill])
-    merged = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(merged[0], kind="stable")
-    return tuple(column[order].astype(np.int64) for column in merged)
-
-
-_TRANSFERS = frozenset({"read", "write", "readv", "writev", "pread", "pwrite", "preadv", "pwritev"})
-"""Events that connect an IP socket when they succeed."""
-
-SIMPLE = frozenset({"close", "dup", "dup2", "dup3", "fcntl"})
-"""Events that only move numbers of descriptors."""
-
-OTHERS = _CLONES | {"execve", "execveat", "procexit"} | SmallEvents.NAMES | DescriptorEvents.NAMES
-"""Events that are read one by one."""
-
-
-def _transfers(batch: EventBatch, code: int, unconnected: frozenset[int]) -> list[Integers]:
-    """Successful reads and writes of what may be a socket that is not connected yet."""
-    fds = numbers(batch, code, "fd", -1)
-    made = [
-        numbers(batch, socket, "fd", -1)
-        for socket in batch.params
-        if EVENT_TYPES[socket].name == "socket" and EVENT_TYPES[socket].is_exit
-    ]
-    candidates = np.concatenate([np.array(sorted(unconnected), np.int64), *made])
-    wanted = np.isin(fds, candidates) & (numbers(batch, code, "res", -1) >= 0)
-    rows = batch.params[code].rows[wanted]
-    zeros = np.zeros(len(rows), np.int64)
-    return [rows, zeros + _TRANSFER, fds[wanted], zeros, zeros]
-
-
-def _simple(batch: EventBatch, code: int) -> list[Integers]:
-    rows = batch.params[code].rows
-    zeros = np.zeros(len(rows), np.int64)
-    results = numbers(batch, code, "res", -1)
-    match EVENT_TYPES[code].name:
-        case "close":
-            columns = [rows, zeros + _CLOSE, numbers(batch, code, "fd", -1), zeros, zeros]
-            wanted = results >= 0
-        case "fcntl":
-            commands = numbers(batch, code, "cmd")
-            is_dup = (commands == _F_DUPFD) | (commands == _F_DUPFD_CLOEXEC)
-            kinds = np.where(is_dup, _DUP, _SET_FD)
-            fds = numbers(batch, code, "fd", -1)
-            second = np.where(is_dup, results, numbers(batch, code, "arg") & 1)
-            third = (commands == _F_DUPFD_CLOEXEC).astype(np.int64)
-            columns = [rows, kinds, fds, second, third]
-            wanted = (results >= 0) & (is_dup | (commands == _F_SETFD))
-        case name:
-            old = numbers(batch, code, "oldfd", -1)
-            flags = numbers(batch, code, "flags") if name == "dup3" else zeros
-            closing = ((flags & O_CLOEXEC) != 0).astype(np.int64)
-            columns = [rows, zeros + _DUP, old, results, closing]
-            wanted = results >= 0
-    return [column[wanted] for column in columns]
