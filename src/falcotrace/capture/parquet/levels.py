@@ -14,6 +14,7 @@ import numpy as np
 from falcotrace.capture.parquet.thrift import varint
 
 _GROUP: Final = 8  # packed numbers come in groups of eight
+_RUN_COST: Final = 16  # bytes of a bitmap that a run must save to be worth the time
 
 
 def byte_width(count: int) -> int:
@@ -72,6 +73,8 @@ def bits(bitmap: np.ndarray, count: int) -> bytes:
         return b""
     kinds = np.where((bitmap == 0) | (bitmap == 0xFF), bitmap, 1)
     begins = np.flatnonzero(np.concatenate(([True], kinds[1:] != kinds[:-1])))
+    if len(begins) * _RUN_COST > len(bitmap):
+        return packed_head(count) + bitmap.tobytes()
     groups = np.diff(np.append(begins, len(bitmap)))
     is_run = kinds[begins] != 1
     heads = np.where(is_run, groups << 4, groups << 1 | 1)

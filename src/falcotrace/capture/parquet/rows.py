@@ -12,7 +12,6 @@ from falcotrace.capture.distinct import TABLE_LIMIT, distinct
 from falcotrace.capture.parquet.chunk import (
     COMPRESSION_LEVEL,
     ENCODINGS,
-    TEXT_LEVEL,
     UNCOMPRESSED,
     ZSTD,
     Chunk,
@@ -38,7 +37,7 @@ TEXT_LIMIT_BYTES = 64 << 20
 of them."""
 
 _SAMPLE = 1024
-_SHARE = 3
+_MOST_DISTINCT = 4  # at most one in so many values is distinct where there is a dictionary
 
 
 def null_chunk(leaf: Leaf, count: int) -> Chunk:
@@ -115,23 +114,16 @@ def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present
     codes = codes.astype(np.min_scalar_type(256**width - 1))
     body = b"".join((present.levels, bytes([8 * width]), places(codes, width)))
     pages = [Page(present.count, body)]
-    return dictionary_chunk(leaf, dictionary_page(dictionary), pages)
+    return dictionary_chunk(leaf, Page(len(dictionary), plain(dictionary)), pages)
 
 
 def _is_various(distinct_count: int, count: int) -> bool:
     """Whether there are so many distinct values that a dictionary and places in it are longer."""
-    return distinct_count * _SHARE > count
+    return distinct_count * _MOST_DISTINCT > count
 
 
 def _plain(leaf: Leaf, present: Present, values: pa.Array) -> Chunk:
-    level = COMPRESSION_LEVEL if pa.types.is_primitive(values.type) else TEXT_LEVEL
-    return plain_chunk(leaf, [Page(present.count, present.levels + plain(values), level)])
-
-
-def dictionary_page(values: pa.Array) -> Page:
-    """The page of a dictionary."""
-    level = COMPRESSION_LEVEL if pa.types.is_primitive(values.type) else TEXT_LEVEL
-    return Page(len(values), plain(values), level)
+    return plain_chunk(leaf, [Page(present.count, present.levels + plain(values))])
 
 
 def arrow_chunk(leaf: Leaf, array: pa.Array, *, as_differences: bool = False) -> Chunk:

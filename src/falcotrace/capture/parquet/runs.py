@@ -19,9 +19,9 @@ from falcotrace.capture.parquet.levels import (
     packed_head,
     run_lengths,
 )
-from falcotrace.capture.parquet.rows import arrow_chunk, dictionary_page, null_chunk
+from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk
 from falcotrace.capture.parquet.schema import Leaf
-from falcotrace.capture.parquet.values import levels, numbers
+from falcotrace.capture.parquet.values import levels, numbers, plain
 
 PAGE_ENTRIES = 1 << 21
 """Elements of lists in one page; environments alone have tens of them in each row."""
@@ -54,7 +54,7 @@ def runs_chunk(leaf: Leaf, values: pa.Array, counts: np.ndarray) -> Chunk:
     coded = values.dictionary_encode()
     width = byte_width(len(coded.dictionary))
     body = b"".join((head, bytes([8 * width]), run_lengths(numbers(coded.indices), counts, width)))
-    return dictionary_chunk(leaf, dictionary_page(coded.dictionary), [Page(total, body)])
+    return dictionary_chunk(leaf, _dictionary(coded), [Page(total, body)])
 
 
 def lists_chunk(leaf: Leaf, lists: pa.ListArray, counts: np.ndarray) -> Chunk:
@@ -87,7 +87,11 @@ def lists_chunk(leaf: Leaf, lists: pa.ListArray, counts: np.ndarray) -> Chunk:
     ]
     if not width:
         return plain_chunk(leaf, pages)
-    return dictionary_chunk(leaf, dictionary_page(coded.dictionary), pages)
+    return dictionary_chunk(leaf, _dictionary(coded), pages)
+
+
+def _dictionary(coded: pa.DictionaryArray) -> Page:
+    return Page(len(coded.dictionary), plain(coded.dictionary))
 
 
 def _split(entries: np.ndarray, counts: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
