@@ -116,7 +116,6 @@ def _read_kind(
         _warn(blocks, starts, ~is_whole, "event blocks without an event", warnings)
         starts, sizes = starts[is_whole], sizes[is_whole]
     found = _gather(blocks.data, starts + (before_bytes - 2), _HEADER)
-    events_at = starts + before_bytes
     event_sizes = found["size"].astype(np.int64)
     codes = found["code"].astype(np.int32)
     if lacks_count:
@@ -135,16 +134,21 @@ def _read_kind(
         codes=codes,
         flags=flags,
         counts=found["count"].astype(np.int64),
-        lengths_at=events_at + header_bytes,
-        ends=events_at + event_sizes,
+        lengths_at=starts + (before_bytes + header_bytes),
+        ends=starts + before_bytes + event_sizes,
     )
-    is_known = codes < len(EVENT_TYPES)
-    is_sound = event_sizes >= header_bytes
-    is_sound &= headers.ends <= starts + (sizes - _TRAILER_BYTES)
+    return _without_unsound(blocks, headers, warnings)
+
+
+def _without_unsound(blocks: EventBlocks, headers: Headers, warnings: Warnings) -> Headers:
+    """The events of known types whose length fits header and block."""
+    is_known = headers.codes < len(EVENT_TYPES)
+    is_sound = headers.ends >= headers.lengths_at
+    is_sound &= headers.ends <= headers.starts + (headers.sizes - _TRAILER_BYTES)
     if is_known.all() and is_sound.all():
         return headers
-    _warn(blocks, starts, ~is_sound & is_known, "events with a wrong length", warnings)
-    _warn(blocks, starts, ~is_known, "events of unknown types", warnings)
+    _warn(blocks, headers.starts, ~is_sound & is_known, "events with a wrong length", warnings)
+    _warn(blocks, headers.starts, ~is_known, "events of unknown types", warnings)
     return headers.take(is_known & is_sound)
 
 

@@ -89,21 +89,16 @@ def assemble_batch(
         codes[part.rows] = part.recipe.code
     carried_count = len(is_carried_passed)
     codes[:carried_count][~is_carried_passed] = NO_ROW
-    goes_on = codes != NO_ROW
-    rows = np.flatnonzero(goes_on)
-    old_carried = int(np.searchsorted(rows, carried_count))
-    is_carried = np.arange(len(rows)) < old_carried
-    nums = np.arange(len(rows)) + (event_count + 1 - old_carried)
-    nums[:old_carried] = 0
-    enters = calls.enters
-    if len(rows) < len(headers):
+    goes_on, enters = codes != NO_ROW, calls.enters
+    if not goes_on.all():
+        rows = np.flatnonzero(goes_on)
+        carried_count = int(np.searchsorted(rows, carried_count))
         new_rows = np.cumsum(goes_on) - 1
         headers, codes, enters = headers.take(rows), codes[rows], enters[rows]
         enters = np.where(enters == NO_ROW, NO_ROW, new_rows[enters])
         parts = [_renumbered(part, goes_on, new_rows) for part in parts]
-    is_delivered = ~(_IS_HIDDEN[codes] | is_carried)
-    if headers.flags.any():
-        is_delivered &= (headers.flags & _HIDDEN_FLAG) == 0
+    nums = np.arange(len(codes)) + (event_count + 1 - carried_count)
+    nums[:carried_count] = 0
     return EventBatch(
         data=data,
         nums=nums,
@@ -111,11 +106,18 @@ def assemble_batch(
         tids=headers.tids,
         cpus=headers.cpus,
         codes=codes,
-        is_delivered=is_delivered,
-        is_carried=is_carried,
+        is_delivered=_is_delivered(headers, codes) & (nums != 0),
+        is_carried=nums == 0,
         enters=enters.astype(np.int32),
         params=_params_by_code(parts),
     )
+
+
+def _is_delivered(headers: Headers, codes: npt.NDArray[np.int32]) -> Bools:
+    shown = ~_IS_HIDDEN[codes]
+    if headers.flags.any():
+        shown &= (headers.flags & _HIDDEN_FLAG) == 0
+    return shown
 
 
 def _renumbered(part: Part, goes_on: Bools, new_rows: Integers) -> Part:
