@@ -14,6 +14,18 @@ from falcotrace.capture.footer import Footer
 from falcotrace.capture.reader import RowGroup
 
 
+class ProcessTable(Protocol):
+    """Columns by path, one row for each state of a process; an Arrow table is one."""
+
+    def __len__(self) -> int:
+        """How many states."""
+        ...
+
+    def __getitem__(self, path: str) -> pa.ChunkedArray:
+        """A column."""
+        ...
+
+
 class CaptureData(Protocol):
     """Row groups that can be read in any order."""
 
@@ -41,7 +53,7 @@ class CaptureData(Protocol):
         """Columns of one row group."""
         ...
 
-    def processes(self, row_group: int) -> pa.Table:
+    def processes(self, row_group: int) -> ProcessTable:
         """States of processes in a row group, sorted by `proc.key`."""
         ...
 

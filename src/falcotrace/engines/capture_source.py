@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.data import CaptureData
+from falcotrace.capture.data import CaptureData, ProcessTable
 from falcotrace.capture.footer import Footer
 from falcotrace.engines.derived_base import Inputs, as_int64, number_texts
 from falcotrace.engines.derived_fields import DERIVED_FUNCTIONS
@@ -68,7 +68,7 @@ class RowGroupSource:
         self._index = index
         self._columns: dict[str, Vector] = {}
         self._process_columns: dict[str, Vector] = {}
-        self._table: pa.Table | None = None
+        self._table: ProcessTable | None = None
         self._places: Codes | None = None
 
     def field(self, operand: FieldOperand, rows: Rows) -> Vector:
@@ -109,7 +109,7 @@ class RowGroupSource:
         return len(self._processes) + 1
 
     @property
-    def _processes(self) -> pa.Table:
+    def _processes(self) -> ProcessTable:
         if self._table is None:
             self._table = self._capture.processes(self._index)
         return self._table

@@ -6,6 +6,7 @@ at once and makes a text once for each distinct value.
 Source: libs 48dfd53c, userspace/libsinsp/event.cpp, `get_param_as_str` (FIELDS 1.9).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -149,6 +150,10 @@ def _pair_codes(
     return pool.codes(texts)[indices] if len(found) else np.empty(0, np.int32)
 
 
+_TO_NORMALISE = re.compile(r"//|/\.{0,2}(?:/|$)|^[^/]")
+"""What a path contains that is not normal yet."""
+
+
 @lru_cache(maxsize=1 << 16)
 def absolute_path(directory: str, path: str) -> str:
     """A path below a directory, normalised.
@@ -162,9 +167,14 @@ def absolute_path(directory: str, path: str) -> str:
     """
     is_absolute = path.startswith("/")
     base = "" if is_absolute or not directory else directory.removesuffix("/") + "/"
-    if len(to_bytes(base)) + len(to_bytes(path)) >= PATH_LIMIT_BYTES:
+    # A character stands for at most four bytes: few paths have to be measured.
+    if 4 * (len(base) + len(path)) >= PATH_LIMIT_BYTES and (
+        len(to_bytes(base)) + len(to_bytes(path)) >= PATH_LIMIT_BYTES
+    ):
         return TOO_LONG
     if not path:
         return ""
+    if (base or is_absolute) and not _TO_NORMALISE.search(base + path):
+        return base + path
     joined = join_path(base, path)
     return joined if base or is_absolute else joined.removeprefix("/")

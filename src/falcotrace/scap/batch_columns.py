@@ -272,15 +272,36 @@ class BatchColumns:
 
     def processes(self) -> pa.Table:
         """The table of process states, one row for each key of the batch, ascending."""
+        states = self.process_states()
+        paths = ["proc.key", *(column.path for column in PROCESS_COLUMNS)]
+        return pa.table({path: states[path] for path in paths})
+
+    def process_states(self) -> "ProcessStates":
+        """The same, column by column."""
         used = np.unique(self._state.view_places[self._rows]).tolist()
         views = [view for place in used if (view := self._state.views[place]) is not None]
-        rows: list[tuple[int, Mapping[str, object]]] = [(NO_PROCESS_KEY, {})]
-        rows += sorted({view.key: view.columns for view in views}.items())
-        columns = {"proc.key": pa.array([key for key, _ in rows], pa.int64())}
-        for column in PROCESS_COLUMNS:
-            values = [_storable(found.get(column.path)) for _, found in rows]
-            columns[column.path] = pa.array(values, flat_type(column.path))
-        return pa.table(columns)
+        return ProcessStates({view.key: view.columns for view in views})
+
+
+class ProcessStates:
+    """States of processes, whose columns are made when they are asked for.
+
+    Args:
+        columns: columns by `proc.key`.
+    """
+
+    def __init__(self, columns: Mapping[int, Mapping[str, object]]) -> None:
+        self._keys = [NO_PROCESS_KEY, *sorted(columns)]
+        self._rows = [{}, *(columns[key] for key in self._keys[1:])]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, path: str) -> pa.ChunkedArray:
+        if path == "proc.key":
+            return pa.chunked_array([pa.array(self._keys, pa.int64())])
+        values = [_storable(row.get(path)) for row in self._rows]
+        return pa.chunked_array([pa.array(values, flat_type(path))])
 
 
 _PARTS = ("type", "results", "fs.path", "fdlist", "fd", "streams", "counters", "identity")

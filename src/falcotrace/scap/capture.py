@@ -12,7 +12,7 @@ import pyarrow as pa
 from falcotrace.capture.footer import Footer
 from falcotrace.capture.reader import RowGroup
 from falcotrace.errors import CaptureError
-from falcotrace.scap.batch_columns import BatchColumns
+from falcotrace.scap.batch_columns import BatchColumns, ProcessStates
 from falcotrace.scap.footer import UNRECORDED, footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
@@ -85,10 +85,10 @@ class ScapRowGroup:
         del row_group
         return {path: self._columns.array(path) for path in paths}
 
-    def processes(self, row_group: int) -> pa.Table:
+    def processes(self, row_group: int) -> ProcessStates:
         """States of processes."""
         del row_group
-        return self._columns.processes()
+        return self._columns.process_states()
 
     def close(self) -> None:
         """Nothing stays open."""

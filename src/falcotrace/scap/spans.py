@@ -60,6 +60,7 @@ class Spans:
         for affected in self._threads.affected_by(thread):
             self._end(affected, row)
             self._known.pop(affected.tid, None)
+        thread.face = None
 
     def begin(self, thread: Thread, row: int) -> None:
         """An entry was made."""

@@ -41,7 +41,8 @@ class Thread:
 
     `args` begin behind argv[0]; capabilities are bit sets; `started_ns` (`clone_ts` in libs) is the
     time of the event that made the entry, 0 for threads that existed before the capture.
-    `remembered_children` counts those that have gone as well, until libs cleans up its list.
+    `face` is what others show of it, kept by `views` until it changes. `remembered_children`
+    counts those that have gone as well, until libs cleans up its list.
     """
 
     tid: int
@@ -90,6 +91,7 @@ class Thread:
     remembered_children: int = 0
     descriptors: DescriptorTable = field(default_factory=DescriptorTable)
     usage: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    face: object = None
 
     @property
     def is_main(self) -> bool:

@@ -51,8 +51,10 @@ class View:
 
 def face_of(thread: Thread) -> Face:
     """What others show of a thread's process; asked of main threads."""
+    if isinstance(thread.face, Face):
+        return thread.face
     args = " ".join(thread.args)
-    return Face(
+    face = thread.face = Face(
         pid=thread.pid,
         vpid=thread.vpid,
         name=thread.comm,
@@ -63,6 +65,7 @@ def face_of(thread: Thread) -> Face:
         env=" ".join(thread.env),
         started_ns=thread.started_ns,
     )
+    return face
 
 
 def command_line(thread: Thread) -> str:
