@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encode_footer
 from falcotrace.capture.parquet.chunk import Chunk, Statistics
 from falcotrace.capture.parquet.file import ParquetFile
+from falcotrace.capture.parquet.levels import run_begins
 from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import leaves
@@ -119,7 +120,7 @@ class CaptureWriter:
         order = _order(keys, np.asarray(events["evt.num"]))
         if order is not None:
             keys = keys[order]
-        begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        begins = run_begins(keys)
         present = select_processes(processes, keys[begins])
         counts = np.diff(np.append(begins, rows))
         chunks = self._chunks(events, Presence(rows, order), present, counts)

@@ -27,11 +27,16 @@ def one_run(value: int, count: int) -> bytes:
     return varint(count << 1) + bytes([value])
 
 
+def run_begins(values: np.ndarray) -> np.ndarray:
+    """Where runs of equal values begin."""
+    return np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+
+
 def run_lengths(values: np.ndarray, counts: np.ndarray, width: int) -> bytes:
     """Numbers of `width` bytes, each so many times; neighbours that are equal become one run."""
     if not len(values):
         return b""
-    begins = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    begins = run_begins(values)
     lengths = np.add.reduceat(counts.astype(np.int64), begins)
     return _interleave(
         lengths << 1, np.full(len(begins), width), np.frombuffer(cut(values[begins], width), "u1")
@@ -55,12 +60,10 @@ def places(values: np.ndarray, width: int) -> bytes:
     """Numbers of `width` bytes, as runs where there are few of those and packed otherwise."""
     if not len(values):
         return b""
-    changes = int(np.count_nonzero(values[1:] != values[:-1]))
+    begins = run_begins(values)
     # A run takes its number and one to four bytes for its length.
-    if (changes + 1) * (width + 2) < len(values) * width // 2:
-        begins = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1))
-        counts = np.diff(np.append(begins, len(values)))
-        return run_lengths(values[begins], counts, width)
+    if len(begins) * (width + 2) < len(values) * width // 2:
+        return run_lengths(values[begins], np.diff(begins, append=len(values)), width)
     return packed_bytes(cut(values, width), width)
 
 
@@ -72,7 +75,7 @@ def bits(bitmap: np.ndarray, count: int) -> bytes:
     if not count:
         return b""
     kinds = np.where((bitmap == 0) | (bitmap == 0xFF), bitmap, 1)
-    begins = np.flatnonzero(np.concatenate(([True], kinds[1:] != kinds[:-1])))
+    begins = run_begins(kinds)
     if len(begins) * _RUN_COST > len(bitmap):
         return packed_head(count) + bitmap.tobytes()
     groups = np.diff(np.append(begins, len(bitmap)))

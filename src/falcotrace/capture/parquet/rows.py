@@ -19,7 +19,7 @@ from falcotrace.capture.parquet.chunk import (
     dictionary_chunk,
     plain_chunk,
 )
-from falcotrace.capture.parquet.levels import byte_width, one_run, places
+from falcotrace.capture.parquet.levels import byte_width, one_run, places, run_begins
 from falcotrace.capture.parquet.schema import Leaf
 from falcotrace.capture.parquet.values import (
     Presence,
@@ -37,6 +37,7 @@ TEXT_LIMIT_BYTES = 64 << 20
 of them."""
 
 _SAMPLE = 1024
+_LONG_RUNS = 8
 _MOST_DISTINCT = 4  # at most one in so many values is distinct where there is a dictionary
 
 
@@ -97,11 +98,20 @@ def _texts(leaf: Leaf, texts: pa.Array, present: Present) -> Chunk:
 
 
 def _numbers(leaf: Leaf, values: np.ndarray, present: Present) -> Chunk:
+    begins = run_begins(values)
+    if len(begins) * _LONG_RUNS > len(values):
+        return _coded(leaf, *_distinct(values), present)
+    dictionary, codes = _distinct(values[begins])
+    counts = np.diff(begins, append=len(values))
+    return _coded(leaf, dictionary, np.repeat(codes.astype(np.uint32), counts), present)
+
+
+def _distinct(values: np.ndarray) -> tuple[pa.Array, np.ndarray]:
     if int(values.max()) - int(values.min()) < TABLE_LIMIT:
         found, codes = distinct(values)
-        return _coded(leaf, pa.array(found), codes, present)
+        return pa.array(found), codes
     coded = pa.array(values).dictionary_encode()
-    return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
+    return coded.dictionary, numbers(coded.indices)
 
 
 def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present) -> Chunk:
