@@ -54,13 +54,17 @@ class MappedSource:
         self._file = file
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
+        self._left_behind = 0
 
     def window(self, start: int, size_bytes: int) -> Bytes:
-        """A view of the file."""
+        """A view of the file; pages before it are let go, and come again if they are looked at."""
         taken = self._bytes[start : start + size_bytes]
         page = start - start % mmap.PAGESIZE
-        if len(taken):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if page > self._left_behind:
+                self._map.madvise(mmap.MADV_DONTNEED, self._left_behind, page - self._left_behind)
+                self._left_behind = page
+            if len(taken):
                 self._map.madvise(_POPULATE_READ, page, start + len(taken) - page)
         return taken
 
