@@ -35,8 +35,12 @@ _RECEIVES = frozenset({"recvfrom", "recvmsg", "recv", "recvmmsg"})
 _SENDS = frozenset({"sendto", "sendmsg", "send", "sendmmsg"})
 
 
-_UNKNOWN = DescriptorTable(-1)
 _NO_TABLE = DescriptorTable(-1)
+"""Stands for the table of a thread that has none."""
+
+# Members of an enumeration take longer to find than the rest of a step of the inner loop.
+_OPEN, _CLOSE = int(MoveKind.OPEN), int(MoveKind.CLOSE)
+_DUPLICATE, _SET_CLOSING = int(MoveKind.DUPLICATE), int(MoveKind.SET_CLOSING)
 
 
 class DescriptorEvents:
@@ -160,38 +164,35 @@ class DescriptorEvents:
         This is the inner loop of an import, so what it needs stands in local names.
         """
         tables, made, log = self._tables_by_tid, self._made, self._log.numbers.extend
-        for place in range(start, stop):
-            tid, kind, fd = moves.tids[place], moves.kinds[place], moves.firsts[place]
-            table = tables.get(tid, _UNKNOWN)
-            if table is _UNKNOWN:
+        for row, tid, kind, fd, second, third in moves.items[start:stop]:
+            table = tables.get(tid)
+            if table is None:
                 table = tables[tid] = self.table_of(tid) or _NO_TABLE
             entries = table.entries
-            if kind == MoveKind.CLOSE:
+            if kind == _CLOSE:
                 # The event itself still sees what it closes.
                 if entries.pop(fd, None) is not None:
-                    log((table.number, fd, moves.rows[place] + 1, CLOSED, len(entries)))
+                    log((table.number, fd, row + 1, CLOSED, len(entries)))
                 continue
-            if kind == MoveKind.OPEN:
-                if table is _NO_TABLE:
-                    continue
-                packed, index = moves.seconds[place], moves.thirds[place]
-                if packed >> 1 >= AT_FDCWD:
-                    self._bases[index] = self._base(tid, packed >> 1)
-                entries[fd] = len(made) << 1 | (packed & 1)
-                log((table.number, fd, moves.rows[place], len(made), len(entries)))
-                made.append(index)
+            if kind == _OPEN:
+                if table is not _NO_TABLE:
+                    if second >> 1 >= AT_FDCWD:
+                        self._bases[third] = self._base(tid, second >> 1)
+                    entries[fd] = len(made) << 1 | (second & 1)
+                    log((table.number, fd, row, len(made), len(entries)))
+                    made.append(third)
                 continue
             entry = entries.get(fd)
             if entry is None:
                 continue
-            if kind == MoveKind.DUPLICATE:
-                new = moves.seconds[place]
-                entries[new] = (entry & ~1) | moves.thirds[place]
-                log((table.number, new, moves.rows[place], entry >> 1, len(entries)))
-            elif kind == MoveKind.SET_CLOSING:
-                entries[fd] = (entry & ~1) | moves.seconds[place]
-            else:
-                self._transfer(moves.rows[place], tid, fd, made[entry >> 1])
+            if kind == _DUPLICATE:
+                entries[second] = (entry & ~1) | third
+                log((table.number, second, row, entry >> 1, len(entries)))
+            elif kind == _SET_CLOSING:
+                entries[fd] = (entry & ~1) | second
+            elif isinstance(before := made[entry >> 1], Descriptor):
+                # What this batch opened is a file, and no number of it is needed here.
+                self._transfer(row, tid, fd, before)
 
     def _base(self, tid: int, dirfd: int) -> str:
         """What a relative name is relative to."""
@@ -209,10 +210,9 @@ class DescriptorEvents:
         main = None if thread is None else self._threads.main_thread(thread)
         return "" if main is None else main.cwd
 
-    def _transfer(self, row: int, tid: int, fd: int, before: Descriptor | int) -> None:
+    def _transfer(self, row: int, tid: int, fd: int, before: Descriptor) -> None:
         """A successful read or write of what may be a socket."""
-        # What this batch opened is a file.
-        if not isinstance(before, int) and before.type in CONNECTIONS:
+        if before.type in CONNECTIONS:
             self.change(tid, fd, row, sockets.transferred(before))
 
     def unconnected(self) -> frozenset[int]:

@@ -45,22 +45,16 @@ class MoveKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moves:
-    """Events that change the state, one element of each list for each.
+    """Events that change the state.
 
     Attributes:
         rows: the events.
-        tids: their threads.
-        kinds: a `MoveKind`.
-        firsts, seconds, thirds: numbers, see `MoveKind`.
+        items: for each of them row, thread, `MoveKind` and three numbers, see there.
         reads: places of those of kind READ, and the end.
     """
 
     rows: list[int]
-    tids: list[int]
-    kinds: list[int]
-    firsts: list[int]
-    seconds: list[int]
-    thirds: list[int]
+    items: list[tuple[int, int, int, int, int, int]]
     reads: list[int]
 
     def __len__(self) -> int:
@@ -93,17 +87,12 @@ def find_moves(
             parts.append([params.rows, fill + MoveKind.READ, fill + code, place, fill])
     merged = [np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True)]
     order = np.argsort(merged[0], kind="stable")
-    rows, kinds, firsts, seconds, thirds = (column[order] for column in merged)
-    reads = np.flatnonzero(kinds == MoveKind.READ)
-    return Moves(
-        rows.tolist(),
-        batch.tids[rows].tolist(),
-        kinds.tolist(),
-        firsts.tolist(),
-        seconds.tolist(),
-        thirds.tolist(),
-        [*reads.tolist(), len(rows)],
-    )
+    rows, *others = (column[order] for column in merged)
+    reads = np.flatnonzero(others[0] == MoveKind.READ)
+    listed = rows.tolist()
+    columns = (part.tolist() for part in (batch.tids[rows], *others))
+    items = list(zip(listed, *columns, strict=True))
+    return Moves(listed, items, [*reads.tolist(), len(listed)])
 
 
 def _opens(opens: Opens) -> list[Integers]:

@@ -167,8 +167,8 @@ class StateEngine:
             if read == len(moves):
                 break
             self._catch_up_to(moves.rows[read], spans)
-            event = Parameters(batch, data, moves.firsts[read], moves.seconds[read])
-            self._read(event, moves.tids[read], batch, data)
+            _, tid, _, code, index, _ = moves.items[read]
+            self._read(Parameters(batch, data, code, index), tid, batch, data)
             place = read + 1
         while self._later:
             self._catch_up(spans)
