@@ -38,6 +38,10 @@ from falcotrace.engines.vectors import (
     Rows,
     TextVector,
     Vector,
+    arrow_text,
+    arrow_texts,
+    bools_of,
+    missing_vector,
     text_vector,
 )
 from falcotrace.events import derived as table
@@ -89,6 +93,64 @@ def _env_text(inputs: Inputs) -> Vector:
     found = first_with_prefix(variables, f"{inputs.argument}=")
     trimmed = map_values(found, lambda values: pc.utf8_trim(values, characters=" "))
     return _or_empty(trimmed, variables.present())
+
+
+def _ancestor_args(inputs: Inputs) -> Vector:
+    if inputs.argument == 0:
+        return join_elements(inputs.lists("proc.argv"), " ")
+    words = inputs.lists("proc.aargs")
+    if inputs.argument is None:
+        return join_elements(words, " ")
+    assert isinstance(inputs.argument, int)
+    return words.element(inputs.argument - 1)
+
+
+def _ancestor_env(inputs: Inputs) -> Vector:
+    argument = inputs.argument
+    if argument == 0:
+        return join_elements(inputs.lists("proc.env"), " ")
+    variables = inputs.lists("proc.aenv")
+    assert isinstance(variables.elements, TextVector)
+    if isinstance(argument, str):
+        values = map_values(variables.elements, lambda texts: _variables(texts, f"{argument}="))
+        named = ListVector(values, variables.offsets, variables.valid)
+        found = named.element(_first_places(named, lambda texts: bools_of(_is_given(texts))))
+        assert isinstance(found, TextVector)
+        return _or_empty(found, named.present())
+    shown = ListVector(
+        map_values(variables.elements, _with_blanks), variables.offsets, variables.valid
+    )
+    return shown if argument is None else shown.element(argument - 1)
+
+
+def _with_blanks(values: pa.Array) -> pa.Array:
+    return pc.replace_substring(values, pattern=table.ENV_SEPARATOR, replacement=" ")
+
+
+def _is_given(values: pa.Array) -> pa.Array:
+    return pc.not_equal(values, arrow_text(""))
+
+
+def _variables(values: pa.Array, prefix: str) -> pa.Array:
+    """The value of a variable in each environment, empty where it is not set."""
+    found = (
+        next((item for item in text.split(table.ENV_SEPARATOR) if item.startswith(prefix)), "")
+        for text in values.to_pylist()
+    )
+    return arrow_texts(item.removeprefix(prefix).strip(" ") for item in found)
+
+
+def _fd_types(inputs: Inputs) -> Vector:
+    if inputs.argument is None:
+        return inputs.lists("fd.types")
+    assert isinstance(inputs.argument, int)
+    if inputs.argument >= len(table.STANDARD_STREAMS):
+        return missing_vector(inputs.row_count)
+    types = inputs.texts(table.STANDARD_STREAMS[inputs.argument])
+    known = types.present() & inputs.numbers("fd.num").present()
+    offsets = np.zeros(inputs.row_count + 1, np.int64)
+    np.cumsum(known, out=offsets[1:])
+    return ListVector(types.take(np.flatnonzero(known)), offsets, known)
 
 
 def first_with_prefix(vector: ListVector, prefix: str) -> TextVector:
@@ -166,6 +228,19 @@ def _main_thread_memory(path: str, factor: int) -> DerivedFunction:
         thread, process = inputs.numbers("thread.tid"), inputs.numbers("proc.pid")
         main = (thread.values == process.values) & thread.present() & process.present()
         return NumberVector(np.where(main, as_int64(size.values) * factor, 0), size.valid)
+
+    return function
+
+
+def _on_switch(path: str) -> DerivedFunction:
+    """A number of scheduler switches; 0 for other events."""
+
+    def function(inputs: Inputs) -> Vector:
+        found = inputs.numbers(path)
+        switches = inputs.events(("switch",))
+        others = inputs.numbers("proc.pid").present() & ~switches
+        values = np.where(switches, as_int64(found.values), 0)
+        return NumberVector(values, others | (switches & found.present()))
 
     return function
 
@@ -251,11 +326,16 @@ STATE_FUNCTIONS: Mapping[str, DerivedFunction] = MappingProxyType(
         "cmdnargs": _argument_count,
         "cmdlenargs": _argument_length,
         "exeline": _exeline,
+        "ancestor_args": _ancestor_args,
+        "ancestor_env": _ancestor_env,
+        "fd_types": _fd_types,
         "env_text": _env_text,
         "is_sid_leader": _same("proc.sid", "proc.vpid"),
         "is_vpgid_leader": _same("proc.vpgid", "proc.vpid"),
         "is_pgid_leader": _same("proc.pgid", "proc.pid"),
         "fdusage": _fd_usage,
+        "exec_time": _on_switch("thread.exectime"),
+        "total_exec_time": _on_switch("thread.totexectime"),
         "nametid": _name_and_tid,
         "cgroup": _item("thread.cgroups", " ", "="),
         "thread_vmsize": _main_thread_memory("proc.vmsize", 1),

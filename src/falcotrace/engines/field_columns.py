@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 
 from falcotrace.events.columns import COLUMNS, Scope
-from falcotrace.events.derived import derived_inputs
+from falcotrace.events.derived import STANDARD_STREAMS, derived_inputs
 from falcotrace.events.fields import Field, Storage, column_path
 from falcotrace.rules.plan import FieldOperand, Operand, iter_fields
 
@@ -40,8 +40,9 @@ def columns_of(operand: FieldOperand) -> tuple[str, ...]:
 
 def is_unsupported(operand: FieldOperand) -> bool:
     """Whether a capture cannot answer the field, though Falco could."""
-    if operand.field.name == "fd.types" and operand.argument is not None:
-        return True
+    if operand.field.name == "fd.types" and isinstance(operand.argument, int):
+        # Which descriptors a process has is known of the standard streams alone.
+        return operand.argument >= len(STANDARD_STREAMS)
     return operand.field.storage is Storage.UNSUPPORTED
 
 

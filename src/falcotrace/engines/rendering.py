@@ -15,7 +15,11 @@ from falcotrace.rules.field_reference import find_field
 from falcotrace.rules.output import render_template
 from falcotrace.rules.plan import FieldOperand, Operand, Plan, RulePlan, TemplateField, iter_fields
 
-_OWN_PID = find_field("proc.pid", None)
+_OWN = {
+    "proc.apid": find_field("proc.pid", None),
+    "proc.aenv": find_field("proc.env", None),
+}
+"""Fields of ancestors that print the process's own value without an index."""
 
 
 def render_alerts(
@@ -70,11 +74,7 @@ def _values_by_text(rule: RulePlan, rows: RowSet) -> dict[str, Sequence[FieldVal
 
 
 def _shown(operand: Operand) -> Operand:
-    """`proc.apid` without index prints the process's own pid (libs 48dfd53c, extract_single)."""
-    if (
-        isinstance(operand, FieldOperand)
-        and operand.field.name == "proc.apid"
-        and operand.argument is None
-    ):
-        return _OWN_PID
+    """What is printed for an operand (libs 48dfd53c, extract_single)."""
+    if isinstance(operand, FieldOperand) and operand.argument is None:
+        return _OWN.get(operand.field.name, operand)
     return operand

@@ -222,12 +222,37 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
             "begins so, blanks trimmed at both ends, empty text without"
         ),
     ),
+    (
+        "ancestor_args",
+        "proc.aargs proc.argv",
+        (
+            "all items of proc.aargs joined by one blank; [0]: args_text of the process itself; "
+            "[n]: item n - 1, missing without"
+        ),
+    ),
+    (
+        "ancestor_env",
+        "proc.aenv proc.env",
+        (
+            "each item of proc.aenv with blanks for ENV_SEPARATOR, any of them in conditions; [0]: "
+            "env_text of the process itself; [n]: item n - 1 so, missing without; [NAME]: as in "
+            "env_text, of the first item where that is not empty, empty text without"
+        ),
+    ),
     ("proc_duration", "evt.time proc.pid_ts", "evt.time - proc.pid_ts, missing when that is 0"),
     ("ppid_duration", "evt.time proc.ppid_ts", "evt.time - proc.ppid_ts, missing when that is 0"),
     ("is_sid_leader", "proc.sid proc.vpid", "proc.sid = proc.vpid"),
     ("is_vpgid_leader", "proc.vpgid proc.vpid", "proc.vpgid = proc.vpid"),
     ("is_pgid_leader", "proc.pgid proc.pid", "proc.pgid = proc.pid"),
     ("fdusage", "proc.fdopencount proc.fdlimit", "percent of fdlimit; 0 when fdlimit is <= 0"),
+    *(
+        (
+            name,
+            f"thread.{column} evt.type proc.pid",
+            f"thread.{column} of `switch` events, 0 for others of a known process, else missing",
+        )
+        for name, column in (("exec_time", "exectime"), ("total_exec_time", "totexectime"))
+    ),
     ("ismain", "thread.tid proc.pid", "thread.tid = proc.pid"),
     ("nametid", "proc.name thread.tid", "proc.name immediately followed by thread.tid"),
     (
@@ -262,6 +287,14 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         (
             "fd.type file: what follows the last slash of fd.name, fd.name itself if it ends in "
             "one, `/` without a slash; else missing"
+        ),
+    ),
+    (
+        "fd_types",
+        "fd.types fd.num proc.stdin.type proc.stdout.type proc.stderr.type",
+        (
+            "fd.types; [0], [1], [2]: a list of only proc.stdin.type, proc.stdout.type, "
+            "proc.stderr.type where there is fd.num, missing without type; other numbers: missing"
         ),
     ),
     ("sockfamily", "fd.type", "`ip` for ipv4 and ipv6, `unix` for unix, otherwise missing"),
@@ -309,6 +342,12 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("label", "container.label", _LABEL),
     ("pod_label", "k8s.pod.label", _LABEL),
 )
+
+ENV_SEPARATOR = "\x1f"
+"""Stands between the variables of one ancestor in `proc.aenv`."""
+
+STANDARD_STREAMS = ("proc.stdin.type", "proc.stdout.type", "proc.stderr.type")
+"""Types of the descriptors 0, 1 and 2."""
 
 MOUNT_CHOICE = (
     "an argument of digits is the mount's index; any other text is a glob (`operators`, GLOB) on "

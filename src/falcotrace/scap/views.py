@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from falcotrace.events.capabilities import capabilities_text
+from falcotrace.events.derived import ENV_SEPARATOR
 from falcotrace.scap.accounts import Accounts
 from falcotrace.scap.container_table import ContainerTable
 from falcotrace.scap.threads import UNKNOWN_ID, UNSET_LOGIN_UID, Thread, ThreadTable
@@ -20,6 +21,9 @@ Value: TypeAlias = "str | int | bool | list[str] | list[int] | None"
 
 UNKNOWN_DIRECTORY = "./"
 """`proc.cwd` of a thread whose process is not known."""
+
+_MOST_ENVIRONMENTS = 20
+"""Ancestors whose environment Falco looks at."""
 
 _MOST_ANCESTORS = 1000
 """Ancestors that are listed; a hostile capture may claim any depth, Linux does not."""
@@ -62,7 +66,7 @@ def face_of(thread: Thread) -> Face:
         exepath=_shown_path(thread.exepath),
         args=args,
         cmdline=command_line(thread),
-        env=" ".join(thread.env),
+        env=ENV_SEPARATOR.join(thread.env),
         started_ns=thread.started_ns,
     )
     return face
@@ -228,6 +232,8 @@ def _of_ancestors(faces: list[Face]) -> dict[str, Value]:
         "proc.aexe": [face.exe for face in faces],
         "proc.aexepath": [face.exepath for face in faces],
         "proc.acmdline": [face.cmdline for face in faces],
+        "proc.aargs": [face.args for face in faces],
+        "proc.aenv": [face.env for face in faces[:_MOST_ENVIRONMENTS]],
         "proc.apid": [face.pid for face in faces],
     }
 

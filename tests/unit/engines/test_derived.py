@@ -74,7 +74,10 @@ def test_function_reads_only_its_inputs(tmp_path: Path, name: str) -> None:
     arguments: list[str | int | None] = [None]
     if field.argument:
         arguments = ["flags", "data", "ID", 0] if name == "arg" else ["data"]
-        arguments = [1] if name in {"around", "args_text"} or "mount" in name else arguments
+        indexed = {"around", "args_text", "fd_types"}
+        arguments = [1] if name in indexed or "mount" in name else arguments
+        arguments = [None, 0, 1, "HOME"] if name == "ancestor_env" else arguments
+        arguments = [None, 0, 1] if name == "ancestor_args" else arguments
     for argument in arguments:
         allowed = derived_inputs(name, argument)
 

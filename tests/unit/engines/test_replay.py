@@ -177,7 +177,7 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     text = """
 - rule: Blind
   desc: d
-  condition: evt.type in (open, openat) and fd.directory = /etc and proc.aenv[HOME] = /root
+  condition: evt.type in (open, openat) and fd.directory = /etc and k8smeta.pod.name = web
   output: o
   priority: INFO
 - rule: Sees
@@ -195,7 +195,7 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     assert blind.missing_events == ("open",)
     assert not blind.runs_on_no_event
     assert blind.unrecorded_fields == ("fd.directory",)
-    assert blind.unsupported_fields == ("proc.aenv[HOME]",)
+    assert blind.unsupported_fields == ("k8smeta.pod.name",)
     assert idle.runs_on_no_event
 
 

@@ -11,7 +11,7 @@ from sqlglot import exp
 from falcotrace.engines.sql.context import Context
 from falcotrace.engines.sql.operands import DERIVED_FUNCTIONS, operand_sql
 from falcotrace.engines.sql.printer import print_sql
-from falcotrace.engines.sql.values import Scalar
+from falcotrace.engines.sql.values import Items, Scalar
 from falcotrace.events.derived import DERIVED, derived_inputs
 from falcotrace.events.fields import FIELDS, Storage
 from falcotrace.rules.field_reference import find_field
@@ -21,11 +21,11 @@ from small_captures import write_capture
 GOLDEN = Path(__file__).parents[2] / "golden" / "derived" / "fields.yaml"
 
 
-def scalar_of(text: str, path: str) -> tuple[Scalar, str]:
+def value_of(text: str, path: str) -> tuple[Scalar | Items, str]:
     """The value of a field, and how it is printed."""
     field = operand_of(text)
     value = operand_sql(field, Context((path,)))
-    assert isinstance(value, Scalar)
+    assert isinstance(value, Scalar | Items)
     return value, field.field.print_format
 
 
@@ -76,6 +76,10 @@ def is_printed_as(value: object, form: str, wanted: str | None) -> bool:
             return f"{value:09d}" == wanted
         case None:
             return wanted is None
+        case list() if wanted is not None and wanted.startswith("("):
+            return f"({','.join(value)})" == wanted
+        case list():
+            return " ".join(value) == wanted
         case _:
             return str(value) == wanted
 
@@ -86,9 +90,9 @@ def is_printed_as(value: object, form: str, wanted: str | None) -> bool:
 def test_value(capture: Path, number: int) -> None:
     """A derived field has the value that its sentence promises."""
     case = CASES[number]
-    scalar, form = scalar_of(case["field"], str(capture))
+    scalar, form = value_of(case["field"], str(capture))
     value = scalar.expression
-    if scalar.null_is_false:
+    if isinstance(scalar, Scalar) and scalar.null_is_false:
         value = exp.Coalesce(this=value, expressions=[exp.false()])
     query = f"SELECT {print_sql(value)} FROM '{capture}' WHERE evt.num = {number + 1}"
     rows = duckdb.connect().execute(query).fetchall()
@@ -108,15 +112,19 @@ def test_function_reads_only_its_inputs(name: str) -> None:
     arguments: list[str | int | None] = [None]
     if field.argument:
         arguments = ["flags", "data", "ID", 0] if name == "arg" else ["data"]
-        arguments = [1] if name == "args_text" or "mount" in name else arguments
+        arguments = [1] if name in {"args_text", "fd_types"} or "mount" in name else arguments
+        arguments = [None, 0, 1, "HOME"] if name == "ancestor_env" else arguments
+        arguments = [None, 0, 1] if name == "ancestor_args" else arguments
     for argument in arguments:
         value = DERIVED_FUNCTIONS[name](Context(("capture.parquet",)), argument)
-        expressions = [value.expression, *(choice.condition for choice in value.choices or ())]
-        if value.equals is not None:
-            expressions.append(value.equals(["a", "/"]))
-        if value.printed is not None:
-            expressions.append(value.printed.expression)
-        allowed = {*derived_inputs(name, argument), "x", "v", "done", "part"}
+        expressions = [value.expression]
+        if isinstance(value, Scalar):
+            expressions += (choice.condition for choice in value.choices or ())
+            if value.equals is not None:
+                expressions.append(value.equals(["a", "/"]))
+            if value.printed is not None:
+                expressions.append(value.printed.expression)
+        allowed = {*derived_inputs(name, argument), "x", "v", "each", "done", "part"}
         for expression in expressions:
             assert {path_of(column) for column in expression.find_all(exp.Column)} <= allowed
 

@@ -4,14 +4,14 @@ In: the query's context and the field's argument. Out: values. What each functio
 `falcotrace.events.derived`; a test holds the columns used here to the inputs named there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from sqlglot import exp
 
 from falcotrace.engines.sql import build, raw_text
 from falcotrace.engines.sql.build import template
-from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_events import (
     Argument,
     DerivedSql,
@@ -19,10 +19,12 @@ from falcotrace.engines.sql.derived_events import (
     number_of,
     text_of,
     truth_of,
+    when,
 )
 from falcotrace.engines.sql.patterns import NOTHING, quote
 from falcotrace.engines.sql.text_checks import TEXT_CHECKS, full_match
-from falcotrace.engines.sql.values import Choice, PrintedNumber, Scalar
+from falcotrace.engines.sql.values import Choice, Items, PrintedNumber, Scalar
+from falcotrace.errors import UnsupportedError
 from falcotrace.events import derived as table
 from falcotrace.events.operators import Operator, ValueKind
 
@@ -59,6 +61,69 @@ def _env_text(_: Context, argument: Argument) -> Scalar:
     return _or_empty("proc.env", build.call("trim", value))
 
 
+_ENV_TEXT = "replace(:item, chr(31), ' ')"
+_ENV_VALUE = """
+coalesce(
+    list_filter(
+        list_transform(
+            proc.aenv,
+            lambda each: trim(
+                coalesce(
+                    substr(
+                        list_filter(
+                            string_split(each, chr(31)), lambda x: starts_with(x, :prefix)
+                        )[1],
+                        :start
+                    ),
+                    ''
+                )
+            )
+        ),
+        lambda v: v <> ''
+    )[1],
+    CASE WHEN proc.aenv IS NOT NULL THEN '' END
+)
+"""
+
+
+def _ancestor_args(_: Context, argument: Argument) -> Scalar:
+    if argument is None:
+        return _text(template("array_to_string(proc.aargs, ' ')"))
+    if argument == 0:
+        return _text(template("array_to_string(proc.argv, ' ')"))
+    assert isinstance(argument, int)
+    return _text(build.element(build.column("proc.aargs"), build.number(argument)))
+
+
+def _ancestor_env(_: Context, argument: Argument) -> Scalar | Items:
+    if argument == 0:
+        return _text(template("array_to_string(proc.env, ' ')"))
+    stored = build.column("proc.aenv")
+    if argument is None:
+        shown = build.each(lambda item: template(_ENV_TEXT, item=item))
+        listed = build.call("list_transform", stored, shown)
+        return Items(listed, ValueKind.TEXT, of_any=True)
+    if isinstance(argument, int):
+        item = build.element(stored, build.number(argument))
+        return _text(template(_ENV_TEXT, item=item))
+    prefix = f"{argument}="
+    start = build.number(len(prefix) + 1)
+    return _text(template(_ENV_VALUE, prefix=build.text(prefix), start=start))
+
+
+def _fd_types(_: Context, argument: Argument) -> Items:
+    if argument is None:
+        return Items(build.column("fd.types"), ValueKind.TEXT, of_any=False)
+    assert isinstance(argument, int)
+    if argument >= len(table.STANDARD_STREAMS):
+        raise UnsupportedError(f"field fd.types[{argument}]: only the standard streams", ENGINE)
+    stream = build.column(table.STANDARD_STREAMS[argument])
+    listed = template(
+        "CASE WHEN :type IS NOT NULL AND fd.num IS NOT NULL THEN [:type] END", type=stream
+    )
+    return Items(listed, ValueKind.TEXT, of_any=False)
+
+
 def _behind(items: exp.Expr, prefix: str) -> exp.Expr:
     """What follows a prefix in the first element that begins with it."""
     return template(
@@ -81,6 +146,17 @@ def _item(path: str, separator: str, between: str) -> DerivedSql:
 
 def _label(path: str) -> DerivedSql:
     return lambda _context, argument: _text(_behind(build.column(path), f"{argument}="))
+
+
+def _on_switch(path: str) -> DerivedSql:
+    """A number of scheduler switches; 0 for other events."""
+
+    def function(context: Context, _: Argument) -> Scalar:
+        others = template("CASE WHEN proc.pid IS NOT NULL THEN 0 END")
+        number = when(context.is_event({"switch"}), build.column(path), others)
+        return Scalar(number, ValueKind.NUMBER)
+
+    return function
 
 
 def _main_thread_memory(path: str, factor: str = "") -> DerivedSql:
@@ -235,13 +311,16 @@ def _is_same(first: str, second: str) -> DerivedSql:
     return truth_of(f"{first} = {second}")
 
 
-STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
+STATE_FUNCTIONS: Mapping[str, Callable[[Context, Argument], Scalar | Items]] = MappingProxyType(
     {
         "args_text": _args_text,
         "cmdnargs": number_of("len(proc.argv)"),
         "cmdlenargs": _argument_length,
         "exeline": text_of("proc.exe || ' ' || array_to_string(proc.argv, ' ')"),
         "env_text": _env_text,
+        "ancestor_args": _ancestor_args,
+        "ancestor_env": _ancestor_env,
+        "fd_types": _fd_types,
         "is_sid_leader": _is_same("proc.sid", "proc.vpid"),
         "is_vpgid_leader": _is_same("proc.vpgid", "proc.vpid"),
         "is_pgid_leader": _is_same("proc.pgid", "proc.pid"),
@@ -250,6 +329,8 @@ STATE_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
             " THEN proc.fdopencount * CAST(100.0 AS DOUBLE) / proc.fdlimit"
             " WHEN proc.fdlimit + proc.fdopencount IS NOT NULL THEN 0 END"
         ),
+        "exec_time": _on_switch("thread.exectime"),
+        "total_exec_time": _on_switch("thread.totexectime"),
         "nametid": text_of("proc.name || CAST(thread.tid AS TEXT)"),
         "cgroup": _item("thread.cgroups", " ", "="),
         "thread_vmsize": _main_thread_memory("proc.vmsize"),

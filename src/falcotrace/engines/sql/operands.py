@@ -17,7 +17,7 @@ from falcotrace.engines.sql import build, raw_text
 from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_arguments import ARGUMENT_FUNCTIONS
-from falcotrace.engines.sql.derived_events import EVENT_FUNCTIONS, DerivedSql
+from falcotrace.engines.sql.derived_events import EVENT_FUNCTIONS, Argument
 from falcotrace.engines.sql.derived_state import STATE_FUNCTIONS
 from falcotrace.engines.sql.text_checks import fold_case, raise_case
 from falcotrace.engines.sql.values import Ends, Items, Missing, Scalar, SqlOperand
@@ -33,7 +33,7 @@ from falcotrace.rules.plan import (
     TransformOperand,
 )
 
-DERIVED_FUNCTIONS: Mapping[str, DerivedSql] = MappingProxyType(
+DERIVED_FUNCTIONS: Mapping[str, Callable[[Context, Argument], Scalar | Items]] = MappingProxyType(
     {**EVENT_FUNCTIONS, **STATE_FUNCTIONS, **ARGUMENT_FUNCTIONS}
 )
 """Every derived function by the name that `fields.tsv` gives it; `around` is a check of its own."""
@@ -75,7 +75,9 @@ def _field(operand: FieldOperand, context: Context) -> SqlOperand:
             return _column(operand, kind)
         case Storage.DERIVED:
             value = DERIVED_FUNCTIONS[field.source](context, operand.argument)
-            return _as_kind(value, kind) if field.type is FieldType.DYNAMIC else value
+            if field.type is FieldType.DYNAMIC and isinstance(value, Scalar):
+                return _as_kind(value, kind)
+            return value
         case Storage.SAME:
             return _address(column_path(field.source), kind)
         case Storage.BOTH_ENDS:
@@ -110,8 +112,6 @@ def _column(operand: FieldOperand, kind: ValueKind) -> SqlOperand:
     stored = build.column(operand.field.path)
     if name in OWN_COLUMN and isinstance(argument, int):
         return Scalar(build.element(stored, build.number(argument)), kind)
-    if argument is not None:
-        raise UnsupportedError(f"field {operand.text}: not stored for each descriptor", ENGINE)
     match operand.multiplicity:
         case Multiplicity.LIST:
             return Items(stored, kind, of_any=False)
