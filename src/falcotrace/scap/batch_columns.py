@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
+from falcotrace.capture.parquet.values import Sparse
 from falcotrace.capture.reader import RowGroup
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
@@ -97,13 +98,13 @@ class BatchColumns:
             last_time_ns=int(times.max()),
         )
 
-    def arrays(self) -> dict[str, pa.Array]:
+    def arrays(self) -> dict[str, pa.Array | Sparse]:
         """Every column of the events."""
         put_arguments(self._batch, self._lookups, self._columns)
         self._filled.update(f"argument {name}" for name in argument_names(self._batch))
         for part in _PARTS:
             self._fill(part)
-        return self._columns.arrow()
+        return self._columns.sparse()
 
     def array(self, path: str) -> pa.Array:
         """One column of the events."""
@@ -300,8 +301,13 @@ class ProcessStates:
     def __getitem__(self, path: str) -> pa.ChunkedArray:
         if path == "proc.key":
             return pa.chunked_array([pa.array(self._keys, pa.int64())])
-        values = [_storable(row.get(path)) for row in self._rows]
-        return pa.chunked_array([pa.array(values, flat_type(path))])
+        kind = flat_type(path)
+        sized = _unsigned if kind == pa.uint64() else _signed
+        values = [
+            sized(value) if type(value) is int else value
+            for value in (row.get(path) for row in self._rows)
+        ]
+        return pa.chunked_array([pa.array(values, kind)])
 
 
 _PARTS = ("type", "results", "fs.path", "fdlist", "fd", "streams", "counters", "identity")
@@ -346,9 +352,10 @@ def wanted_names_of(code: int) -> frozenset[str]:
     return frozenset({event.name})
 
 
-def _storable(value: object) -> object:
-    """Numbers as 64 bits with a sign, whatever a hostile capture says."""
-    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
-        value &= (1 << 64) - 1
-        return value - (1 << 64) if value >> 63 else value
-    return value
+def _signed(value: int) -> int:
+    """A number as 64 bits with a sign, whatever a hostile capture says."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _unsigned(value: int) -> int:
+    return value % (1 << 64)
