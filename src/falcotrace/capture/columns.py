@@ -142,6 +142,13 @@ class Columns:
     def _whole(self, found: Sparse) -> pa.Array:
         if len(found.places) == self.row_count:
             return found.values
+        if pa.types.is_integer(found.values.type):
+            values = np.asarray(found.values)
+            whole = np.zeros(self.row_count, values.dtype)
+            whole[found.places] = values
+            is_missing = np.ones(self.row_count, np.bool_)
+            is_missing[found.places] = False
+            return pa.array(whole, found.values.type, mask=is_missing)
         places = np.full(self.row_count, -1, np.int64)
         places[found.places] = np.arange(len(found.places))
         return found.values.take(pa.array(places, mask=places < 0))
@@ -152,9 +159,12 @@ class Columns:
 
     def sparse(self) -> dict[str, pa.Array | Sparse]:
         """The columns as the writer takes them: those with few values without the others."""
-        columns: dict[str, pa.Array | Sparse] = {}
-        for path in self.paths():
-            found = self._values(path)
-            is_sparse = len(found.places) * _SPARSE < self.row_count
-            columns[path] = found if is_sparse else self._whole(found)
-        return columns
+        return {path: self._sparse(path) for path in self.paths()}
+
+    def _sparse(self, path: str) -> pa.Array | Sparse:
+        if path in self._codes:
+            puts = sum(map(len, self._codes[path].places))
+            if puts * _SPARSE >= self.row_count:
+                return self._pool.arrow(self.codes(path))
+        found = self._values(path)
+        return found if len(found.places) * _SPARSE < self.row_count else self._whole(found)

@@ -34,6 +34,13 @@ class Accounts:
         self._users: dict[tuple[str, int], Account] = {}
         self._groups: dict[tuple[str, int], str] = {}
 
+    def copy(self) -> "Accounts":
+        """The same as of now."""
+        found = Accounts()
+        found._users = dict(self._users)
+        found._groups = dict(self._groups)
+        return found
+
     def add_user(self, container_id: str, uid: int, account: Account) -> None:
         """Learn a user."""
         self._users[container_id, uid] = account

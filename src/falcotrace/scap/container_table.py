@@ -18,6 +18,12 @@ class ContainerTable:
     def __init__(self) -> None:
         self._known: dict[str, ContainerMetadata] = {}
 
+    def copy(self) -> "ContainerTable":
+        """The same as of now."""
+        found = ContainerTable()
+        found._known = dict(self._known)
+        return found
+
     def learn(self, kind: str, raw: bytes) -> str | None:
         """Take in an event.
 

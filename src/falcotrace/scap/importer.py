@@ -11,9 +11,10 @@ from pathlib import Path
 from falcotrace.capture.writer import CaptureWriter
 from falcotrace.scap.batch_columns import BatchColumns
 from falcotrace.scap.blocks_warnings import ScapWarning
-from falcotrace.scap.footer import footer_of
+from falcotrace.scap.footer import first_event_ns, footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
+from falcotrace.scap.pipeline import Pipeline
 from falcotrace.scap.reader import open_scap
 from falcotrace.scap.state import StateEngine
 
@@ -60,18 +61,21 @@ def import_scap(
     written = 0
     first: Metadata | None = None
     next_key = 1
+    started_ns = 0
     with open_scap(path) as file, CaptureWriter(out, overwrite=overwrite) as writer:
-        for section in file:
-            first = first or section.metadata
-            engine = StateEngine(section.metadata, first_key=next_key)
-            interfaces = Interfaces.of(section.metadata.interfaces)
-            for batch in section:
-                columns = BatchColumns(batch, engine.run(batch), interfaces)
-                if len(columns):
-                    writer.write_row_group(columns.arrays(), columns.processes())
-                    written += len(columns)
-                    progress(Progress(written, file.size_bytes))
-            next_key = engine.next_key
+        with Pipeline(writer) as pipeline:
+            for section in file:
+                first = first or section.metadata
+                engine = StateEngine(section.metadata, first_key=next_key)
+                interfaces = Interfaces.of(section.metadata.interfaces)
+                for batch in section:
+                    started_ns = started_ns or first_event_ns(batch)
+                    columns = BatchColumns(batch, engine.run(batch), interfaces)
+                    if len(columns):
+                        pipeline.add(columns)
+                        written += len(columns)
+                        progress(Progress(written, file.size_bytes))
+                next_key = engine.next_key
         warnings = file.warnings
-        writer.close(footer_of(first or Metadata(), warnings))
+        writer.close(footer_of(first or Metadata(), warnings, started_ns))
     return ImportReport(written, warnings)

@@ -139,8 +139,9 @@ class StateEngine:
             counts=self._descriptors.log().open_counts(),
             log=spans.log,
             thread_names=ThreadNames(spans.log, len(batch)),
-            accounts=self.accounts,
-            containers=self.containers,
+            # Columns are made while the engine goes on.
+            accounts=self.accounts.copy(),
+            containers=self.containers.copy(),
         )
 
     def _go_through(self, batch: EventBatch, opens: Opens, spans: Spans) -> None:
