@@ -204,11 +204,18 @@ def field_vector(columns: _Columns, footer: Footer, operand: FieldOperand, rows:
                 lambda path: columns.column_at(path, rows),
                 operand.argument,
                 len(rows),
-                footer.row_groups[0].first_time_ns if footer.row_groups else 0,
+                _first_time_ns(footer),
             )
             return _as_type(DERIVED_FUNCTIONS[operand.field.source](inputs), operand.type)
         case _:
             return missing_vector(len(rows))
+
+
+def _first_time_ns(footer: Footer) -> int:
+    """The time that `evt.reltime` starts from."""
+    if footer.recording.first_event_ns or not footer.row_groups:
+        return footer.recording.first_event_ns
+    return footer.row_groups[0].first_time_ns
 
 
 def _constant(operand: FieldOperand) -> str | int:

@@ -13,7 +13,7 @@ from falcotrace.capture.footer import Footer
 from falcotrace.capture.reader import RowGroup
 from falcotrace.errors import CaptureError
 from falcotrace.scap.batch_columns import BatchColumns, ProcessStates
-from falcotrace.scap.footer import UNRECORDED, footer_of
+from falcotrace.scap.footer import UNRECORDED, first_event_ns, footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.reader import open_scap
@@ -31,6 +31,7 @@ class ScapCapture:
         self.path = path
         self.unrecorded = UNRECORDED
         self.row_groups: tuple[RowGroup, ...] = ()
+        self._started_ns = 0
         with open_scap(path) as file:
             first = next(iter(file), None)
             self._metadata = first.metadata if first is not None else Metadata()
@@ -62,11 +63,14 @@ class ScapCapture:
                 engine = StateEngine(section.metadata, first_key=next_key)
                 interfaces = Interfaces.of(section.metadata.interfaces)
                 for batch in section:
+                    if not self._started_ns:
+                        self._started_ns = first_event_ns(batch)
+                        self.footer = footer_of(self._metadata, file.warnings, self._started_ns)
                     columns = BatchColumns(batch, engine.run(batch), interfaces, event_names)
                     if len(columns):
                         yield ScapRowGroup(self.path, self.footer, columns)
                 next_key = engine.next_key
-            self.footer = footer_of(self._metadata, file.warnings)
+            self.footer = footer_of(self._metadata, file.warnings, self._started_ns)
 
 
 class ScapRowGroup:

@@ -6,6 +6,7 @@ In: metadata of the first section, and warnings. Out: a footer.
 from falcotrace.capture.footer import Footer, Group, Host, Losses, Recording, User
 from falcotrace.events.columns import COLUMNS
 from falcotrace.events.text import to_text
+from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.blocks_warnings import ScapWarning
 from falcotrace.scap.metadata import Metadata
 from falcotrace.version import __version__
@@ -18,7 +19,13 @@ UNRECORDED = frozenset(
 """Columns that the format has nothing for."""
 
 
-def footer_of(metadata: Metadata, warnings: tuple[ScapWarning, ...]) -> Footer:
+def first_event_ns(batch: EventBatch) -> int:
+    """The time of the first event of a batch that Falco counts and that has a time; 0 without."""
+    times = batch.times_ns[(batch.nums > 0) & (batch.times_ns != 0)]
+    return int(times[0]) if len(times) else 0
+
+
+def footer_of(metadata: Metadata, warnings: tuple[ScapWarning, ...], started_ns: int = 0) -> Footer:
     """The footer of a capture."""
     machine = metadata.machine
     incomplete: dict[str, int] = {}
@@ -30,7 +37,7 @@ def footer_of(metadata: Metadata, warnings: tuple[ScapWarning, ...]) -> Footer:
             cpu_count=machine.cpu_count,
             boot_time_ns=machine.boot_time_ns,
         ),
-        recording=Recording(tool=f"falcotrace {__version__} import"),
+        recording=Recording(tool=f"falcotrace {__version__} import", first_event_ns=started_ns),
         losses=Losses(is_told=False, incomplete=incomplete),
         users=[
             User(

@@ -22,6 +22,9 @@ Value: TypeAlias = "str | int | bool | list[str] | list[int] | None"
 UNKNOWN_DIRECTORY = "./"
 """`proc.cwd` of a thread whose process is not known."""
 
+_RANGE = 1 << 64
+"""Times of files and differences of them are unsigned."""
+
 _MOST_ENVIRONMENTS = 20
 """Ancestors whose environment Falco looks at."""
 
@@ -205,10 +208,10 @@ def _own(thread: Thread) -> dict[str, Value]:
         "proc.is_exe_lower_layer": thread.is_exe_lower_layer,
         "proc.is_exe_from_memfd": thread.is_exe_from_memfd,
         "proc.exe_ino": thread.exe_ino or None,
-        "proc.exe_ino_ctime": thread.exe_ino_ctime_ns or None,
-        "proc.exe_ino_mtime": thread.exe_ino_mtime_ns or None,
-        "proc.exe_ino_ctime_duration_proc_start": thread.ctime_before_start_ns or None,
-        "proc.exe_ino_ctime_duration_pidns_start": thread.ctime_after_pidns_ns or None,
+        "proc.exe_ino_ctime": thread.exe_ino_ctime_ns % _RANGE or None,
+        "proc.exe_ino_mtime": thread.exe_ino_mtime_ns % _RANGE or None,
+        "proc.exe_ino_ctime_duration_proc_start": thread.ctime_before_start_ns % _RANGE or None,
+        "proc.exe_ino_ctime_duration_pidns_start": thread.ctime_after_pidns_ns % _RANGE or None,
         "thread.cap_permitted": capabilities_text(thread.cap_permitted),
         "thread.cap_effective": capabilities_text(thread.cap_effective),
         "thread.cap_inheritable": capabilities_text(thread.cap_inheritable),

@@ -283,6 +283,15 @@ def _is_open_exec(context: Context, _: Argument) -> Scalar:
     return _false_without(build.all_of([made, executable]))
 
 
+_TOLD_START = """
+(
+    SELECT CAST(decode(footer.value) ->> '$.recording.first_event_ns' AS BIGINT)
+    FROM :footer AS footer
+    WHERE footer.key = 'falcotrace'
+)
+"""
+
+
 def _since_start(divided: str) -> DerivedSql:
     def function(context: Context, _: Argument) -> Scalar:
         capture = context.only_capture("evt.reltime")
@@ -292,7 +301,10 @@ def _since_start(divided: str) -> DerivedSql:
                 from_=exp.From(this=build.capture_table([capture])),
             )
         )
-        since = exp.Sub(this=build.column("evt.time"), expression=first)
+        footer = build.call("parquet_kv_metadata", build.text(capture))
+        told = build.call("nullif", template(_TOLD_START, footer=footer), build.number(0))
+        start = build.call("coalesce", told, first)
+        since = exp.Sub(this=build.column("evt.time"), expression=start)
         value = template(f":since{divided}", since=exp.Paren(this=since)) if divided else since
         return Scalar(value, ValueKind.NUMBER)
 
