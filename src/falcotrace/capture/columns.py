@@ -64,7 +64,6 @@ class Columns:
         self._places = places
         self._codes: dict[str, _Column] = {}
         self._numbers: dict[str, _Column] = {}
-        self._is_valid: dict[str, _Column] = {}
         self._bytes: dict[str, _Column] = {}
 
     def put_codes(self, path: str, rows: np.ndarray, codes: np.ndarray | int) -> None:
@@ -83,13 +82,12 @@ class Columns:
         self, path: str, rows: np.ndarray, values: np.ndarray | int, valid: np.ndarray | None = None
     ) -> None:
         """Set numbers or truths; `valid` says which of them are values."""
-        places = self._places[rows]
         data_type = flat_type(path)
         kind = np.bool_ if pa.types.is_boolean(data_type) else data_type.to_pandas_dtype()
         numbers = np.broadcast_to(np.asarray(values).astype(kind, copy=False), len(rows))
-        self._numbers.setdefault(path, _Column()).put(places, numbers)
-        truths = np.broadcast_to(np.asarray(True if valid is None else valid, np.bool_), len(rows))
-        self._is_valid.setdefault(path, _Column()).put(places, truths)
+        if valid is not None:
+            rows, numbers = rows[valid], numbers[valid]
+        self._numbers.setdefault(path, _Column()).put(self._places[rows], numbers)
 
     def put_bytes(
         self, path: str, rows: np.ndarray, distinct: Sequence[bytes | None], indices: np.ndarray
@@ -125,10 +123,7 @@ class Columns:
             return Sparse(places[is_there], self._pool.arrow(codes[is_there]))
         if path in self._numbers:
             places, values = self._numbers[path].in_order(count)
-            _, is_there = self._is_valid[path].in_order(count)
-            if is_there.all():
-                return Sparse(places, pa.array(values, flat_type(path)))
-            return Sparse(places[is_there], pa.array(values[is_there], flat_type(path)))
+            return Sparse(places, pa.array(values, flat_type(path)))
         if path in self._bytes:
             places, which = self._bytes[path].in_order(count)
             items = pa.array(self._bytes[path].items, pa.binary())

@@ -23,11 +23,12 @@ from falcotrace.events.control_groups import HOST
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.arguments import argument_names, put_argument, put_arguments
+from falcotrace.scap.as_of import AsOf
 from falcotrace.scap.batch import EventBatch
+from falcotrace.scap.descriptor_table import CLOSED
 from falcotrace.scap.event_descriptors import event_descriptors, originals
 from falcotrace.scap.fs_paths import put_fs_paths
 from falcotrace.scap.interfaces import Interfaces, LocalAddresses
-from falcotrace.scap.last_before import LastBefore
 from falcotrace.scap.lookups import Lookups
 from falcotrace.scap.poll_lists import put_fd_lists
 from falcotrace.scap.results import put_event_types, put_results
@@ -160,6 +161,10 @@ class BatchColumns:
         return fds, is_about, places
 
     @cached_property
+    def _by_table(self) -> AsOf:
+        return AsOf(self._rows, self._state.tables[self._rows])
+
+    @cached_property
     def _lookups(self) -> Lookups:
         return Lookups(self._batch, self._state, self._pool, self._of_events[2])
 
@@ -197,9 +202,8 @@ class BatchColumns:
 
     def _last(self, keys: Integers, rows: Integers, values: Integers, asked: Integers) -> Integers:
         order = np.argsort(rows, kind="stable")
-        last = LastBefore(keys[order], rows[order], len(self._batch))
-        places = last.find(asked, self._rows)
-        return np.where(places < 0, 0, np.append(values[order], 0)[places])
+        places = self._by_table.last(keys[order], rows[order])
+        return np.where((places < 0) | (asked < 0), 0, np.append(values[order], 0)[places])
 
     def _put_descriptors(self) -> None:
         fds, is_about, places = self._of_events
@@ -258,12 +262,15 @@ class BatchColumns:
         return pool.codes(texts)[which]
 
     def _put_standard_streams(self) -> None:
-        rows = self._rows[self._state.tables[self._rows] >= 0]
+        has_table = self._state.tables[self._rows] >= 0
+        descriptors = self._state.descriptors
         for fd, stream in enumerate(("stdin", "stdout", "stderr")):
-            places = self._lookups.descriptors(rows, np.full(len(rows), fd))
-            is_known = places >= 0
-            found, known = places[is_known], rows[is_known]
-            descriptors = self._state.descriptors
+            tables, rows, references = self._state.history.of_number(fd)
+            places = self._by_table.last(tables, rows)
+            last = np.where(places < 0, CLOSED, np.append(references, CLOSED)[places])
+            is_known = (last != CLOSED) & has_table
+            known = self._rows[is_known]
+            found = self._state.descriptor_places[last[is_known]]
             self._columns.put_codes(
                 f"proc.{stream}.name", known, descriptors.names(found, self._pool)
             )

@@ -83,7 +83,13 @@ class DescriptorHistory:
         row_count: int,
     ) -> None:
         self._last = LastBefore(_keys(tables, fds), rows, row_count)
+        self._tables, self._fds, self._rows = tables, fds, rows
         self._references = references
+
+    def of_number(self, fd: int) -> tuple[Integers, Integers, Integers]:
+        """Changes of one number in all tables: tables, rows and references."""
+        of_number = self._fds == fd
+        return self._tables[of_number], self._rows[of_number], self._references[of_number]
 
     def references(self, tables: Integers, fds: Integers, rows: Integers) -> Integers:
         """References of numbers as of some events; `CLOSED` where nothing is known."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from falcotrace.events.event_types import EVENT_TYPES
+from falcotrace.scap.as_of import AsOf
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.last_before import LastBefore
 from falcotrace.scap.parameters import numbers
 from falcotrace.scap.thread_log import Usage
 
@@ -48,8 +48,9 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
         parts.append(np.array([batch.tids[rows], rows, *members], np.int64))
     tids, rows, *members = np.concatenate(parts, axis=1)
     order = np.argsort(rows, kind="stable")
+    by_thread = AsOf(np.arange(len(batch)), batch.tids)
     return {
-        name: _filled(tids[order], rows[order], member[order], batch)
+        name: _filled(by_thread, tids[order], rows[order], member[order])
         for name, member in zip(MEMBERS, members, strict=True)
     }
 
@@ -60,8 +61,7 @@ def _table(told: list[tuple[int, int, Usage]]) -> Integers:
     return np.array([(tid, row, *usage) for tid, row, usage in told], np.int64).T
 
 
-def _filled(tids: Integers, rows: Integers, values: Integers, batch: EventBatch) -> Integers:
+def _filled(by_thread: AsOf, tids: Integers, rows: Integers, values: Integers) -> Integers:
     is_told = values != KEEP
-    last = LastBefore(tids[is_told], rows[is_told], len(batch))
-    places = last.find(batch.tids, np.arange(len(batch)))
+    places = by_thread.last(tids[is_told], rows[is_told])
     return np.where(places < 0, 0, np.append(values[is_told], 0)[places])
