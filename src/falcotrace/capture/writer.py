@@ -21,7 +21,7 @@ from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encod
 from falcotrace.capture.parquet.chunk import Chunk, Statistics
 from falcotrace.capture.parquet.file import ParquetFile
 from falcotrace.capture.parquet.levels import run_begins
-from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
+from falcotrace.capture.parquet.rows import null_chunk, rising_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import leaves
 from falcotrace.capture.parquet.values import Presence, Sparse
@@ -153,7 +153,7 @@ class CaptureWriter:
             elif path not in events:
                 yield null_chunk(leaf, presence.count)
             elif path in DELTA_COLUMNS:
-                yield arrow_chunk(leaf, presence.dense(events[path]), as_differences=True)
+                yield rising_chunk(leaf, events[path], presence)
             else:
                 yield rows_chunk(leaf, _cast(events[path], leaf.type), presence)
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from falcotrace.capture.parquet import rows, runs
 from falcotrace.capture.parquet.chunk import Chunk
+from falcotrace.capture.parquet.differences import bit_widths
 from falcotrace.capture.parquet.file import ParquetFile
-from falcotrace.capture.parquet.rows import arrow_chunk, null_chunk, rows_chunk
+from falcotrace.capture.parquet.rows import null_chunk, rising_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import Leaf, leaves
 from falcotrace.capture.parquet.values import Presence, Sparse
@@ -202,17 +203,52 @@ def test_long_texts_are_left_to_arrow(scratch: Path) -> None:
     all_read(raw, values, scratch)
 
 
-def test_columns_encoded_by_arrow(scratch: Path) -> None:
-    """Differences are Arrow's own chunk, in a column that is required."""
-    values = [number * number for number in range(5000)]
+WIDE = st.integers(-(2**63), 2**63 - 1)
+RISING = st.tuples(WIDE, st.lists(st.integers(-3, 40) | st.integers(-(2**40), 2**40), max_size=300))
+
+
+def rising_file(values: Sequence[int], order: np.ndarray | None = None) -> bytes:
+    """A file with a required column of numbers that are written as differences."""
+    presence = Presence(len(values), order)
     array = pa.array(values, pa.int64())
-    raw = file_of(
+    return file_of(
         pa.int64(),
-        5000,
-        lambda leaf: arrow_chunk(leaf, array, as_differences=True),
+        len(values),
+        lambda leaf: rising_chunk(leaf, array, presence),
         nullable=False,
     )
-    all_read(raw, values, scratch)
+
+
+@given(
+    values=st.lists(WIDE, min_size=1, max_size=300)
+    | RISING.map(lambda start: wrapped(np.cumsum([start[0], *start[1]], dtype=object).tolist()))
+)
+def test_numbers_that_rise(values: list[int], scratch: Path) -> None:
+    """Differences of any width, and of both signs, lead back to the numbers."""
+    all_read(rising_file(values), values, scratch)
+
+
+def wrapped(numbers: Sequence[int]) -> list[int]:
+    """Numbers of 64 bits."""
+    return [(number + 2**63) % 2**64 - 2**63 for number in numbers]
+
+
+@pytest.mark.parametrize("count", [1, 2, 32, 33, 34, 128, 129, 130, 257])
+def test_blocks_of_differences_that_are_not_full(count: int, scratch: Path) -> None:
+    """What is missing in the last block is not written, and not needed."""
+    values = [number * number for number in range(count)]
+    all_read(rising_file(values), values, scratch)
+
+
+def test_differences_in_another_order() -> None:
+    """Times of events are written in the order of the file."""
+    assert by_arrow(rising_file([30, 10, 20], np.array([1, 2, 0]))) == [10, 20, 30]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 2**32 - 1, 2**32, 2**53 + 1, 2**63, 2**64 - 1])
+def test_bit_widths(number: int) -> None:
+    """No width is taken from a number that was rounded."""
+    assert bit_widths(np.array([number], np.uint64)).tolist() == [number.bit_length()]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from falcotrace.capture.parquet.thrift import Value, binary, i32, i64, sequence,
 
 PLAIN: Final = 0
 RLE: Final = 3
+DELTA_BINARY_PACKED: Final = 5
 RLE_DICTIONARY: Final = 8
 
 ENCODINGS: Final = {
     "PLAIN": PLAIN,
     "RLE": RLE,
-    "DELTA_BINARY_PACKED": 5,
     "RLE_DICTIONARY": RLE_DICTIONARY,
 }
 """Encodings that Arrow may choose, by its names."""
@@ -113,6 +113,11 @@ def plain_chunk(leaf: Leaf, pages: Sequence[Page]) -> Chunk:
     return _chunk(leaf, None, pages, PLAIN)
 
 
+def differences_chunk(leaf: Leaf, page: Page) -> Chunk:
+    """A chunk of a required column whose values are differences."""
+    return _chunk(leaf, None, [page], DELTA_BINARY_PACKED)
+
+
 def dictionary_chunk(leaf: Leaf, dictionary: Page, pages: Sequence[Page]) -> Chunk:
     """A chunk whose values are places in a dictionary."""
     return _chunk(leaf, dictionary, pages, RLE_DICTIONARY)
@@ -133,7 +138,7 @@ def _chunk(leaf: Leaf, dictionary: Page | None, pages: Sequence[Page], encoding:
         count=sum(page.count for page in pages),
         dictionary_bytes=len(heads[0]) + len(stored[0]) if dictionary else 0,
         plain_bytes=sum(map(len, heads)) + sum(len(page.body) for page in all_pages),
-        encodings=sorted({PLAIN, RLE, encoding}),
+        encodings=sorted({RLE, encoding} | ({PLAIN} if dictionary else set())),
         codec=codec,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from falcotrace.capture.parquet.thrift import varint
 
 _GROUP: Final = 8  # packed numbers come in groups of eight
-_RUN_COST: Final = 16  # bytes of a bitmap that a run must save to be worth the time
+_RUN_BITS: Final = 32  # a run takes two or three bytes, which are harder to compress than bits
 
 
 def byte_width(count: int) -> int:
@@ -38,7 +38,7 @@ def run_lengths(values: np.ndarray, counts: np.ndarray, width: int) -> bytes:
         return b""
     begins = run_begins(values)
     lengths = np.add.reduceat(counts.astype(np.int64), begins)
-    return _interleave(
+    return interleave(
         lengths << 1, np.full(len(begins), width), np.frombuffer(cut(values[begins], width), "u1")
     )
 
@@ -67,26 +67,12 @@ def places(values: np.ndarray, width: int) -> bytes:
     return packed_bytes(cut(values, width), width)
 
 
-def bits(bitmap: np.ndarray, count: int) -> bytes:
-    """Bits that lie eight in a byte, lowest first, as they are in Arrow's bitmaps.
-
-    Bytes that are all zeros or all ones become runs; the others stay as they are.
-    """
-    if not count:
-        return b""
-    kinds = np.where((bitmap == 0) | (bitmap == 0xFF), bitmap, 1)
-    begins = run_begins(kinds)
-    if len(begins) * _RUN_COST > len(bitmap):
-        return packed_head(count) + bitmap.tobytes()
-    groups = np.diff(np.append(begins, len(bitmap)))
-    is_run = kinds[begins] != 1
-    heads = np.where(is_run, groups << 4, groups << 1 | 1)
-    if is_run[-1]:
-        heads[-1] -= -count % _GROUP << 1
-    stays = kinds == 1
-    stays[begins] = True
-    body = np.where(kinds == 0xFF, 1, bitmap)[stays].astype(np.uint8)
-    return _interleave(heads, np.where(is_run, 1, groups), body)
+def truths(values: np.ndarray) -> bytes:
+    """Truths, as runs where there are few of those and as bits otherwise."""
+    begins = run_begins(values)
+    if len(begins) * _RUN_BITS < len(values):
+        return run_lengths(values[begins], np.diff(begins, append=len(values)), 1)
+    return packed_head(len(values)) + np.packbits(values, bitorder="little").tobytes()
 
 
 def cut(values: np.ndarray, width: int) -> bytes:
@@ -99,20 +85,23 @@ def cut(values: np.ndarray, width: int) -> bytes:
     return whole.view("u1").reshape(-1, 4)[:, :width].tobytes()
 
 
-def _interleave(heads: np.ndarray, sizes: np.ndarray, body: np.ndarray) -> bytes:
+def interleave(heads: np.ndarray, sizes: np.ndarray, body: np.ndarray) -> bytes:
     """Put each head, as a number of variable length, before its part of `body`."""
+    heads = heads.astype(np.uint64)
+    greatest = int(heads.max())
     lengths = np.ones(len(heads), np.int64)
-    for shift in range(7, 35, 7):
-        lengths += heads >= 1 << shift
+    for shift in range(7, max(8, greatest.bit_length()), 7):
+        lengths += heads >= np.uint64(1 << shift)
     ends = np.cumsum(lengths + sizes)
     begins = ends - lengths - sizes
     out = np.empty(int(ends[-1]), np.uint8)
     is_body = np.ones(len(out), np.bool_)
     for step in range(int(lengths.max())):
         has = np.flatnonzero(lengths > step)
-        goes_on = lengths[has] > step + 1
+        goes_on = (lengths[has] > step + 1).astype(np.uint8)
         at = begins[has] + step
-        out[at] = heads[has] >> 7 * step & 0x7F | goes_on << 7
+        low = (heads[has] >> np.uint64(7 * step)).astype(np.uint8)
+        out[at] = low & 0x7F | goes_on << 7
         is_body[at] = False
     out[is_body] = body
     return out.tobytes()

@@ -17,8 +17,10 @@ from falcotrace.capture.parquet.chunk import (
     Chunk,
     Page,
     dictionary_chunk,
+    differences_chunk,
     plain_chunk,
 )
+from falcotrace.capture.parquet.differences import differences
 from falcotrace.capture.parquet.levels import byte_width, one_run, places, run_begins
 from falcotrace.capture.parquet.schema import Leaf
 from falcotrace.capture.parquet.values import (
@@ -70,6 +72,12 @@ def rows_chunk(leaf: Leaf, column: pa.Array | Sparse, presence: Presence) -> Chu
     if pa.types.is_integer(values.type):
         return _numbers(leaf, present.of(numbers(values)), present)
     return _texts(leaf, present.of_arrow(values), present)
+
+
+def rising_chunk(leaf: Leaf, numbers_of_rows: pa.Array, presence: Presence) -> Chunk:
+    """A required column of numbers that mostly rise from row to row."""
+    values = presence.of(numbers_of_rows, is_required=True).of(numbers(numbers_of_rows))
+    return differences_chunk(leaf, Page(len(values), differences(values)))
 
 
 def _sound(array: pa.Array) -> pa.Array:
@@ -136,7 +144,7 @@ def _plain(leaf: Leaf, present: Present, values: pa.Array) -> Chunk:
     return plain_chunk(leaf, [Page(present.count, present.levels + plain(values))])
 
 
-def arrow_chunk(leaf: Leaf, array: pa.Array, *, as_differences: bool = False) -> Chunk:
+def arrow_chunk(leaf: Leaf, array: pa.Array) -> Chunk:
     """A column encoded by Arrow: its chunk of a file with this column alone, as it is.
 
     Structs that are never null leave no trace in the chunks of what is in them.
@@ -150,8 +158,6 @@ def arrow_chunk(leaf: Leaf, array: pa.Array, *, as_differences: bool = False) ->
         compression_level=COMPRESSION_LEVEL,
         store_schema=False,
         write_statistics=False,
-        use_dictionary=not as_differences,
-        column_encoding={"column": "DELTA_BINARY_PACKED"} if as_differences else None,
         max_rows_per_page=max(1, len(array)),
     ) as writer:
         writer.write_table(pa.Table.from_arrays([array], schema=schema), row_group_size=len(array))

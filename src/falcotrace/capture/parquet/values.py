@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from falcotrace.capture.parquet.levels import bits, one_run
+from falcotrace.capture.parquet.levels import one_run, truths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +115,7 @@ class Presence:
         else:
             has_value = has_value[self._order]
             rows = self._order[has_value]
-        return rows, levels(bits(np.packbits(has_value, bitorder="little"), self.count))
+        return rows, levels(truths(has_value))
 
     def dense(self, column: pa.Array | Sparse) -> pa.Array:
         """A column with nulls where there is no value, in the order of the file."""
