@@ -208,7 +208,7 @@ class ProcessEvents:
         thread = self.find_or_make(tid, event.row)
         self.spans.before_change(thread, event.row)
         self._threads.unfollow(thread)
-        thread.is_dead = False
+        self._threads.revive(thread)
         thread.exe, thread.args = event.text(1), event.texts(2)
         thread.comm = event.text(13) or thread.exe
         thread.pid = event.number(4, thread.pid)

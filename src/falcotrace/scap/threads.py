@@ -224,6 +224,13 @@ class ThreadTable:
             if thread.group is not None:
                 thread.group.alive_count -= 1
 
+    def revive(self, thread: Thread) -> None:
+        """Take that back: another thread of its process has taken its number over."""
+        if thread.is_dead:
+            thread.is_dead = False
+            if thread.group is not None:
+                thread.group.alive_count += 1
+
     def remove(self, tid: int) -> list[Thread]:
         """Remove an entry and give its children a new parent; returns the entries that are gone.
 
