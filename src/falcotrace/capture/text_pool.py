@@ -6,8 +6,9 @@ texts that occur. No loop per event: strings are found as Arrow views over the b
 distinct ones become Python objects.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from itertools import count, repeat
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from falcotrace.events.text import to_text
 
 MISSING = -1
 """The code of no text."""
+
+_NEW = -2
 
 _INLINE_BYTES = 12  # Arrow's binary views keep strings up to this length in the view itself
 _INLINE_MASKS = (
@@ -53,15 +56,18 @@ class TextPool:
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:
         """Codes of texts; a loop, so for distinct ones."""
         known = self._codes
-        before, add = len(known), known.setdefault
-        codes = np.fromiter(
-            (MISSING if text is None else add(text, len(known)) for text in texts),
-            np.int32,
-            len(texts),
-        )
-        # Codes count up, so the new texts are the last keys.
-        fresh = list(islice(reversed(known), len(known) - before))
-        self._texts.extend(reversed(fresh))
+        # Only texts that are new are looked at one by one, and those without bytecode too.
+        find = cast("Callable[[str | None, int], int]", known.get)
+        codes = np.fromiter(map(find, texts, repeat(_NEW)), np.int32, len(texts))
+        is_new = codes == _NEW
+        if is_new.any():
+            if not isinstance(texts, list):
+                texts = list(texts)
+            new = [texts[place] for place in np.flatnonzero(is_new).tolist()]
+            fresh = [text for text in dict.fromkeys(new) if text is not None]
+            known.update(zip(fresh, count(len(self._texts))))
+            self._texts.extend(fresh)
+            codes[is_new] = np.fromiter(map(find, new, repeat(MISSING)), np.int32, len(new))
         return codes
 
     def codes_in(self, data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
