@@ -57,8 +57,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         settings: options of the recorder, as text.
         started_ns: when recording began, ns since the epoch.
         ended_ns: when it ended, ns since the epoch.
-        first_event_ns: time of the first event that the source counted, which `evt.reltime` starts
-            from; 0: the smallest `evt.time`.
+        first_event_ns: time of the first event that was no message of the recorder, which
+            `evt.reltime` starts from; 0: the smallest `evt.time`.
         boot_to_epoch_ns: what was added to the kernel's boot clock to give time since the epoch.
         left_out_pids: processes that were left out (the recorder itself).
         event_names: events that were on; None means every event.

@@ -55,7 +55,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("rawtime", "evt.time", "evt.time"),
     ("rawtime_s", "evt.time", "whole seconds of evt.time"),
     ("rawtime_ns", "evt.time", "nanoseconds of evt.time beyond whole seconds"),
-    ("reltime", "evt.time", "evt.time minus the first event's that was counted (footer)"),
+    ("reltime", "evt.time", "evt.time minus that of the first event (footer)"),
     ("reltime_s", "evt.time", "whole seconds of reltime"),
     ("reltime_ns", "evt.time", "nanoseconds of reltime beyond whole seconds"),
     ("around", "evt.time", "true when evt.time is at most D ms away from the argument, ends too"),

@@ -3,8 +3,11 @@
 In: metadata of the first section, and warnings. Out: a footer.
 """
 
+import numpy as np
+
 from falcotrace.capture.footer import Footer, Group, Host, Losses, Recording, User
 from falcotrace.events.columns import COLUMNS
+from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.events.text import to_text
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.blocks_warnings import ScapWarning
@@ -19,10 +22,17 @@ UNRECORDED = frozenset(
 """Columns that the format has nothing for."""
 
 
+_META_CODES = [event.code for event in EVENT_TYPES if event.origin == "meta"]
+
+
 def first_event_ns(batch: EventBatch) -> int:
-    """The time of the first event of a batch that Falco counts and that has a time; 0 without."""
-    times = batch.times_ns[(batch.nums > 0) & (batch.times_ns != 0)]
-    return int(times[0]) if len(times) else 0
+    """The time of the first event of a batch that happened, and was not made up by a reader.
+
+    0 without. Source: libs 48dfd53c, userspace/libsinsp/sinsp.cpp, `next`.
+    """
+    is_own = (batch.nums > 0) & (batch.times_ns != 0) & ~np.isin(batch.codes, _META_CODES)
+    places = np.flatnonzero(is_own)
+    return int(batch.times_ns[places[0]]) if len(places) else 0
 
 
 def footer_of(metadata: Metadata, warnings: tuple[ScapWarning, ...], started_ns: int = 0) -> Footer:
