@@ -38,6 +38,10 @@ class ProcessEvents:
         boot_time_ns: when the host booted, since the epoch.
         new_table: makes a table of descriptors from entries, as of a row.
         resolve_descriptor: gives the path behind a descriptor of a thread, None if unknown.
+
+    Attributes:
+        spans: those of the batch.
+        gone: numbers of entries that were removed, and from which row on.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class ProcessEvents:
         self._resolve_descriptor = resolve_descriptor
         self._ended: dict[int, tuple[int, int]] = {}
         self.spans: Spans
+        self.gone: list[tuple[int, int]] = []
 
     # Finding and making entries
 
@@ -84,6 +89,7 @@ class ProcessEvents:
             self.find_or_make(thread.reaper_tid, row)
         for gone in self._threads.remove(tid):
             self.spans.end(gone, row)
+            self.gone.append((gone.tid, row))
 
     # clone, fork, vfork, clone3
 
@@ -343,8 +349,9 @@ def _fill_inode(thread: Thread, event: Parameters) -> None:
         thread.exe_ino = event.number(23)
     if event.has(24):
         thread.exe_ino_ctime_ns = event.number(24)
-        if thread.started_ns:
-            thread.ctime_before_start_ns = thread.started_ns - thread.exe_ino_ctime_ns
+        # Without a start Falco shows 0 and not nothing (as alerts of libs 0.25.4 show).
+        since_ctime_ns = thread.started_ns - thread.exe_ino_ctime_ns if thread.started_ns else 0
+        thread.ctime_before_start_ns = since_ctime_ns
         is_younger = 0 < thread.pidns_start_ns < thread.exe_ino_ctime_ns
         elapsed_ns = thread.exe_ino_ctime_ns - thread.pidns_start_ns
         thread.ctime_after_pidns_ns = elapsed_ns if is_younger else 0

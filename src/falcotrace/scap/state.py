@@ -170,6 +170,7 @@ class StateEngine:
             self._catch_up_to(moves.rows[read], spans)
             _, tid, _, code, index, _ = moves.items[read]
             self._read(Parameters(batch, data, code, index), tid, batch, data)
+            self._expect_again(spans)
             place = read + 1
         while self._later:
             self._catch_up(spans)
@@ -192,8 +193,13 @@ class StateEngine:
             self._processes.find_or_make(tid, row)
             return
         self._processes.remove(tid, row)
-        if self.threads.get(tid) is None:
+        self._expect_again(spans)
+
+    def _expect_again(self, spans: Spans) -> None:
+        """Numbers of threads that have gone may come up again."""
+        for tid, row in self._processes.gone:
             self._expect(tid, row, spans)
+        self._processes.gone.clear()
 
     def _read(self, event: Parameters, tid: int, batch: EventBatch, data: memoryview) -> None:
         """An event that is read by itself."""

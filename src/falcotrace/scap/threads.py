@@ -78,7 +78,7 @@ class Thread:
     exe_ino: int = 0
     exe_ino_ctime_ns: int = 0
     exe_ino_mtime_ns: int = 0
-    ctime_before_start_ns: int = 0
+    ctime_before_start_ns: int | None = None
     ctime_after_pidns_ns: int = 0
     started_ns: int = 0
     pidns_start_ns: int = 0
@@ -199,21 +199,22 @@ class ThreadTable:
     def unfollow(self, thread: Thread) -> None:
         """Forget it, before its numbers change or it goes."""
         for leader in {thread.sid, thread.vpgid, thread.pgid}:
-            led = self._led.get(leader)
-            if led is not None:
-                led.pop(thread.tid, None)
+            led = self._led.get(leader, {})
+            led.pop(thread.tid, None)
+            if not led:
+                self._led.pop(leader, None)
 
     def affected_by(self, thread: Thread) -> Iterable[Thread]:
         """Threads whose fields show something of this one: itself, descendants, those it leads."""
         found = {thread.tid: thread}
         if thread.is_main and thread.group is not None:
             found.update(thread.group.threads)
-            waiting = list(found.values())
-            while waiting:
-                for tid, child in waiting.pop().children.items():
-                    if tid not in found:
-                        found[tid] = child
-                        waiting.append(child)
+        waiting = list(found.values())
+        while waiting:
+            for tid, child in waiting.pop().children.items():
+                if tid not in found:
+                    found[tid] = child
+                    waiting.append(child)
         found.update(self._led.get(thread.tid, {}))
         return found.values()
 
