@@ -41,15 +41,23 @@ _MADE: Mapping[str, str] = {"pipe": "fd2", "pipe2": "fd2", "socketpair": "fd2"}
 
 def originals(batch: EventBatch) -> tuple[Integers, Integers]:
     """Events that duplicate a descriptor, and the number of the original."""
-    parts = [
-        (params.rows, numbers(batch, code, _USED[EVENT_TYPES[code].name], NO_DESCRIPTOR))
-        for code, params in batch.params.items()
-        if EVENT_TYPES[code].name in {"dup", "dup2", "dup3"}
-    ]
-    if not parts:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    rows, fds = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return rows, fds
+    rows, fds = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for code, params in batch.params.items():
+        name = EVENT_TYPES[code].name
+        if name in {"dup", "dup2", "dup3"}:
+            rows.append(params.rows)
+            fds.append(numbers(batch, code, _USED[name], NO_DESCRIPTOR))
+        elif name == "fcntl":
+            is_dup = _is_duplicate(batch, code)
+            rows.append(params.rows[is_dup])
+            fds.append(numbers(batch, code, "fd", NO_DESCRIPTOR)[is_dup])
+    return np.concatenate(rows), np.concatenate(fds)
+
+
+def _is_duplicate(batch: EventBatch, code: int) -> npt.NDArray[np.bool_]:
+    """Which calls of fcntl duplicate a descriptor."""
+    commands = numbers(batch, code, "cmd")
+    return (commands == _F_DUPFD) | (commands == _F_DUPFD_CLOEXEC)
 
 
 @cache
@@ -84,9 +92,7 @@ def _of_code(batch: EventBatch, code: int, event: EventType) -> Integers:
     if "CREATES_FD" in event.flags:
         return np.where(results >= 0, results, used)
     if event.name == "fcntl":
-        commands = numbers(batch, code, "cmd")
-        is_dup = (commands == _F_DUPFD) | (commands == _F_DUPFD_CLOEXEC)
-        return np.where(is_dup & (results >= 0), results, used)
+        return np.where(_is_duplicate(batch, code) & (results >= 0), results, used)
     return used
 
 

@@ -210,7 +210,9 @@ def _own(thread: Thread) -> dict[str, Value]:
         "proc.exe_ino": thread.exe_ino or None,
         "proc.exe_ino_ctime": thread.exe_ino_ctime_ns % _RANGE or None,
         "proc.exe_ino_mtime": thread.exe_ino_mtime_ns % _RANGE or None,
-        "proc.exe_ino_ctime_duration_proc_start": thread.ctime_before_start_ns % _RANGE or None,
+        "proc.exe_ino_ctime_duration_proc_start": None
+        if thread.ctime_before_start_ns is None
+        else thread.ctime_before_start_ns % _RANGE,
         "proc.exe_ino_ctime_duration_pidns_start": thread.ctime_after_pidns_ns % _RANGE or None,
         "thread.cap_permitted": capabilities_text(thread.cap_permitted),
         "thread.cap_effective": capabilities_text(thread.cap_effective),
