@@ -14,7 +14,6 @@ import numpy as np
 from falcotrace.capture.parquet.thrift import varint
 
 _GROUP: Final = 8  # packed numbers come in groups of eight
-_RUN_BITS: Final = 32  # a run takes two or three bytes, which are harder to compress than bits
 
 
 def byte_width(count: int) -> int:
@@ -67,11 +66,13 @@ def places(values: np.ndarray, width: int) -> bytes:
     return packed_bytes(cut(values, width), width)
 
 
-def truths(values: np.ndarray) -> bytes:
-    """Truths, as runs where there are few of those and as bits otherwise."""
-    begins = run_begins(values)
-    if len(begins) * _RUN_BITS < len(values):
-        return run_lengths(values[begins], np.diff(begins, append=len(values)), 1)
+def truths_as_runs(values: np.ndarray, begins: np.ndarray) -> bytes:
+    """Truths, as lengths of the runs that begin there."""
+    return run_lengths(values[begins], np.diff(begins, append=len(values)), 1)
+
+
+def truths_as_bits(values: np.ndarray) -> bytes:
+    """Truths, a bit for each."""
     return packed_head(len(values)) + np.packbits(values, bitorder="little").tobytes()
 
 

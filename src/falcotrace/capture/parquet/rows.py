@@ -4,6 +4,8 @@ In: an Arrow array. Out: its chunk. Texts keep the dictionary that they come wit
     if values come again and again.
 """
 
+from operator import attrgetter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from falcotrace.capture.distinct import TABLE_LIMIT, distinct
 from falcotrace.capture.parquet.chunk import (
     COMPRESSION_LEVEL,
     ENCODINGS,
+    MEDIUM_COUNT,
     UNCOMPRESSED,
     ZSTD,
     Chunk,
@@ -99,7 +102,7 @@ def _has_long_texts(array: pa.Array) -> bool:
 
 def _texts(leaf: Leaf, texts: pa.Array, present: Present) -> Chunk:
     sample = texts.take(pa.array(np.arange(0, len(texts), max(1, len(texts) // _SAMPLE))))
-    if _is_various(len(sample.unique()), len(sample)):
+    if len(sample.unique()) * _MOST_DISTINCT > len(sample) and present.count > MEDIUM_COUNT:
         return _plain(leaf, present, texts)
     coded = texts.dictionary_encode()
     return _coded(leaf, coded.dictionary, numbers(coded.indices), present)
@@ -126,18 +129,26 @@ def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present
     if len(dictionary) > len(codes):
         used, codes = distinct(codes)
         dictionary = dictionary.take(pa.array(used))
-    if _is_various(len(dictionary), len(codes)):
+    if present.count <= MEDIUM_COUNT:
+        ways = (
+            _with_dictionary(leaf, dictionary, codes, present),
+            _plain(leaf, present, dictionary.take(pa.array(codes))),
+        )
+        return min(ways, key=attrgetter("bytes"))
+    # With so many distinct values a dictionary and places in it are longer.
+    if len(dictionary) * _MOST_DISTINCT > len(codes):
         return _plain(leaf, present, dictionary.take(pa.array(codes)))
+    return _with_dictionary(leaf, dictionary, codes, present)
+
+
+def _with_dictionary(
+    leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present
+) -> Chunk:
     width = byte_width(len(dictionary))
     codes = codes.astype(np.min_scalar_type(256**width - 1))
     body = b"".join((present.levels, bytes([8 * width]), places(codes, width)))
     pages = [Page(present.count, body)]
     return dictionary_chunk(leaf, Page(len(dictionary), plain(dictionary)), pages)
-
-
-def _is_various(distinct_count: int, count: int) -> bool:
-    """Whether there are so many distinct values that a dictionary and places in it are longer."""
-    return distinct_count * _MOST_DISTINCT > count
 
 
 def _plain(leaf: Leaf, present: Present, values: pa.Array) -> Chunk:

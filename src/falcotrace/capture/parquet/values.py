@@ -10,7 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from falcotrace.capture.parquet.levels import one_run, truths
+from falcotrace.capture.parquet.chunk import MEDIUM_COUNT, compressed_bytes
+from falcotrace.capture.parquet.levels import one_run, run_begins, truths_as_bits, truths_as_runs
+
+_RUN_BITS = 32  # a run takes two or three bytes, which are harder to compress than bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +118,15 @@ class Presence:
         else:
             has_value = has_value[self._order]
             rows = self._order[has_value]
-        return rows, levels(truths(has_value))
+        return rows, levels(self._truths(has_value))
+
+    def _truths(self, values: np.ndarray) -> bytes:
+        begins = run_begins(values)
+        if self.count <= MEDIUM_COUNT:
+            return min(truths_as_runs(values, begins), truths_as_bits(values), key=compressed_bytes)
+        if len(begins) * _RUN_BITS < len(values):
+            return truths_as_runs(values, begins)
+        return truths_as_bits(values)
 
     def dense(self, column: pa.Array | Sparse) -> pa.Array:
         """A column with nulls where there is no value, in the order of the file."""
