@@ -221,6 +221,19 @@ def test_fields_can_be_searched() -> None:
     assert any(name.startswith("proc.aname") for name in names)
 
 
+def test_coverage_of_fields(folder: Path) -> None:
+    """`fields --coverage` tells of every field, and how many rules ask for it."""
+    document = json.loads(falcotrace("fields", "--coverage", "--json").stdout)
+    by_name = {entry["name"]: entry for entry in document["fields"]}
+    assert len(by_name) == sum(document["counts"].values())
+    assert by_name["proc.name"]["condition_rules"] > 0
+    assert by_name["evt.deltatime"]["coverage"] == "not supported"
+    assert "depends on" in by_name["evt.deltatime"]["how"]
+    done = falcotrace("fields", "--coverage", "--search", "fd.name", "-r", "r.yaml", cwd=folder)
+    assert "fd.name\tsupported\tcolumn fd.name\t1\t" in done.stdout
+    assert done.stdout.endswith("0 conditions ask for one that is not supported\n")
+
+
 def test_info_tells_what_is_inside(folder: Path) -> None:
     """`info` in JSON and for people."""
     done = falcotrace("info", "--json", "c.parquet", cwd=folder)
