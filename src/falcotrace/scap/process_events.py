@@ -349,9 +349,11 @@ def _fill_inode(thread: Thread, event: Parameters) -> None:
         thread.exe_ino = event.number(23)
     if event.has(24):
         thread.exe_ino_ctime_ns = event.number(24)
-        # Without a start Falco shows 0 and not nothing (as alerts of libs 0.25.4 show).
-        since_ctime_ns = thread.started_ns - thread.exe_ino_ctime_ns if thread.started_ns else 0
-        thread.ctime_before_start_ns = since_ctime_ns
+        if thread.started_ns:
+            thread.ctime_before_start_ns = thread.started_ns - thread.exe_ino_ctime_ns
+        elif thread.is_listed:
+            # Falco shows 0 and not nothing (as alerts of libs 0.25.4 show).
+            thread.ctime_before_start_ns = 0
         is_younger = 0 < thread.pidns_start_ns < thread.exe_ino_ctime_ns
         elapsed_ns = thread.exe_ino_ctime_ns - thread.pidns_start_ns
         thread.ctime_after_pidns_ns = elapsed_ns if is_younger else 0

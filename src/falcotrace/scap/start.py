@@ -61,6 +61,7 @@ def _thread(entry: ProcessEntry, metadata: Metadata) -> Thread:
     return Thread(
         tid=entry.tid,
         pid=entry.pid,
+        is_listed=True,
         ptid=entry.ptid,
         vtid=entry.vtid,
         vpid=entry.vpid,

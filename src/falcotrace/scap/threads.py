@@ -41,8 +41,9 @@ class Thread:
 
     `args` begin behind argv[0]; capabilities are bit sets; `started_ns` (`clone_ts` in libs) is the
     time of the event that made the entry, 0 for threads that existed before the capture.
-    `face` is what others show of it, kept by `views` until it changes. `remembered_children`
-    counts those that have gone as well, until libs cleans up its list.
+    `is_listed`: it stands in the capture's list of processes. `face` is what others show of it,
+    kept by `views` until it changes. `remembered_children` counts those that have gone as well,
+    until libs cleans up its list.
     """
 
     tid: int
@@ -84,6 +85,7 @@ class Thread:
     pidns_start_ns: int = 0
     is_placeholder: bool = False
     is_inverted: bool = False
+    is_listed: bool = False
     is_dead: bool = False
     reaper_tid: int = UNKNOWN_ID
     group: "Group | None" = None
