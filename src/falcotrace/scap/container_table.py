@@ -12,6 +12,16 @@ from falcotrace.scap.interfaces import Interfaces, LocalAddresses
 Value = str | int | bool | list[str] | list[int] | None
 
 
+def read_container(kind: str, raw: bytes) -> ContainerMetadata | None:
+    """What an event says about a container; None if it is not about one.
+
+    Args:
+        kind: `container`, or `container_removed`.
+        raw: its JSON.
+    """
+    return parse_container_event(raw) if kind in {"container", "container_removed"} else None
+
+
 class ContainerTable:
     """Metadata of containers by id."""
 
@@ -24,24 +34,20 @@ class ContainerTable:
         found._known = dict(self._known)
         return found
 
-    def learn(self, kind: str, raw: bytes) -> str | None:
-        """Take in an event.
+    def add(self, found: ContainerMetadata) -> None:
+        """Learn a container."""
+        self._known[found.container_id] = found
 
-        Args:
-            kind: `container`, or `container_removed`.
-            raw: its JSON.
+    def remove(self, container_id: str) -> None:
+        """Forget a container."""
+        self._known.pop(container_id, None)
 
-        Returns:
-            The container that it is about; None if it is about none.
-        """
-        found = parse_container_event(raw)
-        if found is None or kind not in {"container", "container_removed"}:
-            return None
-        if kind == "container":
-            self._known[found.container_id] = found
-        else:
-            self._known.pop(found.container_id, None)
-        return found.container_id
+    def shown_with(self, container_id: str) -> frozenset[str]:
+        """Containers whose columns show something of a container: its own, and those of its pod."""
+        inside = [
+            one.container_id for one in self._known.values() if one.sandbox_id == container_id
+        ]
+        return frozenset((container_id, *inside))
 
     def local_addresses(self, container_id: str, interfaces: Interfaces) -> LocalAddresses:
         """The addresses that are local for threads in a container, or on the host."""

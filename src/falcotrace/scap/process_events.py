@@ -9,6 +9,7 @@ Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp, `parse_clone_exit_caller`
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap import threads as numbers
@@ -16,8 +17,10 @@ from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.cgroups import cgroups_of, container_id_of
 from falcotrace.scap.descriptor_table import DescriptorTable
 from falcotrace.scap.parameters import Parameters
-from falcotrace.scap.spans import Spans
 from falcotrace.scap.threads import UNKNOWN_ID, UNKNOWN_TEXT, Thread, ThreadTable
+
+if TYPE_CHECKING:
+    from falcotrace.scap.spans import Spans
 
 MADE_TWICE_WITHIN_NS = 2_000_000_000
 """Both sides of a clone report the child; the second within this time is about the same one."""

@@ -6,17 +6,20 @@ Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap import threads as numbers
 from falcotrace.scap.accounts import Account, Accounts
 from falcotrace.scap.argument_texts import absolute_path
-from falcotrace.scap.container_table import ContainerTable
+from falcotrace.scap.container_table import ContainerTable, read_container
 from falcotrace.scap.descriptor_events import DescriptorEvents
 from falcotrace.scap.parameters import Parameters
 from falcotrace.scap.process_events import ALL_CAPABILITIES
-from falcotrace.scap.spans import Spans
 from falcotrace.scap.threads import Thread, ThreadTable
+
+if TYPE_CHECKING:
+    from falcotrace.scap.spans import Spans
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _RLIMIT_NOFILE = 7
@@ -177,17 +180,18 @@ class SmallEvents:
         place = names.index("newcur" if "newcur" in names else "cur")
         limit = event.number(place, -1)
         main = self._main(thread)
-        if event.has(place) and limit != -1 and limit != main.fd_limit:
+        if event.has(place) and limit not in {-1, main.fd_limit}:
             self._changing(main, event).fd_limit = limit
 
     # Tables of the whole machine
 
     def _account(self, name: str, event: Parameters) -> None:
-        for thread in list(self._threads):
-            self.spans.before_change(thread, event.row)
         names = [param.name for param in EVENT_TYPES[event.code].params]
         container_id = event.text(names.index("container_id"))
         number = event.number(0)
+        for thread in list(self._threads):
+            if number in {thread.uid, thread.gid, thread.login_uid}:
+                self.spans.before_change(thread, event.row)
         if name == "useradded":
             account = Account(event.text(2), event.text(3), event.text(4))
             self._accounts.add_user(container_id, number, account)
@@ -201,8 +205,13 @@ class SmallEvents:
     def _container(self, name: str, event: Parameters) -> None:
         kind = event.text(1) if name == "asyncevent" else "container"
         raw = event.raw(2 if name == "asyncevent" else 0)
-        container_id = self._containers.learn(kind, raw)
-        if container_id is None:
+        found = read_container(kind, raw)
+        if found is None:
             return
-        for thread in [t for t in self._threads if t.container_id == container_id]:
+        concerned = self._containers.shown_with(found.container_id)
+        for thread in [t for t in self._threads if t.container_id in concerned]:
             self.spans.before_change(thread, event.row)
+        if kind == "container":
+            self._containers.add(found)
+        else:
+            self._containers.remove(found.container_id)

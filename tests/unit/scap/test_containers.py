@@ -1,6 +1,7 @@
 """Metadata of containers: what events say becomes columns, whatever the JSON holds."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from falcotrace.capture.schema import flat_type
 from falcotrace.events.columns import PROCESS_COLUMNS
-from falcotrace.scap.container_table import ContainerTable
+from falcotrace.scap.container_table import ContainerTable, read_container
 from falcotrace.scap.containers import (
     HOST_COLUMNS,
     ContainerMetadata,
@@ -126,20 +127,28 @@ def test_on_the_host_and_without_metadata() -> None:
     assert container_values("5ea733068030", None) == {"container.id": "5ea733068030"}
 
 
+def told(inner: dict[str, Any]) -> ContainerMetadata:
+    """What an event with this JSON says."""
+    found = read_container("container", json.dumps({"container": inner}).encode())
+    assert found is not None
+    return found
+
+
 def test_a_pod_is_known_through_its_sandbox() -> None:
     """Labels, address and network of the pod are those of the sandbox's container."""
     table = ContainerTable()
     sandbox = {"id": "4ad7b26ded6d", "ip": "10.0.0.9", "cni_json": "{}"}
     sandbox["pod_sandbox_labels"] = {"app": "shop"}  # type: ignore[assignment]
-    table.learn("container", json.dumps({"container": FULL}).encode())
+    table.add(told(FULL))
     before = table.columns("32a1026ccb88")
     assert (before["k8s.pod.ip"], before["k8s.pod.labels"]) == (None, "")
-    table.learn("container", json.dumps({"container": sandbox}).encode())
+    table.add(told(sandbox))
+    assert table.shown_with("4ad7b26ded6d") == {"4ad7b26ded6d", "32a1026ccb88"}
     after = table.columns("32a1026ccb88")
     assert (after["k8s.pod.ip"], after["k8s.pod.cni.json"]) == ("10.0.0.9", "{}")
     assert (after["k8s.pod.labels"], after["k8s.pod.label"]) == ("app:shop", ["app=shop"])
     assert after["container.ip"] == "172.17.0.2"
-    table.learn("container_removed", json.dumps({"container": sandbox}).encode())
+    table.remove("4ad7b26ded6d")
     assert table.columns("32a1026ccb88") == before
 
 
