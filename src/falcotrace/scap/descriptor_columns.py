@@ -182,5 +182,6 @@ def _is_server(one: Descriptor, local: LocalAddresses) -> bool:
 
 
 def _signed(number: int, bits: int) -> int:
-    """A number as its signed column holds it."""
+    """A number, with or without a sign, as its signed column holds it."""
+    number &= (1 << bits) - 1
     return number - (1 << bits) if number >> (bits - 1) & 1 else number

@@ -58,7 +58,10 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
 def _table(told: list[tuple[int, int, Usage]]) -> Integers:
     if not told:
         return np.zeros((2 + len(MEMBERS), 0), np.int64)
-    return np.array([(tid, row, *usage) for tid, row, usage in told], np.int64).T
+    events = np.array([(tid, row) for tid, row, _ in told], np.int64)
+    # Counters of 64 bits keep their bits.
+    members = np.array([usage for _, _, usage in told], np.uint64).view(np.int64)
+    return np.concatenate([events, members], axis=1).T
 
 
 def _filled(by_thread: AsOf, tids: Integers, rows: Integers, values: Integers) -> Integers:
