@@ -102,9 +102,10 @@ class RowGroupEntry(msgspec.Struct, frozen=True, kw_only=True):
         last_num: largest `evt.num`.
         first_time_ns: smallest `evt.time`.
         last_time_ns: largest `evt.time`.
-        processes_offset: first byte of the table of process states, an Arrow IPC stream between
-            this row group and the next; other Parquet readers never look there.
-        processes_bytes: its length.
+        processes_offset: first byte of the table of process states between this row group and the
+            next (`capture/process_table.py`); other Parquet readers never look there.
+        processes_bytes: its length; 0 if there is none, as beside small row groups, where the first
+            row of each state says the same.
         process_count: its rows.
     """
 

@@ -21,12 +21,14 @@ from falcotrace.capture.footer import (
     RowGroupEntry,
     decode_footer,
 )
+from falcotrace.capture.parquet.levels import run_begins
 from falcotrace.capture.process_table import PROCESS_TABLE_LIMIT_BYTES, decode_processes
 from falcotrace.capture.schema import flat_type
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
 
 _MAGIC = b"PAR1"
+_KEY = "proc.key"
 _SCAP_MAGIC = b"\x0a\x0d\x0d\x0a"
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -128,6 +130,8 @@ class Capture:
             CaptureError: the file is damaged.
         """
         entry = self.footer.row_groups[row_group]
+        if not entry.processes_bytes:
+            return self._states_of_rows(row_group)
         try:
             with self.path.open("rb") as file:
                 file.seek(entry.processes_offset)
@@ -140,6 +144,17 @@ class Capture:
                 nulls = pa.nulls(table.num_rows, flat_type(column.path))
                 table = table.append_column(column.path, nulls)
         return table.combine_chunks()
+
+    def _states_of_rows(self, row_group: int) -> pa.Table:
+        """The states as the first row of each has them, where there is no table of them."""
+        keys = self.read(row_group, [_KEY])[_KEY]
+        if keys.null_count or not pa.types.is_integer(keys.type):
+            raise CaptureError(self.path, "is damaged: an event has no process state")
+        begins = pa.array(run_begins(keys.to_numpy()))
+        paths = [_KEY, *(column.path for column in PROCESS_COLUMNS)]
+        return pa.table(
+            {path: self.read(row_group, [path])[path].take(begins) for path in paths}
+        ).combine_chunks()
 
 
 def is_scap(path: Path) -> bool:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from falcotrace.capture import writer as writer_module
 from falcotrace.capture.documentation import columns_markdown
 from falcotrace.capture.footer import METADATA_KEY, Footer, Host, Losses, decode_footer
 from falcotrace.capture.reader import open_capture
@@ -39,9 +40,12 @@ def group(first: int, keys: list[int]) -> dict[str, pa.Array]:
     }
 
 
-@pytest.fixture
-def capture(tmp_path: Path) -> Path:
-    """A capture of two row groups."""
+@pytest.fixture(params=[0, 1 << 15], ids=["with process tables", "without"])
+def capture(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A capture of two row groups; small ones have no process tables, larger ones do."""
+    monkeypatch.setattr(writer_module, "SMALL_COUNT", request.param)
     path = tmp_path / "c.parquet"
     with CaptureWriter(path) as writer:
         writer.write_row_group(group(1, [2, 1, 2, 3]), PROCESSES)
@@ -68,7 +72,7 @@ def test_process_columns_stand_in_every_row(capture: Path) -> None:
 
 
 def test_the_process_table_has_only_the_states_of_its_row_group(capture: Path) -> None:
-    """Replay reads states from the table beside the row group and no process column."""
+    """Replay reads each state once, from the table beside the row group if there is one."""
     opened = open_capture(capture)
     assert opened.processes(0)["proc.key"].to_pylist() == [1, 2, 3]
     assert opened.processes(1)["proc.key"].to_pylist() == [1]

@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falcotrace.capture.parquet import rows, runs
+from falcotrace.capture.parquet import values as parquet_values
 from falcotrace.capture.parquet.chunk import Chunk
 from falcotrace.capture.parquet.differences import bit_widths
 from falcotrace.capture.parquet.file import ParquetFile
@@ -107,6 +108,7 @@ def columns(values: dict[pa.DataType, st.SearchStrategy[Any]]) -> st.SearchStrat
     )
 
 
+@settings(deadline=None)
 @given(column=columns(VALUES), shuffle=st.randoms(use_true_random=False))
 def test_a_column_of_rows(column: Any, shuffle: Any, scratch: Path) -> None:
     """Whatever is in a column, in whatever order and form it comes, is what is read."""
@@ -123,6 +125,22 @@ def test_a_column_of_rows(column: Any, shuffle: Any, scratch: Path) -> None:
     if kind in {pa.string(), pa.binary()}:
         forms.append(given_array.dictionary_encode())
         forms.append(given_array.dictionary_encode(null_encoding="encode"))
+    for large in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            if large:
+                patch.setattr(rows, "MEDIUM_COUNT", 0)
+                patch.setattr(parquet_values, "MEDIUM_COUNT", 0)
+            rows_are_read(kind, forms, values, order, scratch)
+
+
+def rows_are_read(
+    kind: pa.DataType,
+    forms: Sequence[pa.Array | Sparse],
+    values: Sequence[Any],
+    order: Sequence[int],
+    scratch: Path,
+) -> None:
+    """Every form of a column is read back, in its own order and in another one."""
     in_order, arranged = Presence(len(values)), Presence(len(values), np.array(order))
     raw = [rows_file(kind, form, in_order) for form in forms]
     all_read(raw[0], values, scratch)
@@ -131,6 +149,7 @@ def test_a_column_of_rows(column: Any, shuffle: Any, scratch: Path) -> None:
         assert by_arrow(rows_file(kind, form, arranged)) == [values[place] for place in order]
 
 
+@settings(deadline=None)
 @given(column=columns({**VALUES, **LISTS}))
 def test_a_column_of_runs(column: Any, scratch: Path) -> None:
     """A value for each state of a process is what stands in each of its rows."""
@@ -143,6 +162,7 @@ def test_a_column_of_runs(column: Any, scratch: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 64])
+@settings(deadline=None)
 @given(column=columns(LISTS))
 def test_lists_in_many_pages(limit: int, column: Any, scratch: Path) -> None:
     """Rows are whole in a page, wherever the limit falls."""
@@ -219,6 +239,7 @@ def rising_file(values: Sequence[int], order: np.ndarray | None = None) -> bytes
     )
 
 
+@settings(deadline=None)
 @given(
     values=st.lists(WIDE, min_size=1, max_size=300)
     | RISING.map(lambda start: wrapped(np.cumsum([start[0], *start[1]], dtype=object).tolist()))
