@@ -227,12 +227,14 @@ class BatchColumns:
             HOST if view is None else str(view.columns["container.id"])
             for view in self._state.views
         ]
-        of_events = np.array(ids)[self._state.view_places[rows]]
-        for container_id in np.unique(of_events).tolist():
-            yield (
-                self._state.containers.local_addresses(container_id, self._interfaces),
-                rows[of_events == container_id],
-            )
+        numbers = {container_id: number for number, container_id in enumerate(dict.fromkeys(ids))}
+        of_views = np.array([numbers[container_id] for container_id in ids], np.int64)
+        of_events = of_views[self._state.view_places[rows]]
+        for container_id, number in numbers.items():
+            found = rows[of_events == number] if len(numbers) > 1 else rows
+            if len(found):
+                containers = self._state.containers
+                yield containers.local_addresses(container_id, self._interfaces), found
 
     def _put_names_without_descriptor(self, rows: Integers) -> None:
         for argument in sorted(set(_NAMED_BY_ARGUMENT.values())):

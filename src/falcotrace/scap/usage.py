@@ -17,6 +17,7 @@ from falcotrace.scap.parameters import numbers
 from falcotrace.scap.thread_log import Usage
 
 Integers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 MEMBERS = ("pgft_maj", "pgft_min", "vm_size", "vm_rss", "vm_swap")
 """What is kept, as parameters are called."""
@@ -48,11 +49,19 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
         parts.append(np.array([batch.tids[rows], rows, *members], np.int64))
     tids, rows, *members = np.concatenate(parts, axis=1)
     order = np.argsort(rows, kind="stable")
+    tids, rows = tids[order], rows[order]
     by_thread = AsOf(np.arange(len(batch)), batch.tids)
-    return {
-        name: _filled(by_thread, tids[order], rows[order], member[order])
-        for name, member in zip(MEMBERS, members, strict=True)
-    }
+    # Most members are told by the same events, and then looked up once for all.
+    looked_up: list[tuple[Bools, Integers]] = []
+    filled = {}
+    for name, member in zip(MEMBERS, members, strict=True):
+        is_told = member[order] != KEEP
+        places = next((found for mask, found in looked_up if (mask == is_told).all()), None)
+        if places is None:
+            places = by_thread.last(tids[is_told], rows[is_told])
+            looked_up.append((is_told, places))
+        filled[name] = np.append(member[order][is_told], 0)[places]
+    return filled
 
 
 def _table(told: list[tuple[int, int, Usage]]) -> Integers:
@@ -62,9 +71,3 @@ def _table(told: list[tuple[int, int, Usage]]) -> Integers:
     # Counters of 64 bits keep their bits.
     members = np.array([usage for _, _, usage in told], np.uint64).view(np.int64)
     return np.concatenate([events, members], axis=1).T
-
-
-def _filled(by_thread: AsOf, tids: Integers, rows: Integers, values: Integers) -> Integers:
-    is_told = values != KEEP
-    places = by_thread.last(tids[is_told], rows[is_told])
-    return np.where(places < 0, 0, np.append(values[is_told], 0)[places])
