@@ -117,6 +117,7 @@ def _ancestor_env(inputs: Inputs) -> Vector:
         found = named.element(_first_places(named, lambda texts: bools_of(_is_given(texts))))
         assert isinstance(found, TextVector)
         return _or_empty(found, named.present())
+    # DIFFERS: in conditions libs 48dfd53c asks `proc.aenv[n]` of any ancestor.
     shown = ListVector(
         map_values(variables.elements, _with_blanks), variables.offsets, variables.valid
     )
