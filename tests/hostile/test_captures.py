@@ -101,7 +101,7 @@ def missing(path: Path) -> None:
 def flipped_processes(path: Path) -> None:
     """The process table's bytes were changed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "SMALL_COUNT", 0)
+        patch.setattr(writer, "MEDIUM_COUNT", 0)
         raw = bytearray(whole(path))
     entry = open_capture(path).footer.row_groups[0]
     start = entry.processes_offset

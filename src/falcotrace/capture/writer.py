@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encode_footer
-from falcotrace.capture.parquet.chunk import SMALL_COUNT, Chunk, Statistics
+from falcotrace.capture.parquet.chunk import MEDIUM_COUNT, Chunk, Statistics
 from falcotrace.capture.parquet.file import ParquetFile
 from falcotrace.capture.parquet.levels import run_begins
 from falcotrace.capture.parquet.rows import null_chunk, rising_chunk, rows_chunk
@@ -166,7 +166,7 @@ class CaptureWriter:
         self, present: pa.Table, events: Mapping[str, pa.Array], rows: int
     ) -> None:
         offset = self._file.tell()
-        if rows > SMALL_COUNT:
+        if rows > MEDIUM_COUNT:
             self._file.write(encode_processes(present))
         times = pc.min_max(events["evt.time"])
         numbers = pc.min_max(events["evt.num"])

@@ -40,12 +40,12 @@ def group(first: int, keys: list[int]) -> dict[str, pa.Array]:
     }
 
 
-@pytest.fixture(params=[0, 1 << 15], ids=["with process tables", "without"])
+@pytest.fixture(params=[0, 1 << 17], ids=["with process tables", "without"])
 def capture(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A capture of two row groups; small ones have no process tables, larger ones do."""
-    monkeypatch.setattr(writer_module, "SMALL_COUNT", request.param)
+    monkeypatch.setattr(writer_module, "MEDIUM_COUNT", request.param)
     path = tmp_path / "c.parquet"
     with CaptureWriter(path) as writer:
         writer.write_row_group(group(1, [2, 1, 2, 3]), PROCESSES)
