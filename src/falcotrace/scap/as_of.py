@@ -1,7 +1,7 @@
 """What was last said about the subject of each event, for all events at once.
 
-In: the subject of each event (a thread, a table of descriptors). Out: for entries with a subject and
-a row, which of them is the last one at or before each event. Where few events are asked about,
+In: the subject of each event (a thread, a table of descriptors). Out: for entries with a subject
+and a row, which of them is the last one at or before each event. Where few events are asked about,
 `LastBefore` does it.
 """
 

@@ -6,18 +6,20 @@ the events that rules look at.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from falcotrace.capture.footer import Footer
-from falcotrace.capture.reader import RowGroup
-from falcotrace.errors import CaptureError
 from falcotrace.scap.batch_columns import BatchColumns, ProcessStates
 from falcotrace.scap.footer import UNRECORDED, first_event_ns, footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.reader import open_scap
 from falcotrace.scap.state import StateEngine
+
+if TYPE_CHECKING:
+    from falcotrace.capture.reader import RowGroup
 
 
 class ScapCapture:
@@ -36,14 +38,6 @@ class ScapCapture:
             first = next(iter(file), None)
             self._metadata = first.metadata if first is not None else Metadata()
             self.footer: Footer = footer_of(self._metadata, file.warnings)
-
-    def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
-        """Not possible: row groups come from `stream`."""
-        raise CaptureError(self.path, "is a .scap file: `falcotrace import` makes a capture of it")
-
-    def processes(self, row_group: int) -> pa.Table:
-        """Not possible either."""
-        raise CaptureError(self.path, "is a .scap file: `falcotrace import` makes a capture of it")
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -18,10 +18,10 @@ _OLD_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def cgroups_of(raw: bytes) -> tuple[str, ...]:
-    """The items of a list.
+    r"""The items of a list.
 
     Example:
-        >>> cgroups_of(b"io=/a\\0cpu=/\\0")
+        >>> cgroups_of(b"io=/a\0cpu=/\\0")
         ('blkio=/a', 'cpu=/')
     """
     return tuple(_renamed(item) for item in texts_of(raw))

@@ -1,7 +1,7 @@
 """Makes and writes row groups beside the state engine, so that an import uses more than one core.
 
-In: the columns of batches, in order. Out: row groups in a capture. One thread makes the columns of a
-batch, another one writes those of the batch before, while the caller goes on to the next; at most
+In: the columns of batches, in order. Out: row groups in a capture. One thread makes the columns of
+a batch, another one writes those of the batch before, while the caller goes on to the next; at most
 one batch waits for each, so that memory is bounded.
 """
 
