@@ -23,6 +23,9 @@ _F_DUPFD, _F_SETFD, _F_DUPFD_CLOEXEC = 1, 3, 26
 _TRANSFERS = frozenset({"read", "write", "readv", "writev", "pread", "pwrite", "preadv", "pwritev"})
 """Events that connect an IP socket when they succeed."""
 
+_MAKE_SOCKETS = frozenset({"socket", "pidfd_getfd"})
+"""Events that make a socket without a connection, or take one over."""
+
 _MOVED = frozenset({"close", "dup", "dup2", "dup3", "fcntl"})
 
 
@@ -73,18 +76,21 @@ def find_moves(
         unconnected: numbers of sockets that a transfer may connect.
     """
     parts = [_opens(opens)]
+    transfers = []
     for code, params in batch.params.items():
         event = EVENT_TYPES[code]
         if event.direction == "enter" and event.origin == "syscall":
             continue
         if event.name in _TRANSFERS:
-            parts.append(_transfers(batch, code, unconnected))
+            transfers.append(code)
         elif event.name in _MOVED:
             parts.append(_moved(batch, code))
         elif event.name in read:
             fill = np.zeros(len(params.rows), np.int64)
             place = np.arange(len(params.rows))
             parts.append([params.rows, fill + MoveKind.READ, fill + code, place, fill])
+    sockets = _with_duplicates(_sockets(batch, unconnected), parts)
+    parts += [_transfers(batch, code, sockets) for code in transfers]
     merged = [np.concatenate(column).astype(np.int64) for column in zip(*parts, strict=True)]
     order = np.argsort(merged[0], kind="stable")
     rows, *others = (column[order] for column in merged)
@@ -103,16 +109,35 @@ def _opens(opens: Opens) -> list[Integers]:
     return [opens.rows, np.full(count, MoveKind.OPEN), opens.fds, packed, np.arange(count)]
 
 
-def _transfers(batch: EventBatch, code: int, unconnected: frozenset[int]) -> list[Integers]:
+def _sockets(batch: EventBatch, unconnected: frozenset[int]) -> set[int]:
+    """Numbers of sockets that may not be connected yet."""
+    found = set(unconnected)
+    for code in batch.params:
+        event = EVENT_TYPES[code]
+        if event.name in _MAKE_SOCKETS and event.is_exit:
+            found.update(numbers(batch, code, "fd", -1).tolist())
+    return found
+
+
+def _with_duplicates(sockets: set[int], parts: list[list[Integers]]) -> Integers:
+    """The same numbers, and those that they are duplicated to."""
+    new_of: dict[int, set[int]] = {}
+    for _, kinds, old, new, _ in parts if sockets else []:
+        of_part = np.flatnonzero(np.asarray(kinds) == MoveKind.DUPLICATE)
+        for one, other in zip(old[of_part].tolist(), new[of_part].tolist(), strict=True):
+            new_of.setdefault(one, set()).add(other)
+    found, waiting = set(sockets), list(sockets)
+    while waiting:
+        further = new_of.pop(waiting.pop(), set()) - found
+        found |= further
+        waiting.extend(further)
+    return np.array(sorted(found), np.int64)
+
+
+def _transfers(batch: EventBatch, code: int, sockets: Integers) -> list[Integers]:
     """Successful reads and writes of what may be a socket that is not connected yet."""
     fds = numbers(batch, code, "fd", -1)
-    made = [
-        numbers(batch, socket, "fd", -1)
-        for socket in batch.params
-        if EVENT_TYPES[socket].name == "socket" and EVENT_TYPES[socket].is_exit
-    ]
-    candidates = np.concatenate([np.array(sorted(unconnected), np.int64), *made])
-    wanted = np.isin(fds, candidates) & (numbers(batch, code, "res", -1) >= 0)
+    wanted = np.isin(fds, sockets) & (numbers(batch, code, "res", -1) >= 0)
     rows = batch.params[code].rows[wanted]
     zeros = np.zeros(len(rows), np.int64)
     return [rows, zeros + MoveKind.TRANSFER, fds[wanted], zeros, zeros]
