@@ -15,7 +15,7 @@ import numpy.typing as npt
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.events.text import to_text
 from falcotrace.scap.argument_texts import absolute_path
-from falcotrace.scap.batch import NO_ROW, EventBatch
+from falcotrace.scap.batch import NO_ROW, Bytes, EventBatch
 from falcotrace.scap.descriptor import Descriptor, opened
 from falcotrace.scap.parameters import numbers, parameter_index
 
@@ -26,6 +26,9 @@ AT_FDCWD = -100
 O_CLOEXEC = 1 << 12
 _EXIT_ONLY_FLAGS = ~np.int64((1 << 14) - 1)
 """Bits of the flags that only the kernel knows when the call returns."""
+
+_UNREAD = np.frombuffer(b"<NA>\0", np.uint8)
+"""Stands for a name that lay in memory that was not there when the call began."""
 
 _PATH_PARAMETERS = {"open_by_handle_at": "path"}
 _CODES = tuple(
@@ -130,6 +133,7 @@ def _entered(
     names = {param.name for param in EVENT_TYPES[code - 1].params}
     known = (enter_rows != NO_ROW) & (entries.rows[which] == enter_rows)
     known &= entries.lengths[which, place] > 1
+    known &= ~_is_unread(batch.data, entries.offsets[which, place], entries.lengths[which, place])
     taken = which[known]
     starts[known] = entries.offsets[taken, place]
     lengths[known] = entries.lengths[taken, place]
@@ -139,3 +143,12 @@ def _entered(
         entered = numbers(batch, code - 1, "flags")[taken]
         flags[known] = entered | (flags[known] & _EXIT_ONLY_FLAGS)
     return starts, lengths, dirfds, flags
+
+
+def _is_unread(
+    data: Bytes, starts: Integers, lengths: npt.NDArray[np.signedinteger]
+) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = lengths == len(_UNREAD)
+    places = starts[found][:, None] + np.arange(len(_UNREAD))
+    found[found] = (data[places] == _UNREAD).all(axis=1)
+    return found
