@@ -40,7 +40,7 @@ BOOT_NS = 1_600_000_000_000_000_000
 
 AT_FDCWD = -100
 O_CLOEXEC = 1 << 12
-O_DIRECTORY = 1 << 11
+O_DIRECTORY = 1 << 10
 CLONE_FILES = 1 << 0
 CLONE_NEWPID = 1 << 6
 CLONE_PARENT = 1 << 8
@@ -295,6 +295,12 @@ def group(gid: int, name: bytes) -> bytes:
     """The same of a group."""
     data = struct.pack("<BI", 1, gid) + text(name)
     return u32(len(data) + 4) + data
+
+
+def interface(address: bytes) -> bytes:
+    """A list of one interface, with its IPv4 address."""
+    data = struct.pack("<HH4s4s4sQ", 1, 4, address, b"\xff\xff\xff\0", bytes(4), 10) + b"eth0"
+    return block(0x219, u32(len(data)) + data)
 
 
 def capture_bytes(
