@@ -93,7 +93,10 @@ def raw_text(param: Param, number: int) -> str:
         return "none" if duration_ns == _NO_TIME else str(duration_ns)
     if kind == "ABSTIME":
         return time_text(number % (1 << 64), LOCAL_FORM)
-    return format_number(number, format_of(param), width_of(param))
+    form = format_of(param)
+    if form == "DEC" and kind.startswith("INT"):
+        return str(number)
+    return format_number(number, form, width_of(param))
 
 
 def format_of(param: Param) -> str:

@@ -22,7 +22,7 @@ _LOCAL_TIME = """
 strftime(to_timestamp(CAST(:unsigned // 1000000000 AS BIGINT)), '%Y-%m-%d %H:%M:%S')
 || '.' || lpad(CAST(:unsigned % 1000000000 AS TEXT), 9, '0')
 """
-_WRAPPED = "CAST(CASE WHEN :number >= :limit THEN :number - :range ELSE :number END AS TEXT)"
+_WRAPPED = "CAST(CASE WHEN :is_high THEN :number - :range ELSE :number END AS TEXT)"
 
 
 def number_text(path: str, param: Param, *, resolved: bool = False) -> exp.Expr:
@@ -53,7 +53,12 @@ def number_text(path: str, param: Param, *, resolved: bool = False) -> exp.Expr:
         return template("CAST(:number AS TEXT)", number=stored)
     # Falco prints unsigned numbers through a signed conversion.
     limit, reach = build.number(1 << bits - 1), build.number(1 << bits)
-    return template(_WRAPPED, number=stored, limit=limit, range=reach)
+    is_high: exp.Expr = exp.GTE(this=stored.copy(), expression=limit)
+    if bits < 64:
+        if COLUMNS[path].type == "uint64":
+            stored = template("CAST(:number AS HUGEINT)", number=stored)
+        is_high = build.between(stored, limit, build.number((1 << bits) - 1))
+    return template(_WRAPPED, number=stored, is_high=is_high, range=reach)
 
 
 def numbers_of(param: Param, *, is_signed: bool) -> Callable[[str], list[int]] | None:
@@ -73,7 +78,8 @@ def numbers_of(param: Param, *, is_signed: bool) -> Callable[[str], list[int]] |
             number = int(text, base)
         except ValueError:
             return []
-        wrapped = (number % (1 << 32), number % (1 << 64), number - (1 << 64))
+        wrapped = [number % (1 << bits) for bits in (32, 64)]
+        wrapped += [number - (1 << bits) for bits in (32, 64)]
         candidates = {number, *wrapped}
         return sorted(x for x in candidates if low <= x < high and raw_text(param, x) == text)
 
