@@ -2,7 +2,7 @@
 
 In: flat event columns that carry `proc.key`, and a table with one row for each key. Out: one
     Parquet file in which every event carries its process's columns, with the process table beside
-    each row group. The writer knows nothing about where events come from.
+    each large row group. The writer knows nothing about where events come from.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import leaves
 from falcotrace.capture.parquet.values import Presence, Sparse
 from falcotrace.capture.process_table import encode_processes
-from falcotrace.capture.schema import capture_schema, flat_type
+from falcotrace.capture.schema import REQUIRED_COLUMNS, capture_schema, flat_type
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
 from falcotrace.version import __version__
@@ -109,14 +109,23 @@ class CaptureWriter:
 
         Row groups must follow each other in `evt.num`; rows inside one may come in any order, but
         those that are sorted by `proc.key` and `evt.num` cost a little less.
+
+        Raises:
+            KeyError: there is no such column, no such process state, or a required column is not
+                there.
+            ValueError: columns are not equally long, or a required one misses a value.
         """
-        keys = np.asarray(events[KEY])
-        rows = len(keys)
+        rows = len(np.asarray(events[KEY]))
         if rows == 0:
             return
         unknown = events.keys() - COLUMNS.keys()
         if unknown:
             raise KeyError(f"no column is called {min(unknown)!r}")
+        for path in REQUIRED_COLUMNS:
+            column = events[path]
+            if isinstance(column, Sparse) or column.null_count or len(column) != rows:
+                raise ValueError(f"{path} does not have a value for every event")
+        keys = np.asarray(events[KEY])
         order = _order(keys, np.asarray(events["evt.num"]))
         if order is not None:
             keys = keys[order]

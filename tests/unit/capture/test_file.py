@@ -106,6 +106,16 @@ def test_a_key_without_a_process_state_is_refused(tmp_path: Path) -> None:
         writer.write_row_group(group(1, [9]), PROCESSES)
 
 
+def test_a_required_column_has_a_value_for_every_event(tmp_path: Path) -> None:
+    """Readers rely on numbers, times, types and states of every event."""
+    columns = {**group(1, [1, 2]), "evt.type": pa.array(["read", None])}
+    with (
+        CaptureWriter(tmp_path / "c.parquet") as writer,
+        pytest.raises(ValueError, match="for every event"),
+    ):
+        writer.write_row_group(columns, PROCESSES)
+
+
 def test_nothing_is_overwritten_unasked(capture: Path) -> None:
     """A recording cannot destroy an older one by accident."""
     before = capture.read_bytes()

@@ -213,6 +213,20 @@ def test_a_dictionary_is_no_larger_than_what_occurs() -> None:
     assert len(raw) < 1000
 
 
+@pytest.mark.parametrize("medium", [0, 1 << 17])
+def test_a_long_text_in_every_row_stays_in_its_dictionary(
+    medium: int, monkeypatch: pytest.MonkeyPatch, scratch: Path
+) -> None:
+    """A hostile text takes room once, however many events show it."""
+    monkeypatch.setattr(rows, "MEDIUM_COUNT", medium)
+    monkeypatch.setattr(rows, "TEXT_LIMIT_BYTES", 1 << 20)
+    values = ["x" * 100_000, *map(str, range(10))] * 20
+    array = pa.array(values).dictionary_encode()
+    raw = rows_file(pa.string(), array, Presence(len(values)))
+    assert "RLE_DICTIONARY" in pq.read_metadata(io.BytesIO(raw)).row_group(0).column(0).encodings
+    all_read(raw, values, scratch)
+
+
 def test_long_texts_are_left_to_arrow(scratch: Path) -> None:
     """A column of long buffers becomes many pages, so that no reader needs all of it at once."""
     values = [b"x" * 50_000 + bytes([number]) for number in range(200)]

@@ -41,9 +41,7 @@ SMALL_COUNT: Final = 1 << 15
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _TINY_BYTES = 64  # what a frame of zstd costs is more than it saves
 
-_CODEC, _MEDIUM_CODEC, _SMALL_CODEC = (
-    pa.Codec("zstd", compression_level=level) for level in (COMPRESSION_LEVEL, 10, 15)
-)
+_MEDIUM_LEVEL, _SMALL_LEVEL = 10, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +154,22 @@ def _chunk(leaf: Leaf, dictionary: Page | None, pages: Sequence[Page], encoding:
 def _compress(bodies: list[bytes], count: int) -> tuple[list[bytes], int]:
     plain_bytes = sum(map(len, bodies))
     if plain_bytes > _TINY_BYTES:
-        codec = _codec_for(count)
+        codec = pa.Codec("zstd", compression_level=_level_for(count))
         smaller = [codec.compress(body, asbytes=True) for body in bodies]
         if sum(map(len, smaller)) < plain_bytes:
             return smaller, ZSTD
     return bodies, UNCOMPRESSED
 
 
-def _codec_for(count: int) -> pa.Codec:
+def _level_for(count: int) -> int:
     if count > MEDIUM_COUNT:
-        return _CODEC
-    return _MEDIUM_CODEC if count > SMALL_COUNT else _SMALL_CODEC
+        return COMPRESSION_LEVEL
+    return _MEDIUM_LEVEL if count > SMALL_COUNT else _SMALL_LEVEL
 
 
 def compressed_bytes(raw: bytes) -> int:
     """How long bytes are when they are compressed, more or less."""
-    return len(_CODEC.compress(raw))
+    return len(pa.Codec("zstd", compression_level=COMPRESSION_LEVEL).compress(raw))
 
 
 def _dictionary_head(page: Page, stored_bytes: int) -> bytes:

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from falcotrace.capture.distinct import TABLE_LIMIT, distinct
@@ -42,7 +43,7 @@ TEXT_LIMIT_BYTES = 64 << 20
 of them."""
 
 _SAMPLE = 1024
-_LONG_RUNS = 8
+_LONG_RUNS = 8  # rows; distinct values are looked for among runs that are as long on average
 _MOST_DISTINCT = 4  # at most one in so many values is distinct where there is a dictionary
 
 
@@ -88,16 +89,19 @@ def _sound(array: pa.Array) -> pa.Array:
     kind = array.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-        if pa.types.is_string(kind) and not array.dictionary.null_count:
+        if _is_text(kind) and not array.dictionary.null_count:
             return array
         array = array.cast(kind)
     return array.dictionary_encode() if pa.types.is_string(kind) else array
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
 def _has_long_texts(array: pa.Array) -> bool:
     texts = array.dictionary if pa.types.is_dictionary(array.type) else array
-    is_text = pa.types.is_string(texts.type) or pa.types.is_binary(texts.type)
-    return is_text and text_bytes(texts) > TEXT_LIMIT_BYTES
+    return _is_text(texts.type) and text_bytes(texts) > TEXT_LIMIT_BYTES
 
 
 def _texts(leaf: Leaf, texts: pa.Array, present: Present) -> Chunk:
@@ -129,16 +133,22 @@ def _coded(leaf: Leaf, dictionary: pa.Array, codes: np.ndarray, present: Present
     if len(dictionary) > len(codes):
         used, codes = distinct(codes)
         dictionary = dictionary.take(pa.array(used))
-    if present.count <= MEDIUM_COUNT:
-        ways = (
-            _with_dictionary(leaf, dictionary, codes, present),
-            _plain(leaf, present, dictionary.take(pa.array(codes))),
-        )
-        return min(ways, key=attrgetter("bytes"))
-    # With so many distinct values a dictionary and places in it are longer.
-    if len(dictionary) * _MOST_DISTINCT > len(codes):
-        return _plain(leaf, present, dictionary.take(pa.array(codes)))
-    return _with_dictionary(leaf, dictionary, codes, present)
+    # With many distinct values a dictionary and places in it are longer than the values.
+    is_medium = present.count <= MEDIUM_COUNT
+    is_various = len(dictionary) * _MOST_DISTINCT > len(codes)
+    ways = []
+    if (is_medium or is_various) and _plain_bytes(dictionary, codes) <= TEXT_LIMIT_BYTES:
+        ways.append(_plain(leaf, present, dictionary.take(pa.array(codes))))
+    if is_medium or not ways:
+        ways.append(_with_dictionary(leaf, dictionary, codes, present))
+    return min(ways, key=attrgetter("bytes"))
+
+
+def _plain_bytes(dictionary: pa.Array, codes: np.ndarray) -> int:
+    """What the values take without a dictionary: a long text may stand in every row."""
+    if not _is_text(dictionary.type):
+        return len(codes) * 8
+    return int(pc.binary_length(dictionary).to_numpy()[codes].sum(dtype=np.int64))
 
 
 def _with_dictionary(

@@ -156,8 +156,10 @@ def bits_of(buffer: pa.Buffer, offset: int, count: int) -> np.ndarray:
 
 def numbers(array: pa.Array) -> np.ndarray:
     """The numbers of an array; what stands for missing ones means nothing."""
-    kind = array.type.to_pandas_dtype()
-    return np.frombuffer(array.buffers()[1], kind)[array.offset : array.offset + len(array)]
+    # Arrow's names of these types are numpy's; `to_pandas_dtype` would import pandas.
+    return np.frombuffer(array.buffers()[1], str(array.type))[
+        array.offset : array.offset + len(array)
+    ]
 
 
 def plain(array: pa.Array) -> bytes:
