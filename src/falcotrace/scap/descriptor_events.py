@@ -72,6 +72,7 @@ class DescriptorEvents:
         self._opens: Opens
         self._bases: list[str | None] = []
         self._unconnected: set[int] = set()
+        self._names: dict[int, str] = {}
         self._tables_by_tid: dict[int, DescriptorTable] = {}
         self._directories_by_tid: dict[int, str] = {}
 
@@ -177,7 +178,7 @@ class DescriptorEvents:
             if kind == _OPEN:
                 if table is not _NO_TABLE:
                     if second >> 1 >= AT_FDCWD:
-                        self._bases[third] = self._base(tid, second >> 1)
+                        self._bases[third] = self._base(tid, entries.get(second >> 1), second >> 1)
                     entries[fd] = len(made) << 1 | (second & 1)
                     log((table.number, fd, row, len(made), len(entries)))
                     made.append(third)
@@ -194,15 +195,24 @@ class DescriptorEvents:
                 # What this batch opened is a file, and no number of it is needed here.
                 self._transfer(row, tid, fd, before)
 
-    def _base(self, tid: int, dirfd: int) -> str:
-        """What a relative name is relative to."""
+    def _base(self, tid: int, entry: int | None, dirfd: int) -> str:
+        """What a relative name is relative to, given the entry of its directory."""
         if dirfd == AT_FDCWD:
             known = self._directories_by_tid.get(tid)
             if known is None:
                 known = self._directories_by_tid[tid] = self.working_directory(tid)
             return known
-        found = self.descriptor(tid, dirfd)
-        return UNKNOWN_DIRECTORY if found is None else found.name
+        return UNKNOWN_DIRECTORY if entry is None else self._name(entry >> 1)
+
+    def _name(self, reference: int) -> str:
+        """The name of what a reference stands for; a directory's is asked for many times."""
+        made = self._made[reference]
+        if isinstance(made, Descriptor):
+            return made.name
+        known = self._names.get(made)
+        if known is None:
+            known = self._names[made] = self._opens.name(self._data, made, self._bases[made])
+        return known
 
     def working_directory(self, tid: int) -> str:
         """The working directory of a thread's process."""
@@ -344,6 +354,7 @@ class DescriptorEvents:
         self._batch, self._opens = batch, opens
         self._data = memoryview(batch.data.data)
         self._bases = [None] * len(opens.rows)
+        self._names.clear()
 
     def _keep_what_is_open(self, threads: ThreadTable) -> None:
         tables = {id(thread.descriptors): thread.descriptors for thread in threads}

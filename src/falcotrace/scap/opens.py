@@ -64,10 +64,18 @@ class Opens:
     inos: Integers
     is_relative: npt.NDArray[np.bool_]
 
+    def raw_name(self, data: memoryview, index: int) -> str:
+        """The name of one open as given."""
+        start, length = int(self.starts[index]), int(self.lengths[index])
+        return to_text(bytes(data[start : start + length]).split(b"\0", 1)[0])
+
+    def name(self, data: memoryview, index: int, base: str | None) -> str:
+        """The name of one open, given what it is relative to."""
+        return absolute_path(base or "", self.raw_name(data, index))
+
     def descriptor(self, data: memoryview, index: int, base: str | None) -> Descriptor:
         """What one open makes, given what its relative name is relative to."""
-        start, length = int(self.starts[index]), int(self.lengths[index])
-        raw = to_text(bytes(data[start : start + length]).split(b"\0", 1)[0])
+        raw = self.raw_name(data, index)
         return opened(
             absolute_path(base or "", raw),
             raw,
