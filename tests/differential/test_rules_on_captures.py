@@ -13,10 +13,12 @@ from differential.random_conditions import random_events
 from falcotrace.engines.sql import rule_sql
 from falcotrace.rules.load import load_rules
 from falcotrace.rules.plan import Plan
+from falcotrace.scap.importer import import_scap
 from small_captures import write_capture
 
 REPOSITORY = Path(__file__).parents[2]
 OFFICIAL = ("falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml")
+IMPORTED = ("attack", "container", "sd_io", "t_udp_dns", "open-multiple-files")
 MORE_CAPTURES = "FALCOTRACE_CAPTURES"
 """A folder of further captures to compare the engines on."""
 
@@ -53,6 +55,16 @@ def test_engines_agree_on_captures(official: Plan, shipped: Plan, path: Path) ->
     """Every official and every shipped rule matches the same events of a recording both ways."""
     assert differences(official, path) == {}
     assert differences(shipped, path) == {}
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_engines_agree_on_imports(official: Plan, shared: Path, tmp_path: Path, name: str) -> None:
+    """Official rules, and those that each test one operator or field, on imported captures."""
+    (source,) = (shared / "oracle" / "captures").glob(f"{name}.scap*")
+    path = tmp_path / f"{name}.parquet"
+    import_scap(source, path)
+    assert differences(official, path) == {}
+    assert differences(load([shared / "oracle" / "rules" / "ops_rules.yaml"]), path) == {}
 
 
 def test_engines_agree_on_made_up_events(official: Plan, shipped: Plan, tmp_path: Path) -> None:
