@@ -26,7 +26,8 @@ class AsOf:
         is_first = np.append(True, ordered[1:] != ordered[:-1]) if len(rows) else np.zeros(0, bool)
         self._subjects = ordered[is_first]
         self._numbers = np.cumsum(is_first) - 1
-        self._span = int(rows[-1]) + 2 if len(rows) else 2
+        # Entries from behind the last event on count for none.
+        self._span = int(rows[-1]) + 3 if len(rows) else 3
         self._places = self._numbers * self._span + rows[self._order] + 1
 
     def last(self, subjects: Integers, rows: Integers) -> Integers:
