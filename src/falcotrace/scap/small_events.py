@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _RLIMIT_NOFILE = 7
 
+_MOST_LOOKED_AT = 5000
+"""Among more threads than that it is not asked which ones an event concerns."""
+
 Handler = Callable[[Parameters, Thread], None]
 
 
@@ -96,32 +99,32 @@ class SmallEvents:
         self.spans.before_change(thread, event.row)
         return thread
 
-    def _main(self, thread: Thread) -> Thread:
-        return self._threads.main_thread(thread) or thread
-
-    # Directories
+    # Directories; a thread without a process has none
 
     def _chdir(self, event: Parameters, thread: Thread) -> None:
-        main = self._main(thread)
-        self._set_cwd(main, absolute_path(main.cwd, event.text(1)), event)
+        self._move(thread, event.text(1), event)
 
     def _fchdir(self, event: Parameters, thread: Thread) -> None:
         path = self._descriptors.path_of(thread, event.number(1, -1))
         if path is not None:
-            main = self._main(thread)
-            self._set_cwd(main, absolute_path(main.cwd, path), event)
+            self._move(thread, path, event)
 
     def _getcwd(self, event: Parameters, thread: Thread) -> None:
         if event.has(1):
-            self._set_cwd(self._main(thread), event.text(1), event)
+            self._move(thread, event.text(1), event)
 
-    def _set_cwd(self, main: Thread, path: str, event: Parameters) -> None:
+    def _move(self, thread: Thread, path: str, event: Parameters) -> None:
+        main = self._threads.main_thread(thread)
+        if main is None:
+            return
+        path = absolute_path(main.cwd, path)
         cwd = path if path.endswith("/") else f"{path}/"
         if cwd != main.cwd:
             self._changing(main, event).cwd = cwd
 
     def _chroot(self, event: Parameters, thread: Thread) -> None:
-        root = absolute_path(self._main(thread).cwd, event.text(1))
+        main = self._threads.main_thread(thread)
+        root = absolute_path("" if main is None else main.cwd, event.text(1))
         self._changing(thread, event).root = root
 
     # Identity
@@ -179,19 +182,25 @@ class SmallEvents:
             thread = found
         place = names.index("newcur" if "newcur" in names else "cur")
         limit = event.number(place, -1)
-        main = self._main(thread)
-        if event.has(place) and limit not in {-1, main.fd_limit}:
+        main = self._threads.main_thread(thread)
+        if main is not None and event.has(place) and limit not in {-1, main.fd_limit}:
             self._changing(main, event).fd_limit = limit
 
     # Tables of the whole machine
+
+    def _before_changes(self, is_concerned: Callable[[Thread], bool], row: int) -> None:
+        if len(self._threads) > _MOST_LOOKED_AT:
+            self.spans.before_any_change(row)
+        else:
+            self.spans.before_changes(filter(is_concerned, self._threads), row)
 
     def _account(self, name: str, event: Parameters) -> None:
         names = [param.name for param in EVENT_TYPES[event.code].params]
         container_id = event.text(names.index("container_id"))
         number = event.number(0)
-        for thread in list(self._threads):
-            if number in {thread.uid, thread.gid, thread.login_uid}:
-                self.spans.before_change(thread, event.row)
+        self._before_changes(
+            lambda thread: number in {thread.uid, thread.gid, thread.login_uid}, event.row
+        )
         if name == "useradded":
             account = Account(event.text(2), event.text(3), event.text(4))
             self._accounts.add_user(container_id, number, account)
@@ -209,8 +218,7 @@ class SmallEvents:
         if found is None:
             return
         concerned = self._containers.shown_with(found.container_id)
-        for thread in [t for t in self._threads if t.container_id in concerned]:
-            self.spans.before_change(thread, event.row)
+        self._before_changes(lambda thread: thread.container_id in concerned, event.row)
         if kind == "container":
             self._containers.add(found)
         else:

@@ -216,19 +216,27 @@ def test_limit_of_any_process(pid: int, cur: int | None, expected: tuple[int, in
 
 
 def test_limit_of_a_process_is_that_of_its_threads() -> None:
-    """A thread that sets it sets that of the first one."""
+    """A thread that sets it sets that of the first one, and shows it."""
     seen = replay(
-        clones(10, 20, flags=CLONE_THREAD),
+        clones(10, 20, flags=CLONE_THREAD, fdlimit=77),
+        looks(20),
         leaves("setrlimit", 20, res=0, resource=NOFILE, cur=9),
         looks(10),
+        looks(20),
         processes=PEERS,
     )
-    assert seen.last("proc.fdlimit") == (9,)
+    assert seen["proc.fdlimit"] == [100, 100, 9, 9, 9]
 
 
 def test_unknown_threads_change_by_events_too() -> None:
-    """They get an entry first."""
+    """They get an entry first; what belongs to their process they do not have."""
     assert replay(leaves("setuid", 77, res=0, uid=7)).last("user.uid") == (7,)
+    seen = replay(
+        *(leaves("chdir", 77, res=0, path="/x"), leaves("getcwd", 77, res=0, path="/x")),
+        *(leaves("setrlimit", 77, res=0, resource=NOFILE, cur=9), executes(77, fdlimit=None)),
+    )
+    assert seen.rows("proc.cwd", "proc.fdlimit") == [*[("./", 0)] * 3, ("", -1)]
+    assert replay(leaves("chroot", 77, res=0, path="/x")).last("proc.root") == ("/x",)
 
 
 OF_USER = ("user.name", "user.homedir", "user.shell", "group.name")
