@@ -4,6 +4,9 @@ In: the events of a batch, and word of every change before it is made. Out: for 
 of its thread. A view is made when a state ends, and only if an event fell into it.
 """
 
+from collections.abc import Iterable
+from itertools import islice
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +15,10 @@ from falcotrace.scap.threads import Thread, ThreadTable
 from falcotrace.scap.views import View, Views
 
 Integers = npt.NDArray[np.int64]
+
+_MOST_AFFECTED = 300
+"""Where more threads are concerned, they are not looked for: a hostile capture may change the
+ancestor of a hundred thousand at every event."""
 
 
 class Spans:
@@ -31,6 +38,8 @@ class Spans:
         self._views = views
         self._known = known
         self._count = len(tids)
+        self._tids_by_row = tids
+        self._all_ended = 0
         order = np.argsort(tids, kind="stable")
         self._tids, starts = np.unique(tids[order], return_index=True)
         parts = np.split(order, starts[1:]) if len(starts) else []
@@ -57,10 +66,31 @@ class Spans:
 
     def before_change(self, thread: Thread, row: int) -> None:
         """What this thread shows is about to change, from the event of this row on."""
-        for affected in self._threads.affected_by(thread):
-            self._end(affected, row)
-            self._known.pop(affected.tid, None)
+        self.before_changes((thread,), row)
         thread.face = None
+
+    def before_changes(self, threads: Iterable[Thread], row: int) -> None:
+        """The same for several threads, none of which changes what others show of it."""
+        each = (one for thread in threads for one in self._threads.affected_by(thread))
+        affected = list(islice(each, _MOST_AFFECTED + 1))
+        if len(affected) > _MOST_AFFECTED:
+            self.before_any_change(row)
+            return
+        for one in affected:
+            self._end(one, row)
+            self._known.pop(one.tid, None)
+
+    def before_any_change(self, row: int) -> None:
+        """Any thread may show something else from the event of this row on.
+
+        Whoever had no event since the last time needs no view of what it was.
+        """
+        for tid in np.unique(self._tids_by_row[self._all_ended : row]).tolist():
+            thread = self._threads.get(tid)
+            if thread is not None:
+                self._end(thread, row)
+        self._all_ended = row
+        self._known.clear()
 
     def begin(self, thread: Thread, row: int) -> None:
         """An entry was made."""

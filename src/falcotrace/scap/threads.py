@@ -7,7 +7,7 @@ with groups of threads, parents and reapers. What an event says is read elsewher
 Source: libs 48dfd53c, userspace/libsinsp/threadinfo.cpp, thread_manager.cpp, thread_group_info.h.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from falcotrace.scap.descriptor_table import DescriptorTable
@@ -206,19 +206,20 @@ class ThreadTable:
             if not led:
                 self._led.pop(leader, None)
 
-    def affected_by(self, thread: Thread) -> Iterable[Thread]:
+    def affected_by(self, thread: Thread) -> Iterator[Thread]:
         """Threads whose fields show something of this one: itself, descendants, those it leads."""
-        found = {thread.tid: thread}
+        yield thread
+        seen = {thread.tid}
+        waiting = [thread.children]
         if thread.is_main and thread.group is not None:
-            found.update(thread.group.threads)
-        waiting = list(found.values())
+            waiting.append(thread.group.threads)
         while waiting:
-            for tid, child in waiting.pop().children.items():
-                if tid not in found:
-                    found[tid] = child
-                    waiting.append(child)
-        found.update(self._led.get(thread.tid, {}))
-        return found.values()
+            for tid, one in waiting.pop().items():
+                if tid not in seen:
+                    seen.add(tid)
+                    waiting.append(one.children)
+                    yield one
+        yield from (one for tid, one in self._led.get(thread.tid, {}).items() if tid not in seen)
 
     def end(self, thread: Thread) -> None:
         """Mark a thread as dead; its entry is removed later."""
