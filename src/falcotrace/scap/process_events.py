@@ -64,15 +64,17 @@ class ProcessEvents:
 
     # Finding and making entries
 
-    def find_or_make(self, tid: int, row: int) -> Thread:
-        """The entry of a thread; a placeholder if there is none."""
+    def find_or_make(self, tid: int, row: int) -> Thread | None:
+        """The entry of a thread; a placeholder if there is none, None if the table is full."""
         thread = self._threads.get(tid)
-        if thread is None:
+        if thread is None and not self._threads.is_full:
             thread = Thread(tid, UNKNOWN_ID, is_placeholder=True)
             self._add(thread, row)
         return thread
 
     def _add(self, thread: Thread, row: int, entries: dict[int, int] | None = None) -> None:
+        if self._threads.is_full:
+            return
         main = self._threads.get(thread.pid)
         if thread.flags & numbers.CLONE_THREAD and main is not None and main is not thread:
             thread.descriptors = main.descriptors
@@ -108,6 +110,8 @@ class ProcessEvents:
 
     def _clone_caller(self, event: Parameters, tid: int, child_tid: int, time_ns: int) -> None:
         caller = self.find_or_make(tid, event.row)
+        if caller is None:
+            return
         was_placeholder = caller.is_placeholder
         if was_placeholder:
             self.spans.before_change(caller, event.row)
@@ -160,6 +164,8 @@ class ProcessEvents:
             is_inverted=True,
         )
         origin = self.find_or_make(child.pid if is_thread else child.ptid, event.row)
+        if origin is None:
+            return
         was_placeholder = origin.is_placeholder
         if is_thread and was_placeholder and origin is not child:
             self._complete_main(origin, child, event)
@@ -215,6 +221,8 @@ class ProcessEvents:
         if event.number(0, -1) < 0:
             return
         thread = self.find_or_make(tid, event.row)
+        if thread is None:
+            return
         self.spans.before_change(thread, event.row)
         self._threads.unfollow(thread)
         self._threads.revive(thread)

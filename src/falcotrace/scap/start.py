@@ -14,7 +14,7 @@ from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata, ProcessEntry
 from falcotrace.scap.opens import O_CLOEXEC
 from falcotrace.scap.parameters import texts_of
-from falcotrace.scap.threads import CLONE_THREAD, Thread, ThreadTable
+from falcotrace.scap.threads import CLONE_THREAD, MOST_THREADS, Thread, ThreadTable
 
 
 def start_state(
@@ -26,7 +26,7 @@ def start_state(
         accounts.add_user("", user.uid, account)
     for group in metadata.groups:
         accounts.add_group("", group.gid, to_text(group.name))
-    made = {entry.tid: _thread(entry, metadata) for entry in metadata.processes}
+    made = {entry.tid: _thread(entry, metadata) for entry in metadata.processes[:MOST_THREADS]}
     for thread in made.values():
         threads.register(thread)
     for thread in made.values():

@@ -31,6 +31,9 @@ CLONE_CHILD_IN_PIDNS = 1 << 29
 """Flags of a clone in Falco's numbers (FLAG_TABLES, `clone_flags`)."""
 
 
+MOST_THREADS = 262_144
+"""Entries that the table takes, as Falco's does (libs 48dfd53c, thread_manager.h)."""
+
 _FORGOTTEN_TOGETHER = 10
 """So many children that have gone are forgotten together."""
 
@@ -129,6 +132,11 @@ class ThreadTable:
 
     def __iter__(self) -> Iterator[Thread]:
         return iter(self._threads.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no entry can be added."""
+        return len(self._threads) >= MOST_THREADS
 
     def get(self, tid: int) -> Thread | None:
         """The entry of a thread."""
