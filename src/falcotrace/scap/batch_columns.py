@@ -7,6 +7,7 @@ states. Events that rules do not see have no row.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -230,11 +231,13 @@ class BatchColumns:
         numbers = {container_id: number for number, container_id in enumerate(dict.fromkeys(ids))}
         of_views = np.array([numbers[container_id] for container_id in ids], np.int64)
         of_events = of_views[self._state.view_places[rows]]
-        for container_id, number in numbers.items():
-            found = rows[of_events == number] if len(numbers) > 1 else rows
-            if len(found):
+        order = np.argsort(of_events, kind="stable")
+        bounds = np.searchsorted(of_events[order], np.arange(len(numbers) + 1)).tolist()
+        for container_id, (first, beyond) in zip(numbers, pairwise(bounds), strict=True):
+            if first < beyond:
                 containers = self._state.containers
-                yield containers.local_addresses(container_id, self._interfaces), found
+                local = containers.local_addresses(container_id, self._interfaces)
+                yield local, rows[order[first:beyond]]
 
     def _put_names_without_descriptor(self, rows: Integers) -> None:
         for argument in sorted(set(_NAMED_BY_ARGUMENT.values())):

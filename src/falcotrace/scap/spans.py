@@ -44,6 +44,7 @@ class Spans:
         self._tids, starts = np.unique(tids[order], return_index=True)
         parts = np.split(order, starts[1:]) if len(starts) else []
         self._rows = dict(zip(self._tids.tolist(), parts, strict=True))
+        self._wanted_rows: dict[int, Integers] = {}
         self._since = {thread.tid: 0 for thread in threads}
         self.log = ThreadLog()
         for thread in threads:
@@ -56,13 +57,18 @@ class Spans:
         return found
 
     def next_row(self, tid: int, row: int, wanted: npt.NDArray[np.bool_]) -> int | None:
-        """The first event of a thread at or behind a row that is wanted."""
-        rows = self._rows.get(tid)
+        """The first event of a thread at or behind a row that is wanted.
+
+        Which events are wanted must not change during the batch.
+        """
+        rows = self._wanted_rows.get(tid)
         if rows is None:
-            return None
-        later = rows[int(rows.searchsorted(row)) :]
-        place = int(wanted[later].argmax()) if len(later) else 0
-        return int(later[place]) if len(later) and wanted[later[place]] else None
+            of_thread = self._rows.get(tid)
+            if of_thread is None:
+                return None
+            rows = self._wanted_rows[tid] = of_thread[wanted[of_thread]]
+        place = int(rows.searchsorted(row))
+        return int(rows[place]) if place < len(rows) else None
 
     def before_change(self, thread: Thread, row: int) -> None:
         """What this thread shows is about to change, from the event of this row on."""
