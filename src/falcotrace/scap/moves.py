@@ -26,6 +26,8 @@ _TRANSFERS = frozenset({"read", "write", "readv", "writev", "pread", "pwrite", "
 _MAKE_SOCKETS = frozenset({"socket", "pidfd_getfd"})
 """Events that make a socket without a connection, or take one over."""
 
+_IP_FAMILIES = (2, 10)
+
 _MOVED = frozenset({"close", "dup", "dup2", "dup3", "fcntl"})
 
 
@@ -115,7 +117,11 @@ def _sockets(batch: EventBatch, unconnected: frozenset[int]) -> set[int]:
     for code in batch.params:
         event = EVENT_TYPES[code]
         if event.name in _MAKE_SOCKETS and event.is_exit:
-            found.update(numbers(batch, code, "fd", -1).tolist())
+            fds = numbers(batch, code, "fd", -1)
+            if event.name == "socket":
+                # Others cannot become IP sockets, and most programs make only such.
+                fds = fds[np.isin(numbers(batch, code, "domain"), _IP_FAMILIES)]
+            found.update(np.unique(fds).tolist())
     return found
 
 
@@ -123,8 +129,9 @@ def _with_duplicates(sockets: set[int], parts: list[list[Integers]]) -> Integers
     """The same numbers, and those that they are duplicated to."""
     new_of: dict[int, set[int]] = {}
     for _, kinds, old, new, _ in parts if sockets else []:
-        of_part = np.flatnonzero(np.asarray(kinds) == MoveKind.DUPLICATE)
-        for one, other in zip(old[of_part].tolist(), new[of_part].tolist(), strict=True):
+        is_duplicate = np.asarray(kinds) == MoveKind.DUPLICATE
+        pairs = np.unique((old[is_duplicate] << 32) | (new[is_duplicate] & 0xFFFF_FFFF))
+        for one, other in zip((pairs >> 32).tolist(), (pairs & 0xFFFF_FFFF).tolist(), strict=True):
             new_of.setdefault(one, set()).add(other)
     found, waiting = set(sockets), list(sockets)
     while waiting:
