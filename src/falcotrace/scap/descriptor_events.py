@@ -17,7 +17,12 @@ from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.descriptor import CONNECTIONS, Descriptor
 from falcotrace.scap.descriptor_kinds import PLAIN_DESCRIPTORS, plain_descriptor
 from falcotrace.scap.descriptor_set import DescriptorSet, OpenedFiles
-from falcotrace.scap.descriptor_table import CLOSED, DescriptorLog, DescriptorTable
+from falcotrace.scap.descriptor_table import (
+    CLOSED,
+    MOST_ENTRIES,
+    DescriptorLog,
+    DescriptorTable,
+)
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.moves import MoveKind, Moves
 from falcotrace.scap.opens import AT_FDCWD, O_CLOEXEC, Opens
@@ -34,6 +39,10 @@ _CLOSE_RANGE_CLOEXEC = 4
 _RECEIVES = frozenset({"recvfrom", "recvmsg", "recv", "recvmmsg"})
 _SENDS = frozenset({"sendto", "sendmsg", "send", "sendmmsg"})
 
+
+_MOST_PASSED_ON = 4_000_000
+"""Entries of all tables up to which a child gets those of its parent; a hostile capture may make a
+hundred thousand children of a process with thousands."""
 
 _NO_TABLE = DescriptorTable(-1)
 """Stands for the table of a thread that has none."""
@@ -65,6 +74,7 @@ class DescriptorEvents:
         self._interfaces = interfaces
         self._made: list[Descriptor | int] = []
         self._tables = 0
+        self._entry_count = 0
         self._log = DescriptorLog()
         self._renamed: list[int] = []
         self._batch: EventBatch
@@ -81,6 +91,9 @@ class DescriptorEvents:
     def new_table(self, entries: dict[int, int], row: int) -> DescriptorTable:
         """A table with the entries of another one."""
         self._tables += 1
+        if self._entry_count + len(entries) > _MOST_PASSED_ON:
+            entries = {}
+        self._entry_count += len(entries)
         table = DescriptorTable(self._tables, entries)
         self._log.add_table(table, row)
         return table
@@ -93,7 +106,7 @@ class DescriptorEvents:
     def put_imported(self, tid: int, fd: int, descriptor: Descriptor, *, is_closing: bool) -> None:
         """A descriptor that was open before the first batch."""
         table = self.table_of(tid)
-        if table is not None and fd >= 0:
+        if table is not None and fd >= 0 and len(table.entries) < MOST_ENTRIES:
             self._made.append(descriptor)
             table.entries[fd] = (len(self._made) - 1) << 1 | is_closing
 
@@ -122,7 +135,9 @@ class DescriptorEvents:
         return found
 
     def put(self, table: DescriptorTable, fd: int, row: int, entry: int) -> None:
-        """From the event of this row on, a number stands for an entry."""
+        """From the event of this row on, a number stands for an entry; a full table stays."""
+        if len(table.entries) >= MOST_ENTRIES and fd not in table.entries:
+            return
         table.entries[fd] = entry
         self._log.add(table, fd, row, entry >> 1)
 
@@ -180,6 +195,9 @@ class DescriptorEvents:
                     if second >> 1 >= AT_FDCWD:
                         self._bases[third] = self._base(tid, entries.get(second >> 1), second >> 1)
                     entries[fd] = len(made) << 1 | (second & 1)
+                    if len(entries) > MOST_ENTRIES:
+                        del entries[fd]
+                        continue
                     log((table.number, fd, row, len(made), len(entries)))
                     made.append(third)
                 continue
@@ -188,6 +206,9 @@ class DescriptorEvents:
                 continue
             if kind == _DUPLICATE:
                 entries[second] = (entry & ~1) | third
+                if len(entries) > MOST_ENTRIES:
+                    del entries[second]
+                    continue
                 log((table.number, second, row, entry >> 1, len(entries)))
             elif kind == _SET_CLOSING:
                 entries[fd] = (entry & ~1) | second
@@ -359,6 +380,7 @@ class DescriptorEvents:
     def _keep_what_is_open(self, threads: ThreadTable) -> None:
         tables = {id(thread.descriptors): thread.descriptors for thread in threads}
         self._unconnected = set()
+        self._entry_count = sum(len(table.entries) for table in tables.values())
         kept: list[Descriptor | int] = []
         places: dict[int, int] = {}
         for table in tables.values():

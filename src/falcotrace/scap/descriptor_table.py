@@ -21,6 +21,9 @@ Integers = npt.NDArray[np.int64]
 CLOSED = -1
 """In the log: the number stands for nothing."""
 
+MOST_ENTRIES = 4096
+"""Numbers of one table, as many as Falco keeps (libs 48dfd53c, userspace/libsinsp/settings.h)."""
+
 _NUMBER_BITS = 32
 
 
