@@ -141,7 +141,7 @@ class ProcessEvents:
         child.pidns_start_ns = self._boot_time_ns
         if was_placeholder:
             caller.exe, caller.comm, caller.args = child.exe, child.comm, child.args
-            self.spans.log.add(caller, event.row)
+            self.spans.log.rename(caller, event.row)
         self._inherit_and_add(child, caller, event, inherits=not was_placeholder)
 
     def _clone_child(self, event: Parameters, tid: int, time_ns: int) -> None:
@@ -181,7 +181,7 @@ class ProcessEvents:
         thread.vpid = event.number(19, UNKNOWN_ID)
         thread.is_placeholder = False
         self._threads.link(thread)
-        self.spans.log.add(thread, event.row)
+        self.spans.log.rename(thread, event.row)
 
     def _complete_main(self, main: Thread, child: Thread, event: Parameters) -> None:
         self.spans.before_change(main, event.row)
@@ -190,7 +190,7 @@ class ProcessEvents:
         main.is_placeholder = False
         main.exe, main.comm, main.args = event.text(1), event.text(13), event.texts(2)
         self._threads.link(main)
-        self.spans.log.add(main, event.row)
+        self.spans.log.rename(main, event.row)
 
     def _fill_clone(self, child: Thread, event: Parameters, time_ns: int) -> None:
         child.exe, child.args = event.text(1), event.texts(2)

@@ -35,6 +35,7 @@ from falcotrace.scap.spans import Spans
 from falcotrace.scap.start import start_state
 from falcotrace.scap.thread_log import ThreadLog, ThreadNames
 from falcotrace.scap.threads import ThreadTable
+from falcotrace.scap.usage import usage_at_end
 from falcotrace.scap.views import View, Views
 
 Integers = npt.NDArray[np.int64]
@@ -127,6 +128,7 @@ class StateEngine:
         self._descriptors.begin_batch(batch, opens, self.threads)
         self._go_through(batch, opens, spans)
         views, places, tables = spans.finish()
+        self._keep_usage(batch, spans.log)
         descriptors, descriptor_places = self._descriptors.descriptors()
         return BatchState(
             views=views,
@@ -143,6 +145,13 @@ class StateEngine:
             accounts=self.accounts.copy(),
             containers=self.containers.copy(),
         )
+
+    def _keep_usage(self, batch: EventBatch, log: ThreadLog) -> None:
+        """What events have told of threads counts in the next batch too."""
+        for tid, usage in usage_at_end(batch, log.usage).items():
+            thread = self.threads.get(tid)
+            if thread is not None:
+                thread.usage = usage
 
     def _go_through(self, batch: EventBatch, opens: Opens, spans: Spans) -> None:
         self._later: list[tuple[int, int, int]] = []

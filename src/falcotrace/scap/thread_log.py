@@ -34,8 +34,12 @@ class ThreadLog:
 
     def add(self, thread: Thread, row: int) -> None:
         """From this row on, a thread is called so and uses so much."""
-        self.names.append((thread.tid, row, thread.comm))
         self.usage.append((thread.tid, row, thread.usage))
+        self.rename(thread, row)
+
+    def rename(self, thread: Thread, row: int) -> None:
+        """From this row on, a thread is called so, and its process may have become known."""
+        self.names.append((thread.tid, row, thread.comm))
         self.add_size(thread, row)
 
     def add_size(self, thread: Thread, row: int) -> None:

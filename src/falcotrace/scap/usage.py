@@ -7,12 +7,15 @@ Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp, `parse_brk_mmap_mmap2_mun
 `parse_context_switch`.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.as_of import AsOf
-from falcotrace.scap.batch import EventBatch
+from falcotrace.scap.batch import EventBatch, Params
 from falcotrace.scap.parameters import numbers
 from falcotrace.scap.thread_log import Usage
 
@@ -23,6 +26,8 @@ MEMBERS = ("pgft_maj", "pgft_min", "vm_size", "vm_rss", "vm_swap")
 """What is kept, as parameters are called."""
 
 _MEMORY_EVENTS = frozenset({"brk", "mmap", "mmap2", "munmap", "switch"})
+
+_RANGE = 1 << 64
 
 KEEP = -1
 """A member that an event says nothing about."""
@@ -36,11 +41,8 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
         told: thread, row and numbers, from processes that began or were executed.
     """
     parts = [_table(told)]
-    for code, params in batch.params.items():
-        event = EVENT_TYPES[code]
-        if event.name not in _MEMORY_EVENTS or (event.origin == "syscall" and not event.is_exit):
-            continue
-        names = {param.name for param in event.params}
+    for code, params in _memory_events(batch):
+        names = {param.name for param in EVENT_TYPES[code].params}
         rows = params.rows
         members = [
             numbers(batch, code, member, KEEP) if member in names else np.full(len(rows), KEEP)
@@ -62,6 +64,57 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
             looked_up.append((is_told, places))
         filled[name] = np.append(member[order][is_told], 0)[places]
     return filled
+
+
+def usage_at_end(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> dict[int, Usage]:
+    """The numbers behind the last event of the threads whose events have told some.
+
+    Args:
+        batch: the events.
+        told: as in `usage_of_events`.
+    """
+    began = {tid: row for tid, row, _ in told}
+    found = {tid: list(usage) for tid, _, usage in told}
+    newest: dict[tuple[int, int], int] = {}
+    for code, params in _memory_events(batch):
+        for member, last in _last_of_threads(batch, code, params):
+            told_last = numbers(replace(batch, params={code: last}), code, MEMBERS[member])
+            tids = batch.tids[last.rows].tolist()
+            for tid, row, number in zip(tids, last.rows.tolist(), told_last.tolist(), strict=True):
+                if tid in found and row >= newest.get((tid, member), began[tid]):
+                    newest[tid, member] = row
+                    found[tid][member] = number % _RANGE
+    return {tid: _as_usage(found[tid]) for tid, _ in newest}
+
+
+def _as_usage(members: list[int]) -> Usage:
+    major, minor, size, resident, swapped = members
+    return major, minor, size, resident, swapped
+
+
+def _memory_events(batch: EventBatch) -> Iterator[tuple[int, Params]]:
+    for code, params in batch.params.items():
+        event = EVENT_TYPES[code]
+        if event.name in _MEMORY_EVENTS and (event.is_exit or event.origin != "syscall"):
+            yield code, params
+
+
+def _last_of_threads(batch: EventBatch, code: int, params: Params) -> Iterator[tuple[int, Params]]:
+    """For each member that events of a code tell, the last one of each thread that does."""
+    of_all = None
+    for place, param in enumerate(EVENT_TYPES[code].params):
+        if param.name not in MEMBERS:
+            continue
+        tells = params.lengths[:, place] > 0
+        last = of_all if tells.all() else None
+        if last is None:
+            which = np.flatnonzero(tells)
+            _, back = np.unique(batch.tids[params.rows[which]][::-1], return_index=True)
+            which = which[len(which) - 1 - back]
+            last = Params(params.rows[which], params.offsets[which], params.lengths[which])
+        if tells.all():
+            of_all = last
+        yield MEMBERS.index(param.name), last
 
 
 def _table(told: list[tuple[int, int, Usage]]) -> Integers:
