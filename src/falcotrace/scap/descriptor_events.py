@@ -361,9 +361,10 @@ class DescriptorEvents:
         return sockets.assumed_udp(pair, others=others, interfaces=self._interfaces)
 
     def _others(self, tid: int) -> Iterator[Descriptor]:
+        """All descriptors of a thread; most of those who ask do not go through them."""
         table = self.table_of(tid)
-        entries = [] if table is None else list(table.entries.values())
-        return (self._descriptor(entry >> 1) for entry in entries)
+        if table is not None:
+            yield from (self._descriptor(entry >> 1) for entry in table.entries.values())
 
     # Batches
 

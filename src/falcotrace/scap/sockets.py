@@ -10,6 +10,7 @@ still under way counts. Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp.
 import errno
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 from falcotrace.scap.addresses import (
     AF_INET,
@@ -97,7 +98,7 @@ def assumed_udp(
         return None
     made = new_socket(given.family, _SOCK_DGRAM, _ANY_PROTOCOL)
     return exchanged(
-        made, tuple_bytes, is_receive=False, others=(*others, made), interfaces=interfaces
+        made, tuple_bytes, is_receive=False, others=chain(others, (made,)), interfaces=interfaces
     )
 
 
@@ -316,12 +317,15 @@ def _guessed_role(made: Descriptor, *, is_receive: bool, others: Iterable[Descri
     as_ipv4 = _as_connection(made, AF_INET).ends
     is_bound = is_used = False
     for one in others:
-        ends = one.ends
+        # Most of them are no IPv4 sockets, and their ends need not be read.
         if one.type is DescriptorType.IPV4:
+            ends = one.ends
             is_bound |= ends.destination_port == as_ipv4.destination_port
             is_used |= ends.source_port == as_ipv4.source_port
         elif one.type is DescriptorType.IPV4_LISTENING:
-            is_bound |= ends.source_port == as_ipv4.destination_port
+            is_bound |= one.ends.source_port == as_ipv4.destination_port
+        if is_bound and is_used:
+            break
     if not is_bound:
         return Role.CLIENT
     return guess if is_used else Role.SERVER
