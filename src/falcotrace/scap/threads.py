@@ -34,6 +34,11 @@ CLONE_CHILD_IN_PIDNS = 1 << 29
 MOST_THREADS = 262_144
 """Entries that the table takes, as Falco's does (libs 48dfd53c, thread_manager.h)."""
 
+_MOST_CLIMBED = 1000
+_MOST_HANDED_OVER = 4096
+"""Ancestors among which a reaper is looked for, and children that one gets at once; more are only
+in captures made to cost time."""
+
 _FORGOTTEN_TOGETHER = 10
 """So many children that have gone are forgotten together."""
 
@@ -284,6 +289,8 @@ class ThreadTable:
         reaper = self._threads.get(thread.reaper_tid) if thread.reaper_tid > 0 else None
         if reaper is None or reaper.is_placeholder:
             reaper = self._find_reaper(thread)
+        if len(thread.children) > _MOST_HANDED_OVER:
+            reaper = None
         for child in thread.children.values():
             child.ptid = 0 if reaper is None else reaper.tid
             if reaper is not None:
@@ -301,6 +308,8 @@ class ThreadTable:
         seen = {thread.tid}
         parent = self._threads.get(thread.ptid)
         while parent is not None and parent.tid not in seen and parent.group is not None:
+            if len(seen) > _MOST_CLIMBED:
+                return None
             if parent.is_in_pidns != thread.is_in_pidns:
                 return None
             if parent.group.is_reaper:
