@@ -144,6 +144,8 @@ class BatchColumns:
                 self._put_standard_streams()
             case "counters":
                 self._put_counters()
+            case "runs":
+                self._put_runs()
             case _:
                 self._put_identity()
 
@@ -200,6 +202,18 @@ class BatchColumns:
         for place, path in ((2, "proc.nthreads"), (3, "proc.nchilds")):
             values = self._last(sizes[:, 0], sizes[:, 1], sizes[:, place], tables)
             columns.put_numbers(path, rows, values, has_thread)
+
+    def _put_runs(self) -> None:
+        rows, columns = self._rows, self._columns
+        has_thread = self._state.view_places > 0
+        known, runs = rows[has_thread[rows]], self._state.runs
+        is_shown = self._batch.is_delivered[runs.rows]
+        switches, slots = runs.rows[is_shown], runs.slots_ns[is_shown]
+        columns.put_numbers("thread.exectime", known, 0)
+        columns.put_numbers("thread.exectime", switches, slots)
+        columns.put_numbers("thread.totexectime", known, 0)
+        totals = runs.totals_ns[is_shown]
+        columns.put_numbers("thread.totexectime", switches, totals, has_thread[switches])
 
     def _last(self, keys: Integers, rows: Integers, values: Integers, asked: Integers) -> Integers:
         order = np.argsort(rows, kind="stable")
@@ -322,7 +336,9 @@ class ProcessStates:
         return pa.chunked_array([pa.array(values, kind)])
 
 
-_PARTS = ("type", "results", "fs.path", "fdlist", "fd", "streams", "counters", "identity")
+_PARTS = (
+    *("type", "results", "fs.path", "fdlist", "fd", "streams", "counters", "runs", "identity"),
+)
 """Columns that are made together."""
 
 _COUNTED = frozenset(
@@ -338,6 +354,8 @@ def _part_of(path: str) -> str:
         return "results"
     if path in _COUNTED:
         return "counters"
+    if path in {"thread.exectime", "thread.totexectime"}:
+        return "runs"
     if path.startswith(("proc.stdin.", "proc.stdout.", "proc.stderr.")):
         return "streams"
     head = path.rpartition(".")[0]

@@ -16,8 +16,7 @@ from falcotrace.version import __version__
 
 UNRECORDED = frozenset(
     {"evt.compat", "evt.truncated", "proc.start", "proc.comm", "proc.pidns", "proc.mntns"}
-    | {"proc.netns", "proc.userns", "fd.path", "fd.types", "thread.exectime"}
-    | {"thread.totexectime"}
+    | {"proc.netns", "proc.userns", "fd.path", "fd.types"}
 ) & frozenset(COLUMNS)
 """Columns that the format has nothing for."""
 

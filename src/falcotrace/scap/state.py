@@ -33,6 +33,7 @@ from falcotrace.scap.process_events import ProcessEvents
 from falcotrace.scap.small_events import SmallEvents
 from falcotrace.scap.spans import Spans
 from falcotrace.scap.start import start_state
+from falcotrace.scap.switches import Runs, Switches
 from falcotrace.scap.thread_log import ThreadLog, ThreadNames
 from falcotrace.scap.threads import ThreadTable
 from falcotrace.scap.usage import usage_at_end
@@ -70,6 +71,7 @@ class BatchState:
         renamed_rows: events that changed the name of their descriptor.
         counts: table, row and number of open descriptors, for each change.
         log: what was told about threads.
+        runs: how long threads ran.
         thread_names: names of threads by number.
         accounts: users and groups.
         containers: what is known of containers.
@@ -84,6 +86,7 @@ class BatchState:
     renamed_rows: Integers
     counts: tuple[Integers, Integers, Integers]
     log: ThreadLog
+    runs: Runs
     thread_names: ThreadNames
     accounts: Accounts
     containers: ContainerTable
@@ -111,6 +114,7 @@ class StateEngine:
             self._descriptors.path_of,
         )
         self._small = SmallEvents(self.threads, self.accounts, self.containers, self._descriptors)
+        self._switches = Switches()
         start_state(metadata, self.threads, self.accounts, self._descriptors)
 
     @property
@@ -140,6 +144,7 @@ class StateEngine:
             renamed_rows=self._descriptors.renamed_rows(),
             counts=self._descriptors.log().open_counts(),
             log=spans.log,
+            runs=self._switches.run(batch, places > 0, spans.log.gone()),
             thread_names=ThreadNames(spans.log, len(batch)),
             # Columns are made while the engine goes on.
             accounts=self.accounts.copy(),

@@ -57,6 +57,10 @@ class ThreadLog:
         self.names.append((thread.tid, row, None))
         self.add_size(thread, row)
 
+    def gone(self) -> list[tuple[int, int]]:
+        """Threads whose entries were removed, and from which row on."""
+        return [(tid, row) for tid, row, name in self.names if name is None]
+
 
 class ThreadNames:
     """Names of threads by number, as of any event of a batch."""
