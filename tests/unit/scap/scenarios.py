@@ -350,6 +350,22 @@ class Replay:
         """The engine after the last event."""
         return self.engines[-1]
 
+    @property
+    def parts(self) -> list[BatchColumns]:
+        """The columns of each batch that has events that rules see."""
+        return [columns for columns, count in self._parts if count]
+
+    def process_states(self) -> dict[int, dict[str, Any]]:
+        """Process columns by `proc.key`; a key means the same in all batches."""
+        found: dict[int, dict[str, Any]] = {}
+        for columns in self.parts:
+            states = columns.process_states()
+            values = {path: states[path].to_pylist() for path in OF_PROCESSES}
+            for place, key in enumerate(states["proc.key"].to_pylist()):
+                state = {path: column[place] for path, column in values.items()}
+                assert found.setdefault(key, state) == state
+        return found
+
     def __len__(self) -> int:
         return sum(count for _, count in self._parts)
 
@@ -391,11 +407,3 @@ def replay(
         path = Path(folder) / "a.scap"
         path.write_bytes(capture_bytes(events, processes, accounts, further))
         return Replay(path, batch_events)
-
-
-def in_batches_of_all_sizes(
-    *events: Happening, processes: Sequence[Process] = MACHINE
-) -> Iterator[Replay]:
-    """The same events in batches of 1, 2, 3 ... events, and in one."""
-    for size in (*range(1, len(events)), 1_000_000):
-        yield replay(*events, processes=processes, batch_events=size)
