@@ -113,7 +113,7 @@ class Views:
             "proc.fdlimit": 0 if main is None else main.fd_limit,
             **_of_ancestors(faces),
             **self._of_direct_parent(thread),
-            "proc.loginshellid": _login_shell(thread, faces),
+            "proc.loginshellid": _login_shell(main, faces),
             **self._of_leaders(thread, ancestors),
             **self._of_accounts(thread),
             **self._containers.columns(thread.container_id),
@@ -247,9 +247,9 @@ def _shown_path(path: str) -> str:
     return path.removesuffix(" (deleted)")
 
 
-def _login_shell(thread: Thread, faces: list[Face]) -> int | None:
+def _login_shell(main: Thread | None, faces: list[Face]) -> int | None:
     """Pid of the eldest process of the ancestry, self included, whose name ends in `sh`."""
-    found = thread.pid if thread.comm.endswith("sh") else None
+    found = None if main is None or not main.comm.endswith("sh") else main.pid
     for face in faces:
         if face.name.endswith("sh"):
             found = face.pid
