@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.events.text import to_text
+from falcotrace.scap.argument_values import read_numbers
 from falcotrace.scap.batch import EventBatch
 
 Integers = npt.NDArray[np.int64]
@@ -98,8 +99,5 @@ def numbers(batch: EventBatch, code: int, name: str, missing: int = 0) -> Intege
     if not is_there.any():
         return np.full(len(params.rows), missing, np.int64)
     starts = np.where(is_there, params.offsets[:, place], 0)
-    raw = batch.data[starts[:, None] + np.arange(width)]
-    sign = "i" if kind in _SIGNED else "u"
-    values = raw.view(f"<{sign}{width}")[:, 0].astype(np.int64)
-    values[~is_there] = missing
-    return values
+    values = read_numbers(batch.data, starts, width, is_signed=kind in _SIGNED)
+    return np.where(is_there, values, missing)
