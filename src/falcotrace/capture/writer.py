@@ -216,12 +216,21 @@ def select_processes(processes: pa.Table, keys: np.ndarray) -> pa.Table:
     chosen = processes.take(pa.array(order[position])).combine_chunks()
     names = set(processes.column_names)
     columns = {KEY: chosen[KEY]} | {
-        column.path: chosen[column.path].cast(flat_type(column.path))
+        column.path: _in_its_type(chosen[column.path], column.path)
         if column.path in names
         else pa.nulls(wanted.size, flat_type(column.path))
         for column in PROCESS_COLUMNS
     }
     return pa.table(columns)
+
+
+def _in_its_type(column: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
+    """A column of processes in its type.
+
+    Dictionaries stay: decoded, an environment is there once for each state of each descendant.
+    """
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    return column if pa.types.is_dictionary(kind) else column.cast(flat_type(path))
 
 
 def _cast(column: pa.Array | Sparse, kind: pa.DataType) -> pa.Array | Sparse:

@@ -4,7 +4,7 @@ In: an `EventBatch` and its state. Out: Arrow arrays by column path, and the tab
 states. Events that rules do not see have no row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,6 @@ from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.parquet.values import Sparse
 from falcotrace.capture.reader import RowGroup
-from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.columns import BUFFER_PARAM, PROCESS_COLUMNS
 from falcotrace.events.control_groups import HOST
@@ -32,14 +31,12 @@ from falcotrace.scap.fs_paths import put_fs_paths
 from falcotrace.scap.interfaces import Interfaces, LocalAddresses
 from falcotrace.scap.lookups import Lookups
 from falcotrace.scap.poll_lists import put_fd_lists
+from falcotrace.scap.process_states import NO_PROCESS_KEY, ProcessStates
 from falcotrace.scap.results import put_event_types, put_results
 from falcotrace.scap.state import BatchState
 from falcotrace.scap.usage import usage_of_events
 
 Integers = npt.NDArray[np.int64]
-
-NO_PROCESS_KEY = 0
-"""`proc.key` of events that belong to no thread; their process columns are null."""
 
 _USAGE_COLUMNS = {
     "pgft_maj": "thread.pfmajor",
@@ -303,37 +300,11 @@ class BatchColumns:
         paths = ["proc.key", *(column.path for column in PROCESS_COLUMNS)]
         return pa.table({path: states[path] for path in paths})
 
-    def process_states(self) -> "ProcessStates":
+    def process_states(self) -> ProcessStates:
         """The same, column by column."""
         used = np.unique(self._state.view_places[self._rows]).tolist()
         views = [view for place in used if (view := self._state.views[place]) is not None]
         return ProcessStates({view.key: view.columns for view in views})
-
-
-class ProcessStates:
-    """States of processes, whose columns are made when they are asked for.
-
-    Args:
-        columns: columns by `proc.key`.
-    """
-
-    def __init__(self, columns: Mapping[int, Mapping[str, object]]) -> None:
-        self._keys = [NO_PROCESS_KEY, *sorted(columns)]
-        self._rows = [{}, *(columns[key] for key in self._keys[1:])]
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __getitem__(self, path: str) -> pa.ChunkedArray:
-        if path == "proc.key":
-            return pa.chunked_array([pa.array(self._keys, pa.int64())])
-        kind = flat_type(path)
-        sized = _unsigned if kind == pa.uint64() else _signed
-        values = [
-            sized(value) if type(value) is int else value
-            for value in (row.get(path) for row in self._rows)
-        ]
-        return pa.chunked_array([pa.array(values, kind)])
 
 
 _PARTS = (
@@ -380,12 +351,3 @@ def wanted_names_of(code: int) -> frozenset[str]:
     if event.name in {"syscall", "asyncevent"}:
         return frozenset()
     return frozenset({event.name})
-
-
-def _signed(value: int) -> int:
-    """A number as 64 bits with a sign, whatever a hostile capture says."""
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-def _unsigned(value: int) -> int:
-    return value % (1 << 64)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from falcotrace.capture.footer import Footer
-from falcotrace.scap.batch_columns import BatchColumns, ProcessStates
+from falcotrace.scap.batch_columns import BatchColumns
 from falcotrace.scap.footer import UNRECORDED, first_event_ns, footer_of
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
+from falcotrace.scap.process_states import ProcessStates
 from falcotrace.scap.reader import open_scap
 from falcotrace.scap.state import StateEngine
 
