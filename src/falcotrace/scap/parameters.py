@@ -25,6 +25,9 @@ _WIDTHS = {
     **dict.fromkeys(("INT64", "UINT64", "ERRNO", "FD", "PID", "RELTIME", "ABSTIME"), 8),
 }
 
+MOST_TEXTS = 2048
+"""Texts of a list; recorders store at most 4 KiB of arguments, environment or control groups."""
+
 
 @cache
 def parameter_index(code: int, name: str) -> int:
@@ -80,13 +83,13 @@ class Parameters:
 
 
 def texts_of(raw: bytes) -> tuple[str, ...]:
-    """Texts that each end with a NUL; the last one may lack it.
+    """Texts that each end with a NUL; the last one may lack it. Those beyond a limit are left out.
 
     A single empty text counts as none. Source: libs 48dfd53c, userspace/libsinsp/utils.cpp,
     `sinsp_split`.
     """
     items = raw.removesuffix(b"\0")
-    return tuple(map(to_text, items.split(b"\0"))) if items else ()
+    return tuple(map(to_text, items.split(b"\0", MOST_TEXTS)[:MOST_TEXTS])) if items else ()
 
 
 def numbers(batch: EventBatch, code: int, name: str, missing: int = 0) -> Integers:

@@ -126,6 +126,7 @@ class StateEngine:
         """Go through a batch."""
         has_thread = np.array([event.name not in WITHOUT_THREAD for event in EVENT_TYPES])
         tids = np.where(has_thread[batch.codes], batch.tids, -1)
+        self._views.begin_batch()
         spans = Spans(tids, self.threads, self._views, self._known)
         self._processes.spans = self._small.spans = spans
         opens = find_opens(batch)

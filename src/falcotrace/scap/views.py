@@ -7,7 +7,7 @@ if an event fell into it.
 Source: libs 48dfd53c, userspace/libsinsp/sinsp_filtercheck_thread.cpp, threadinfo.cpp.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from falcotrace.scap.accounts import Accounts
 from falcotrace.scap.container_table import ContainerTable
 from falcotrace.scap.threads import UNKNOWN_ID, UNSET_LOGIN_UID, Thread, ThreadTable
 
-Value: TypeAlias = "str | int | bool | list[str] | list[int] | None"
+Value: TypeAlias = "str | int | bool | Sequence[str] | list[int] | None"
 
 UNKNOWN_DIRECTORY = "./"
 """`proc.cwd` of a thread whose process is not known."""
@@ -30,6 +30,12 @@ _MOST_ENVIRONMENTS = 20
 
 _MOST_ANCESTORS = 1000
 """Ancestors that are listed; a hostile capture may claim any depth, Linux does not."""
+
+_LISTS_OF_ANCESTORS = 7
+
+_MOST_WORDS = 40_000_000
+"""Items of all lists of a batch's views; behind them lists are empty. A hundred thousand ordinary
+processes have a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,28 +62,44 @@ class View:
     columns: Mapping[str, Value]
 
 
-def face_of(thread: Thread) -> Face:
-    """What others show of a thread's process; asked of main threads."""
-    if isinstance(thread.face, Face):
-        return thread.face
-    args = " ".join(thread.args)
-    face = thread.face = Face(
-        pid=thread.pid,
-        vpid=thread.vpid,
-        name=thread.comm,
-        exe=thread.exe,
-        exepath=_shown_path(thread.exepath),
-        args=args,
-        cmdline=command_line(thread),
-        env=ENV_SEPARATOR.join(thread.env),
-        started_ns=thread.started_ns,
-    )
-    return face
+class JoinedTexts:
+    """Texts of many words, each made once: thousands of states show the same ones."""
 
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, int], tuple[str, tuple[str, ...]]] = {}
 
-def command_line(thread: Thread) -> str:
-    """`proc.cmdline`: the name and the arguments behind argv[0], without quotes."""
-    return " ".join((thread.comm, *thread.args))
+    def join(self, separator: str, words: tuple[str, ...], first: str = "") -> str:
+        """Words between separators, behind a first one if that is not empty."""
+        key = separator, first, id(words)
+        found = self._found.get(key)
+        if found is None:
+            text = separator.join((first, *words) if first else words)
+            # The words are kept, so that no others get their identity.
+            found = self._found[key] = text, words
+        return found[0]
+
+    def command_line(self, thread: Thread) -> str:
+        """`proc.cmdline`: the name and the arguments behind argv[0], without quotes."""
+        if thread.comm:
+            return self.join(" ", thread.args, thread.comm)
+        return " ".join(("", *thread.args))
+
+    def face_of(self, thread: Thread) -> Face:
+        """What others show of a thread's process; asked of main threads."""
+        if isinstance(thread.face, Face):
+            return thread.face
+        face = thread.face = Face(
+            pid=thread.pid,
+            vpid=thread.vpid,
+            name=thread.comm,
+            exe=thread.exe,
+            exepath=_shown_path(thread.exepath),
+            args=self.join(" ", thread.args),
+            cmdline=self.command_line(thread),
+            env=self.join(ENV_SEPARATOR, thread.env),
+            started_ns=thread.started_ns,
+        )
+        return face
 
 
 class Views:
@@ -93,7 +115,14 @@ class Views:
         self._threads = threads
         self._accounts = accounts
         self._containers = containers
+        self._texts = JoinedTexts()
+        self._left_words = _MOST_WORDS
         self.next_key = first_key
+
+    def begin_batch(self) -> None:
+        """What the views of one batch share is not kept for the next one."""
+        self._texts = JoinedTexts()
+        self._left_words = _MOST_WORDS
 
     def look_at(self, thread: Thread) -> View:
         """The state of a thread as of now."""
@@ -105,18 +134,34 @@ class Views:
     def _columns(self, thread: Thread) -> dict[str, Value]:
         main = self._threads.main_thread(thread)
         ancestors = self._ancestors(thread)
-        faces = [face_of(ancestor) for ancestor in ancestors]
+        faces = [self._texts.face_of(ancestor) for ancestor in ancestors]
+        has_room = self._has_room_for(thread, main, faces)
         return {
             **_own(thread),
+            **self._words_of(thread, main, has_room=has_room),
             "proc.cwd": UNKNOWN_DIRECTORY if main is None else main.cwd,
-            "proc.env": [] if main is None else list(main.env),
             "proc.fdlimit": 0 if main is None else main.fd_limit,
-            **_of_ancestors(faces),
+            **_of_ancestors(faces if has_room else faces[:1]),
             **self._of_direct_parent(thread),
             "proc.loginshellid": _login_shell(main, faces),
             **self._of_leaders(thread, ancestors),
             **self._of_accounts(thread),
             **self._containers.columns(thread.container_id),
+        }
+
+    def _has_room_for(self, thread: Thread, main: Thread | None, faces: list[Face]) -> bool:
+        """Whether the lists of a view can be kept."""
+        words = len(thread.args) + (0 if main is None else len(main.env))
+        self._left_words -= words + len(faces) * _LISTS_OF_ANCESTORS
+        return self._left_words >= 0
+
+    def _words_of(self, thread: Thread, main: Thread | None, *, has_room: bool) -> dict[str, Value]:
+        cgroups = self._texts.join(" ", thread.cgroups)
+        return {
+            "proc.argv": thread.args if has_room else (),
+            "proc.env": main.env if has_room and main is not None else (),
+            "proc.cmdline": self._texts.command_line(thread),
+            "thread.cgroups": cgroups if thread.cgroups else None,
         }
 
     def _ancestors(self, thread: Thread) -> list[Thread]:
@@ -201,8 +246,6 @@ def _own(thread: Thread) -> dict[str, Value]:
         "proc.name": thread.comm,
         "proc.exe": thread.exe,
         "proc.exepath": _shown_path(thread.exepath),
-        "proc.argv": list(thread.args),
-        "proc.cmdline": command_line(thread),
         "proc.is_exe_writable": thread.is_exe_writable,
         "proc.is_exe_upper_layer": thread.is_exe_upper_layer,
         "proc.is_exe_lower_layer": thread.is_exe_lower_layer,
@@ -217,7 +260,6 @@ def _own(thread: Thread) -> dict[str, Value]:
         "thread.cap_permitted": capabilities_text(thread.cap_permitted),
         "thread.cap_effective": capabilities_text(thread.cap_effective),
         "thread.cap_inheritable": capabilities_text(thread.cap_inheritable),
-        "thread.cgroups": " ".join(thread.cgroups) if thread.cgroups else None,
     }
 
 
