@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from falcotrace.capture.writer import CaptureWriter
+from falcotrace.errors import CaptureError
 from falcotrace.scap.batch_columns import BatchColumns
 from falcotrace.scap.blocks_warnings import ScapWarning
 from falcotrace.scap.footer import first_event_ns, footer_of
@@ -56,8 +57,11 @@ def import_scap(
         progress: told after each row group.
 
     Raises:
-        CaptureError: the file cannot be read or is no capture; `out` exists or cannot be written.
+        CaptureError: the file cannot be read or is no capture; `out` exists, cannot be written, or
+            is the same file.
     """
+    if out.exists() and path.exists() and out.samefile(path):
+        raise CaptureError(out, "is the file to import: it is not overwritten")
     written = 0
     first: Metadata | None = None
     next_key = 1
