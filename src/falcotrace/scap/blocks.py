@@ -37,7 +37,7 @@ MAX_BLOCK_BYTES = 128 << 20
 """A longer block is taken for damage; writers make events of 64 KiB and tables of some MiB."""
 
 MAX_BATCH_EVENTS = 1_000_000
-MAX_UNKNOWN_BLOCKS = 1000
+MAX_UNKNOWN_BLOCKS = 100
 
 _HEAD = struct.Struct("<II")
 
