@@ -205,6 +205,8 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
         raise CaptureError(path, "is a directory, expected a capture") from None
     except OSError as error:
         raise CaptureError(path, f"cannot be read: {error.strerror}") from None
+    if head != _MAGIC and is_scap(path):
+        raise CaptureError(path, "is a .scap file: `falcotrace import` makes a capture of it")
     if head != _MAGIC:
         raise CaptureError(path, "is not a Parquet file, expected a capture")
     if tail != _MAGIC:
