@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--from", dest="captures", nargs="+", type=Path, help=".scap files")
     parser.add_argument("--rules", nargs="+", type=Path, help="default: the official ones")
+    parser.add_argument("--other-rules", nargs="*", type=Path, help="for a few of the cases")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
@@ -70,16 +71,17 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     chosen.captures = chosen.captures or small_captures()
     chosen.rules = chosen.rules or sorted((SHARED / "falco-rules").glob("*.yaml"), key=_rule_order)
-    if chosen.worker:
-        from scap_case import run_worker
+    if chosen.other_rules is None:
+        chosen.other_rules = list((SHARED / "oracle" / "rules").glob("*.yaml"))
+    if chosen.worker is None and chosen.only is None:
+        return run_all(chosen)
+    from scap_case import Options, run_only, run_worker
 
-        run_worker(chosen.captures, chosen.rules, *chosen.worker)
-        return 0
+    options = Options(chosen.captures, chosen.rules, chosen.other_rules)
     if chosen.only is not None:
-        from scap_case import run_only
-
-        return run_only(chosen.captures, chosen.rules, chosen.only, chosen.keep)
-    return run_all(chosen)
+        return run_only(options, chosen.only, chosen.keep)
+    run_worker(options, chosen.worker[0], chosen.worker[1])
+    return 0
 
 
 def small_captures() -> list[Path]:
@@ -100,6 +102,7 @@ def run_all(chosen: argparse.Namespace) -> int:
     beyond = first + chosen.count
     batches = [(at, min(at + BATCH_CASES, beyond)) for at in range(first, beyond, BATCH_CASES)]
     options = ["--from", *map(str, chosen.captures), "--rules", *map(str, chosen.rules)]
+    options += ["--other-rules", *map(str, chosen.other_rules)]
     with ThreadPoolExecutor(chosen.jobs) as pool:
         list(pool.map(lambda batch: run_batch(options, batch[0], batch[1], totals), batches))
     print_totals(totals, time.perf_counter() - started)
