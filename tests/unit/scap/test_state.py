@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from falcotrace.events.columns import COLUMNS
 from falcotrace.events.event_types import EVENT_TYPES
+from falcotrace.scap import spans
 from unit.scap.naive_state import FIELDS, NAMES, NaiveState
 from unit.scap.scenarios import (
     CLONE_THREAD,
@@ -149,6 +150,20 @@ def test_batches_may_end_anywhere(steps: list[Step], batch_events: int) -> None:
     story = Story()
     events = [story.happening(step) for step in (*steps, ("look", 0, 0, 0, 0))]
     assert_same(replay(*events), replay(*events, batch_events=batch_events))
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=steps(), batch_events=st.sampled_from((2, 1000)))
+def test_not_looking_for_who_is_concerned_changes_nothing(
+    steps: list[Step], batch_events: int
+) -> None:
+    """Where a change concerns very many threads, all of them are looked at anew."""
+    story = Story()
+    events = [story.happening(step) for step in (*steps, ("look", 0, 0, 0, 0))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_MOST_AFFECTED", 0)
+        all_anew = replay(*events, batch_events=batch_events)
+    assert_same(replay(*events), all_anew)
 
 
 @pytest.mark.parametrize(
