@@ -111,6 +111,7 @@ class CaptureWriter:
         those that are sorted by `proc.key` and `evt.num` cost a little less.
 
         Raises:
+            CaptureError: the file cannot be written.
             KeyError: there is no such column, no such process state, or a required column is not
                 there.
             ValueError: columns are not equally long, or a required one misses a value.
@@ -133,19 +134,33 @@ class CaptureWriter:
         present = select_processes(processes, keys[begins])
         counts = np.diff(np.append(begins, rows))
         chunks = self._chunks(events, Presence(rows, order), present, counts)
-        self._parquet.write_row_group(chunks, rows, _statistics(events))
+        with self._reported():
+            self._parquet.write_row_group(chunks, rows, _statistics(events))
+            self._write_processes(present, events, rows)
         self._count_events(events["evt.type"])
-        self._write_processes(present, events, rows)
 
     def close(self, footer: Footer) -> None:
-        """Write the footer; row groups and event counts in it are replaced by the writer's own."""
+        """Write the footer; row groups and event counts in it are replaced by the writer's own.
+
+        Raises:
+            CaptureError: the file cannot be written.
+        """
         complete = msgspec.structs.replace(
             footer, row_groups=self._entries, event_counts=self._event_counts
         )
-        self._parquet.close({METADATA_KEY: encode_footer(complete)})
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._reported():
+            self._parquet.close({METADATA_KEY: encode_footer(complete)})
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """A full disk is an error in one line."""
+        try:
+            yield
+        except OSError as error:
+            raise CaptureError(self._path, f"cannot be written: {error.strerror}") from None
 
     def _chunks(
         self,
