@@ -48,6 +48,11 @@ def satisfies(text: str, operator: Operator, literals: Sequence[Value]) -> bool 
         return _ONE[operator](text, wanted[0])
     if operator in {Operator.IN, Operator.INTERSECTS}:
         return text in wanted
+    if operator is Operator.PMATCH:
+        # Slashes at the beginning of a path do not matter, and the root is above everything.
+        wanted = [item.lstrip("/") for item in wanted]
+        if not all(wanted):
+            return True
     if operator in {Operator.GLOB, Operator.PMATCH}:
         return False if all(item[:1] in _PLAIN_START for item in wanted) else None
     return None
