@@ -134,7 +134,7 @@ class ProcessEvents:
             tid=child_tid,
             pid=caller.pid if is_thread else child_tid,
             ptid=caller.ptid if is_thread else caller.tid,
-            flags=flags | (numbers.CLONE_FILES if is_thread else 0),
+            flags=flags,
         )
         child.vtid, child.vpid = child.tid, child.pid
         self._fill_clone(child, event, time_ns)
@@ -146,11 +146,9 @@ class ProcessEvents:
 
     def _clone_child(self, event: Parameters, tid: int, time_ns: int) -> None:
         existing = self._threads.get(tid)
-        if existing is not None and existing.started_ns:
-            if _is_recent(time_ns, existing.started_ns):
+        if existing is not None:
+            if existing.started_ns and _is_recent(time_ns, existing.started_ns):
                 return
-            self.remove(tid, event.row)
-        elif existing is not None:
             self.remove(tid, event.row)
         flags = event.number(15)
         is_thread = bool(flags & numbers.CLONE_THREAD)
@@ -160,14 +158,14 @@ class ProcessEvents:
             ptid=event.number(5),
             vtid=event.number(18, tid),
             vpid=event.number(19, UNKNOWN_ID),
-            flags=flags | (numbers.CLONE_FILES if is_thread else 0),
+            flags=flags,
             is_inverted=True,
         )
         origin = self.find_or_make(child.pid if is_thread else child.ptid, event.row)
         if origin is None:
             return
         was_placeholder = origin.is_placeholder
-        if is_thread and was_placeholder and origin is not child:
+        if is_thread and was_placeholder:
             self._complete_main(origin, child, event)
         self._fill_clone(child, event, time_ns)
         in_pidns = child.is_in_pidns or bool(flags & numbers.CLONE_NEWPID)
@@ -218,8 +216,6 @@ class ProcessEvents:
 
     def execute(self, event: Parameters, tid: int, entered: Parameters | None) -> None:
         """A successful exec gives a thread a new program."""
-        if event.number(0, -1) < 0:
-            return
         thread = self.find_or_make(tid, event.row)
         if thread is None:
             return
@@ -231,8 +227,7 @@ class ProcessEvents:
         thread.pid = event.number(4, thread.pid)
         if thread.is_placeholder:
             thread.ptid = event.number(5, thread.ptid)
-            if not thread.flags & numbers.CLONE_CHILD_IN_PIDNS:
-                thread.vtid, thread.vpid = thread.tid, thread.pid
+            thread.vtid, thread.vpid = thread.tid, thread.pid
             thread.is_placeholder = False
             self._threads.link(thread)
         self._fill_exec(thread, event, entered)
