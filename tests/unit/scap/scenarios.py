@@ -41,7 +41,6 @@ BOOT_NS = 1_600_000_000_000_000_000
 AT_FDCWD = -100
 O_CLOEXEC = 1 << 12
 O_DIRECTORY = 1 << 10
-CLONE_FILES = 1 << 0
 CLONE_NEWPID = 1 << 6
 CLONE_PARENT = 1 << 8
 CLONE_THREAD = 1 << 13
@@ -262,8 +261,10 @@ class Process:
         data += struct.pack("<IIIQQ", *self.memory) + text(self.env)
         data += struct.pack("<qq", self.vtid or self.tid, self.vpid or pid)
         data += text(self.cgroups) + text(self.root)
-        data += struct.pack("<QII?", self.pidns_start_ns, self.tty, self.loginuid, False)
-        data += struct.pack("<QQQ?", *self.capabilities, self.is_exe_writable)
+        data += struct.pack(
+            "<QII?", self.pidns_start_ns, self.tty, self.loginuid, self.is_exe_writable
+        )
+        data += struct.pack("<QQQ?", *self.capabilities, False)
         data += struct.pack("<QQQ??q", self.exe_ino, 0, 0, False, False, self.pgid)
         return u32(len(data) + 4) + data
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from falcotrace.scap import threads
 from unit.scap.scenarios import (
     AT_FDCWD,
     BEGIN_NS,
@@ -133,13 +134,18 @@ def test_a_thread_belongs_to_its_process() -> None:
     assert seen.last("proc.pid", "proc.ppid", "thread.tid", "proc.name", "proc.env") == (
         *(10, 1, 20, "worker", ["A=1", "B=2"]),
     )
+    assert seen.last("proc.pvpid") == (1,)
     assert seen.last("proc.nthreads", "proc.nchilds") == (2, 1)
 
 
 def test_a_thread_seen_from_its_own_side() -> None:
     """Its process is the one that its event names."""
-    seen = born(begins(20, 1, pid=10, flags=CLONE_THREAD), reads(20, 5))
+    seen = replay(
+        *(begins(20, 1, pid=10, flags=CLONE_THREAD), reads(20, 5), looks(10), looks(20)),
+        processes=FAMILY,
+    )
     assert seen["fd.name"][1] == "/secret"
+    assert seen["proc.name"] == ["shell", "shell", "parent", "shell"]
     assert seen.last("proc.pid", "proc.cwd", "proc.exepath") == (10, "/work/", "/bin/parent")
 
 
@@ -181,6 +187,15 @@ def test_an_unknown_caller_becomes_known_by_its_clone() -> None:
     assert seen.rows("thread.vtid", "proc.vpid")[1] == (30, None)
     assert seen.last(*OF_TOLD) == EXPECTED
     assert seen.last("proc.cwd", "proc.exepath", "proc.sid", "proc.ppid") == ("", "", -1, 30)
+    kills = leaves("kill", 10, res=0, pid=30, sig=9)
+    seen = replay(
+        *(opens(30, 3, "/f"), clones(30, 20, ptid=10, **TOLD), looks(30), kills, reads(20, 3)),
+        processes=FAMILY,
+    )
+    assert seen.rows("proc.pid", "proc.name")[0] == (-1, UNKNOWN)
+    assert seen.rows("proc.pid", "proc.name", "proc.nthreads")[2] == (30, "child", 1)
+    assert seen["evt.arg.pid"][3] == "child"
+    assert seen.last("fd.name") == ("",)
 
 
 def test_the_childs_side_first_is_not_made_again() -> None:
@@ -226,13 +241,68 @@ def test_a_child_that_has_ended_is_not_made_again(seconds: float, caller: int, n
 def test_an_unknown_process_of_a_thread_becomes_known_by_it() -> None:
     """The first thread is completed from the event of another one."""
     seen = replay(
-        *(begins(20, 10, pid=30, vpid=33, flags=CLONE_THREAD, **TOLD), opens(20, 3, "/f")),
-        *(reads(30, 3), looks(30)),
+        *(looks(30), begins(20, 10, pid=30, vpid=33, flags=CLONE_THREAD, **TOLD)),
+        *(opens(20, 3, "/f"), reads(30, 3), leaves("kill", 10, res=0, pid=30, sig=9), looks(30)),
         processes=FAMILY,
     )
-    assert seen["fd.name"][2] == "/f"
+    assert seen.rows("proc.pid", "proc.name")[0] == (-1, UNKNOWN)
+    assert seen["fd.name"][3] == "/f"
+    assert seen["evt.arg.pid"][4] == "child"
     assert seen.last(*OF_TOLD[:3]) == EXPECTED[:3]
     assert seen.last("proc.pid", "proc.ppid", "thread.vtid", "proc.vpid") == (30, 10, 33, 33)
+
+
+@pytest.mark.parametrize("flags", [0, CLONE_THREAD])
+def test_children_of_a_thread_without_its_process(flags: int) -> None:
+    """They have what it has of its own."""
+    orphan = Process(tid=11, pid=99, exepath=b"/bin/orphan", flags=CLONE_THREAD)
+    seen = born(clones(11, 20, flags=flags), opens(20, 3, "/f"), processes=(INIT, orphan))
+    own = ("./", 99) if flags else ("", 20)
+    assert seen.last("proc.cwd", "proc.pid") == own
+    assert seen.last("proc.exepath") == ("/bin/orphan",)
+
+
+def test_a_child_replaces_one_that_was_there_before() -> None:
+    """With what it had; its children are others' now."""
+    old = Process(tid=20, comm=b"old", files={3: "/f"})
+    grandchild = Process(tid=30, ptid=20)
+    seen = replay(*(begins(20, 10), reads(20, 3), looks(30)), processes=(*FAMILY, old, grandchild))
+    assert seen.rows("proc.name", "fd.name")[1] == ("shell", "")
+    assert seen.last("proc.pname") == ("init",)
+
+
+def test_a_child_becomes_the_leader_of_those_that_have_its_number() -> None:
+    """A session may be older in the capture than its leader."""
+    member = Process(tid=30, sid=20)
+    seen = replay(looks(30), clones(10, 20), looks(30), processes=(*FAMILY, member))
+    assert [seen["proc.sname"][row] for row in (0, 2)] == ["", "shell"]
+
+
+def test_groups_are_followed_through_an_exec() -> None:
+    """The leader is that of the new numbers from then on."""
+    leaders = (Process(tid=40, comm=b"old"), Process(tid=41, comm=b"new"))
+    seen = replay(
+        *(executes(10, pgid=41), looks(10), executes(41, comm="newer"), looks(10)),
+        processes=(*FAMILY, *leaders),
+    )
+    assert seen["proc.pgid_name"][1::2] == ["new", "newer"]
+    led = seen.engine.threads._led
+    assert 10 not in led.get(6, {})
+    assert 10 in led[41]
+
+
+def test_a_full_table_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Falco; those that are there go on, and give way to others when they end."""
+    monkeypatch.setattr(threads, "MOST_THREADS", 2)
+    seen = replay(
+        *(looks(77), clones(10, 20), looks(20), begins(21, 10), begins(22, 77), executes(78)),
+        *(clones(79, 80), executes(10), exits(1), clones(10, 23), looks(23), looks(10)),
+        processes=FAMILY,
+    )
+    assert seen["proc.name"] == [
+        *(None, "parent", None, None, None, None),
+        *(None, "tool", "init", "tool", "shell", "tool"),
+    ]
 
 
 def test_an_unknown_parent_is_no_parent() -> None:
