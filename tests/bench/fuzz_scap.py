@@ -12,6 +12,7 @@ memory. Prints a table, and exits with 1 on any finding.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ CASES_PER_SEED = 1_000_000
 SMALL_BYTES = 200_000
 SHOWN = 5
 MOST_TOLD = 20
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(os.environ.get("FALCOTRACE_SHARED", Path(__file__).parents[3] / "shared"))
 
 
 @dataclass(slots=True)

@@ -19,8 +19,9 @@ from scap_model import Block, Event, read_capture
 from scap_mutations import mutated
 
 from falcotrace.capture.reader import Capture, open_capture
+from falcotrace.engines import replay
 from falcotrace.engines.base import ScanOptions
-from falcotrace.engines.replay import ReplayEngine
+from falcotrace.engines.replay import ReplayEngine, compile_plan
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS
 from falcotrace.rules.plan import Plan
@@ -70,6 +71,9 @@ class Cases:
         self._captures: dict[Path, list[Block | Event]] = {}
         self._plan = load_plan(*options.rules)
         self._other_plan = load_plan(*options.other_rules) if options.other_rules else self._plan
+        # Compiling rules would take a fifth of the time.
+        programs = {id(plan): compile_plan(plan) for plan in (self._plan, self._other_plan)}
+        replay.compile_plan = lambda plan: programs[id(plan)]
         self._source, self._out = folder / "case.scap", folder / "case.parquet"
 
     def make(self, number: int) -> tuple[str, bytes, list[str]]:

@@ -172,7 +172,15 @@ class ThreadTable:
         return None if parent is None else self.main_thread(parent)
 
     def register(self, thread: Thread) -> None:
-        """Put an entry into the table; its relatives may still be unknown."""
+        """Put an entry into the table; its relatives may still be unknown.
+
+        One that was there under its number goes: a first thread that has ended may have stayed for
+        the others of its process.
+        """
+        before = self._threads.get(thread.tid)
+        if before is not None and before is not thread:
+            self.end(before)
+            self._erase(before)
         self._threads[thread.tid] = thread
 
     def add(self, thread: Thread) -> None:
