@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from falcotrace.scap import threads
+from falcotrace.scap import process_events, threads
 from unit.scap.scenarios import (
     AT_FDCWD,
     BEGIN_NS,
@@ -296,12 +296,13 @@ def test_a_full_table_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "MOST_THREADS", 2)
     seen = replay(
         *(looks(77), clones(10, 20), looks(20), begins(21, 10), begins(22, 77), executes(78)),
-        *(clones(79, 80), executes(10), exits(1), clones(10, 23), looks(23), looks(10)),
+        *(clones(79, 80), executes(10), leaves("setuid", 77, res=0, uid=1)),
+        *(exits(1), clones(10, 23), looks(23), looks(10)),
         processes=FAMILY,
     )
     assert seen["proc.name"] == [
         *(None, "parent", None, None, None, None),
-        *(None, "tool", "init", "tool", "shell", "tool"),
+        *(None, "tool", None, "init", "tool", "shell", "tool"),
     ]
 
 
@@ -429,6 +430,67 @@ def test_a_failed_exec_changes_nothing() -> None:
     seen = replay(executes(10, res=-2), reads(10, 5), processes=FAMILY)
     assert seen["proc.name"] == ["parent", "parent"]
     assert seen["fd.name"][1] == "/secret"
+
+
+C, B = BEGIN_NS, BOOT_NS
+MODULUS = 1 << 64
+
+
+@pytest.mark.parametrize(
+    ("processes", "ctime", "before_start", "after_pidns"),
+    [
+        ((), B - 5, C - B + 5, None),
+        ((), B + 5, C - B - 5, 5),
+        ((), B, C - B, None),
+        ((), C + 5, MODULUS - 5, C + 5 - B),
+        ((INIT, Process(tid=20, pidns_start_ns=3)), B + 5, 0, 2),
+    ],
+)
+def test_times_of_a_program(
+    processes: tuple[Process, ...], ctime: int, before_start: int | None, after_pidns: int | None
+) -> None:
+    """When its file was changed, before the process began and after its namespace did."""
+    given = {"exe_ino": 6, "exe_ino_ctime": ctime, "exe_ino_mtime": 7}
+    first = [] if processes else [clones(10, 20)]
+    seen = replay(*first, executes(20, **given), processes=processes or FAMILY)
+    assert seen.last("proc.exe_ino", "proc.exe_ino_ctime", "proc.exe_ino_mtime") == (6, ctime, 7)
+    assert seen.last(
+        "proc.exe_ino_ctime_duration_proc_start", "proc.exe_ino_ctime_duration_pidns_start"
+    ) == (before_start, after_pidns)
+
+
+def test_a_program_of_an_unknown_process_has_no_known_start() -> None:
+    """Of a listed one Falco shows 0, of an unknown one nothing."""
+    field = "proc.exe_ino_ctime_duration_proc_start"
+    assert replay(executes(77), processes=FAMILY).last(field) == (None,)
+    assert replay(executes(10), processes=FAMILY).last(field) == (0,)
+
+
+def test_times_of_a_program_stay_where_none_are_told() -> None:
+    """And are passed on to children."""
+    fields = (
+        *("proc.exe_ino_ctime", "proc.exe_ino_mtime", "proc.exe_ino_ctime_duration_proc_start"),
+        "proc.exe_ino_ctime_duration_pidns_start",
+    )
+    untold = dict.fromkeys(("exe_ino", "exe_ino_ctime", "exe_ino_mtime"))
+    seen = replay(
+        *(clones(10, 20), executes(20, exe_ino_ctime=B + 5), executes(20, **untold)),
+        *(clones(20, 21), looks(21)),
+        processes=FAMILY,
+    )
+    told = (B + 5, C, C - B - 5, 5)
+    assert [seen.rows(*fields)[row] for row in (1, 2, 4)] == [told] * 3
+
+
+def test_few_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture of days must not fill the memory; then a late clone makes its child again."""
+    events = [event for tid in (20, 21, 22) for event in (begins(tid, 10), exits(tid))]
+    late = (*events, clones(10, 20, comm="late"), looks(20))
+    assert replay(*late, processes=FAMILY).last("proc.name") == (UNKNOWN,)
+    monkeypatch.setattr(process_events, "_REMEMBERED_ENDS", 1)
+    assert replay(*late, processes=FAMILY).last("proc.name") == ("late",)
+    again = (*events, clones(10, 22), looks(22))
+    assert replay(*again, processes=FAMILY).last("proc.name") == (UNKNOWN,)
 
 
 def test_an_exec_closes_what_is_marked() -> None:

@@ -41,10 +41,12 @@ ALL = " ".join
 
 
 def after(event: Happening, *fields: str) -> tuple[object, ...]:
-    """Fields of the event itself, which are those of the next one too."""
-    seen = replay(event, looks(10), processes=PEERS)
-    assert seen.rows(*fields)[0] == seen.rows(*fields)[1]
-    return seen.last(*fields)
+    """Fields of the event itself, which are those of the next one too, but not of the last one."""
+    seen = replay(looks(10), event, looks(10), processes=PEERS)
+    before, now, then = seen.rows(*fields)
+    assert before == replay(looks(10), processes=PEERS).last(*fields)
+    assert now == then
+    return then
 
 
 @pytest.mark.parametrize(
@@ -99,15 +101,17 @@ def test_the_leader_of_a_session_is_followed() -> None:
         processes=PEERS,
     )
     assert seen["proc.sname"][1::2] == ["peer", "other"]
+    assert 10 not in seen.engine.threads._led.get(10, {})
 
 
 @pytest.mark.parametrize(
-    ("option", "argument", "parent"), [(36, 1, 10), (37, 1, 10), (36, 0, 1), (15, 1, 1)]
+    ("option", "argument", "res", "parent"),
+    [(36, 1, 0, 10), (37, 1, 0, 10), (36, 0, 0, 1), (15, 1, 0, 1), (36, 1, -1, 10)],
 )
-def test_prctl_makes_a_reaper(option: int, argument: int, parent: int) -> None:
-    """Setting and asking both tell whether the process adopts; other options do not."""
+def test_prctl_makes_a_reaper(option: int, argument: int, res: int, parent: int) -> None:
+    """Setting and asking both tell whether the process adopts, whatever comes of it."""
     processes = (*MACHINE, Process(tid=20, ptid=10), Process(tid=30, ptid=20))
-    told = leaves("prctl", 10, res=0, option=option, arg2_int=argument)
+    told = leaves("prctl", 10, res=res, option=option, arg2_int=argument)
     seen = replay(told, enters("procexit", 20), looks(30), processes=processes)
     assert seen.last("proc.ppid") == (parent,)
 
@@ -165,9 +169,9 @@ CAPABILITIES = ("thread.cap_inheritable", "thread.cap_permitted", "thread.cap_ef
 
 def test_capset() -> None:
     """All three sets, where it succeeds."""
-    given = {"cap_inheritable": 1, "cap_permitted": 3, "cap_effective": 2}
+    given = {"cap_inheritable": 4, "cap_permitted": 3, "cap_effective": 2}
     found = after(leaves("capset", 10, res=0, **given), *CAPABILITIES)
-    assert found == ("CAP_CHOWN", "CAP_CHOWN CAP_DAC_OVERRIDE", "CAP_DAC_OVERRIDE")
+    assert found == ("CAP_DAC_READ_SEARCH", "CAP_CHOWN CAP_DAC_OVERRIDE", "CAP_DAC_OVERRIDE")
     assert after(leaves("capset", 10, res=-1, **given), *CAPABILITIES) == ("CAP_CHOWN",) * 3
 
 
@@ -237,6 +241,7 @@ def test_unknown_threads_change_by_events_too() -> None:
     )
     assert seen.rows("proc.cwd", "proc.fdlimit") == [*[("./", 0)] * 3, ("", -1)]
     assert replay(leaves("chroot", 77, res=0, path="/x")).last("proc.root") == ("/x",)
+    assert len(replay(leaves("prctl", 77, res=0, option=36, arg2_int=1))) == 1
 
 
 OF_USER = ("user.name", "user.homedir", "user.shell", "group.name")
