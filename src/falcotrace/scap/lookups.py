@@ -92,21 +92,24 @@ class Lookups:
 
     def user_names(self, rows: Integers, uids: Integers) -> Codes:
         """Names of users, of the events' containers."""
-        return self._of_accounts(
-            rows, uids, lambda uid, box: self._state.accounts.user(uid, box).name
-        )
+        accounts = self._state.accounts
+        return self._of_accounts(rows, uids, lambda *asked: accounts.user(*asked).name)
 
     def group_names(self, rows: Integers, gids: Integers) -> Codes:
         """Names of groups, likewise."""
         return self._of_accounts(rows, gids, self._state.accounts.group)
 
-    def _of_accounts(self, rows: Integers, ids: Integers, name: Callable[[int, str], str]) -> Codes:
+    def _of_accounts(
+        self, rows: Integers, ids: Integers, name: Callable[[int, str, int], str]
+    ) -> Codes:
         boxes = self._of_views(rows, "container.id")
-        pairs = np.stack([ids, boxes], axis=1)
-        found, which = np.unique(pairs, axis=0, return_inverse=True)
+        # Between two changes of the accounts a number means the same.
+        changes = np.array(self._state.accounts.changed_rows, np.int64)
+        asked = np.stack([ids, boxes, np.searchsorted(changes, rows, side="right")], axis=1)
+        found, first, which = np.unique(asked, axis=0, return_index=True, return_inverse=True)
         texts: list[str | None] = []
-        for number, box in found.tolist():
+        for (number, box, _), row in zip(found.tolist(), rows[first].tolist(), strict=True):
             container = "host" if box == MISSING else self.pool[box]
-            texts.append(name(number, "" if container == "host" else container))
+            texts.append(name(number, "" if container == "host" else container, row))
         codes: Codes = self.pool.codes(texts)[which.reshape(-1)]
         return codes

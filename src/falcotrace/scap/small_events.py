@@ -203,13 +203,13 @@ class SmallEvents:
         )
         if name == "useradded":
             account = Account(event.text(2), event.text(3), event.text(4))
-            self._accounts.add_user(container_id, number, account)
+            self._accounts.put_user(container_id, number, account, event.row)
         elif name == "userdeleted":
-            self._accounts.remove_user(container_id, number)
+            self._accounts.put_user(container_id, number, None, event.row)
         elif name == "groupadded":
-            self._accounts.add_group(container_id, number, event.text(1))
+            self._accounts.put_group(container_id, number, event.text(1), event.row)
         else:
-            self._accounts.remove_group(container_id, number)
+            self._accounts.put_group(container_id, number, None, event.row)
 
     def _container(self, name: str, event: Parameters) -> None:
         kind = event.text(1) if name == "asyncevent" else "container"

@@ -23,9 +23,9 @@ def start_state(
     """Fill the tables from a section's metadata."""
     for user in metadata.users:
         account = Account(to_text(user.name), to_text(user.home), to_text(user.shell))
-        accounts.add_user("", user.uid, account)
+        accounts.put_user("", user.uid, account)
     for group in metadata.groups:
-        accounts.add_group("", group.gid, to_text(group.name))
+        accounts.put_group("", group.gid, to_text(group.name))
     made = {entry.tid: _thread(entry, metadata) for entry in metadata.processes[:MOST_THREADS]}
     for thread in made.values():
         threads.register(thread)

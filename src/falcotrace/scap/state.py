@@ -129,6 +129,7 @@ class StateEngine:
         self._views.begin_batch()
         spans = Spans(tids, self.threads, self._views, self._known)
         self._processes.spans = self._small.spans = spans
+        self.accounts.begin_batch()
         opens = find_opens(batch)
         self._descriptors.begin_batch(batch, opens, self.threads)
         self._go_through(batch, opens, spans)

@@ -282,6 +282,29 @@ ID = "0123456789ab"
 DOCKER = b"cpu=/docker/" + ID.encode() + b"0" * 52 + b"\0"
 
 
+@pytest.mark.parametrize("batch_events", [1, 2, 100])
+def test_names_in_arguments_are_those_of_the_time(batch_events: int) -> None:
+    """Users that come and go later do not reach back."""
+    asks = leaves("setresuid", 10, res=-1, ruid=5, euid=7, suid=0)
+    groups = leaves("setresgid", 10, res=-1, rgid=6, egid=8, sgid=0)
+    seen = replay(
+        *(asks, adds_user(5, "bob"), asks, adds_user(7, "eve"), asks),
+        *(enters("userdeleted", -1, uid=5, gid=5, name="bob", container_id=""), asks, groups),
+        *(enters("groupdeleted", -1, gid=6, name="staff", container_id=""), groups),
+        *(enters("groupadded", -1, gid=8, name="crew", container_id=""), groups),
+        processes=PEERS,
+        accounts=ACCOUNTS,
+        batch_events=batch_events,
+    )
+    assert seen.rows("evt.arg.ruid", "evt.arg.euid", "evt.arg.suid")[:4] == [
+        *(("ann", "<NA>", "root"), ("bob", "<NA>", "root"), ("bob", "eve", "root")),
+        ("<NA>", "eve", "root"),
+    ]
+    assert seen.rows("evt.arg.rgid", "evt.arg.egid", "evt.arg.sgid")[4:] == [
+        *(("staff", "<NA>", "root"), ("<NA>", "<NA>", "root"), ("<NA>", "crew", "root")),
+    ]
+
+
 def test_users_of_a_container() -> None:
     """They are others than the host's, whatever their number."""
     inside = Process(tid=20, uid=5, gid=6, cgroups=DOCKER)
