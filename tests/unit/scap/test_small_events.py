@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from falcotrace.scap import small_events
 from unit.scap.scenarios import (
     AT_FDCWD,
     CLONE_NEWUSER,
@@ -353,6 +354,24 @@ def test_a_container_that_is_removed() -> None:
     ]
     seen = replay(events[0], looks(20), events[1], looks(20), processes=(*PEERS, inside))
     assert [seen["container.name"][row] for row in (1, 3)] == ["web", None]
+
+
+def test_all_threads_are_looked_at_anew_where_there_are_very_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody looks for those whom a user or a container concerns; what they show is the same."""
+    inside = Process(tid=20, uid=5, gid=6, cgroups=DOCKER)
+    told = enters("asyncevent", -1, plugin_id=1, name="container", data=container("web"))
+    events = (
+        *(looks(20), looks(10), adds_user(5, "ann"), looks(20), looks(10), told, looks(20)),
+        *(adds_user(5, "carl", ID), looks(20), looks(10)),
+    )
+    fields = ("user.name", "container.name", "proc.name")
+    processes = (*PEERS, inside)
+    expected = replay(*events, processes=processes).rows(*fields)
+    monkeypatch.setattr(small_events, "_MOST_LOOKED_AT", 0)
+    assert replay(*events, processes=processes).rows(*fields) == expected
+    assert len(set(expected)) > 4
 
 
 def test_events_of_other_plugins_are_no_metadata() -> None:
