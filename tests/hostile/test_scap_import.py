@@ -1,5 +1,6 @@
 """Hostile `.scap` captures through the whole import: clear errors, bounded time, bounded memory."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,29 @@ from pathlib import Path
 import pytest
 
 from falcotrace.capture.reader import open_capture
-from falcotrace.scap import descriptor_events, parameters, start, threads, views
+from falcotrace.scap import (
+    batch_sizes,
+    descriptor_events,
+    parameters,
+    poll_lists,
+    start,
+    threads,
+    views,
+)
+from falcotrace.scap.containers import MOST_ITEMS, parse_container_event
 from falcotrace.scap.descriptor_table import MOST_ENTRIES
 from falcotrace.scap.importer import import_scap
 from falcotrace.scap.reader import open_scap
 from falcotrace.scap.state import StateEngine
-from unit.scap.scap_bytes import block, event, machine, section
+from unit.scap.made_batches import poll_list
+from unit.scap.scap_bytes import (
+    EVENT_V1_WITH_FLAGS,
+    EVENT_V2,
+    block,
+    event,
+    machine,
+    section,
+)
 from unit.scap.scenarios import (
     MACHINE,
     Process,
@@ -329,3 +347,44 @@ def test_container_events_with_any_json() -> None:
     for document in documents:
         told = enters("asyncevent", 10, plugin_id=0, name="container", data=document + b"\0")
         assert len(replay(told, looks(10))) == 2
+
+
+def test_lists_of_a_container_have_a_limit() -> None:
+    """Each item would stand in each state of each of its processes."""
+    labels = {f"k{n}": "v" for n in range(5000)}
+    mounts = [{"Source": "/a", "RW": True}] * 5000
+    document = {"container": {"id": "a" * 12, "labels": labels, "Mounts": mounts}}
+    told = json.dumps(document).encode() + b"\0"
+    found = parse_container_event(told)
+    assert found is not None
+    lists = [value for value in found.columns.values() if isinstance(value, list)]
+    assert max(map(len, lists)) == MOST_ITEMS
+
+
+def test_names_in_poll_lists_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten bytes stand for a name of a thousand; what is beyond the limit is left out."""
+    monkeypatch.setattr(poll_lists, "_MOST_CHARACTERS", 2500)
+    name = "/" + "x" * 999
+    lists = [poll_list((3, 1), *[(4, 1)] * count) for count in range(5)]
+    seen = replay(opens(10, 3, name), *(leaves("poll", 10, res=1, fds=one) for one in lists))
+    assert [one is not None for one in seen["fdlist.names"]] == [False, *[True] * 2, *[False] * 3]
+
+
+@pytest.mark.parametrize("kind", [EVENT_V1_WITH_FLAGS, EVENT_V2])
+def test_many_changes_are_several_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    """States of processes have a limit in memory; the events are the same ones."""
+    monkeypatch.setattr(batch_sizes, "MOST_CHANGES", 10)
+    change, look = leaves("setuid", 10, res=0).code, looks(10).code
+    events = [
+        event(change, [bytes(8), n.to_bytes(4, "little")], kind=kind, tid=10)
+        + event(look, [bytes(4)], kind=kind, tid=10)
+        for n in range(35)
+    ]
+    path = tmp_path / "c.scap"
+    path.write_bytes(section() + machine() + b"".join(events))
+    with open_scap(path) as file:
+        batches = [batch for part in file for batch in part]
+    assert [len(batch) for batch in batches] == [20, 20, 20, 10]
+    assert [num for batch in batches for num in batch.nums.tolist()] == list(range(1, 71))

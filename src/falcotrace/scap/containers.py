@@ -12,6 +12,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -26,6 +27,9 @@ ID_LENGTH = 12
 
 LABEL_LIMIT = 100
 """Longer labels are left out of lists (the plugin's default)."""
+
+MOST_ITEMS = 512
+"""Labels and mounts of a container; each of them stands in each state of its processes."""
 
 HIDDEN_LABELS = ("annotation.", "io.kubernetes.")
 """Labels that begin so are left out of lists."""
@@ -218,7 +222,8 @@ def _labels(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     found = {_text(key): _text(text) for key, text in value.items() if isinstance(text, str)}
-    return {key: text for key, text in sorted(found.items()) if len(text) <= LABEL_LIMIT}
+    short = [(key, text) for key, text in sorted(found.items()) if len(text) <= LABEL_LIMIT]
+    return dict(short[:MOST_ITEMS])
 
 
 def _joined_labels(labels: Mapping[str, str]) -> str:
@@ -234,7 +239,7 @@ def _mounts(value: object) -> list[dict[str, str]]:
     listed: Iterable[object] = value if isinstance(value, list) else ()
     return [
         {key: _mount_text(key, mount.get(key)) for key in _MOUNT_COLUMNS.values()}
-        for mount in listed
+        for mount in islice(listed, MOST_ITEMS)
         if isinstance(mount, dict)
     ]
 

@@ -27,6 +27,9 @@ from falcotrace.scap.resolver import Codes, Resolver
 
 _COUNT_BYTES = 2
 _ENTRY_BYTES = 10  # a descriptor of 64 bits and flags of 16
+_MOST_CHARACTERS = 1 << 27
+"""Of all lists of a batch; ten bytes of a hostile list can stand for a name of a thousand."""
+
 _UNKNOWN_TYPE = "?"
 _NO_NAME = "<NA>"
 _ANY_ADDRESS = {"4": "0.0.0.0", "6": "::"}  # noqa: S104 - a text, nothing is bound
@@ -109,13 +112,19 @@ def _distinct_rows(numbers: Integers) -> tuple[Integers, Integers]:
 
 
 def _joined(codes: Codes, counts: Integers, pool: TextPool, separator: str) -> Codes:
-    """Codes of the joined texts of each list; entries without a text are left out."""
+    """Codes of the joined texts of each list; entries without a text are left out.
+
+    Lists beyond a limit have none.
+    """
     data = np.ascontiguousarray(codes, np.int32).view(np.uint8)
     starts = (np.cumsum(counts) - counts) * 4
     found, indices = distinct_bytes(data, starts, counts * 4)
-    texts = [
-        separator.join(filter(None, pool.texts(np.frombuffer(raw, np.int32)))) for raw in found
-    ]
+    texts: list[str | None] = []
+    room = _MOST_CHARACTERS
+    for raw in found:
+        text = separator.join(filter(None, pool.texts(np.frombuffer(raw, np.int32))))
+        room -= len(text)
+        texts.append(text if room >= 0 else None)
     return pool.codes(texts)[indices] if len(counts) else np.empty(0, np.int32)
 
 

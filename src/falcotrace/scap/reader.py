@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 
 from falcotrace.errors import CaptureError
 from falcotrace.scap.batch import EventBatch
+from falcotrace.scap.batch_sizes import portions
 from falcotrace.scap.blocks import SECTION_HEADER, BlockReader, EventBlocks, MetadataBlock
 from falcotrace.scap.blocks_gzip import GZIP_MAGIC, gzip_pieces, plain_pieces
 from falcotrace.scap.blocks_source import MappedSource, Source, StreamSource
@@ -125,9 +126,10 @@ class ScapFile:
         upgrader = Upgrader(self._warnings, self._event_count)
         while isinstance(block := blocks.first(), EventBlocks):
             blocks.drop_first()
-            batch = upgrader.batch(block)
-            self._event_count = upgrader.event_count
-            yield batch
+            for part in portions(block):
+                batch = upgrader.batch(part)
+                self._event_count = upgrader.event_count
+                yield batch
 
     def _check_beginning(self) -> None:
         head = self._reader.peek(_SECTION_AT + _SECTION.size)
