@@ -151,8 +151,9 @@ def test_a_parent_that_is_unknown_is_none() -> None:
     """Neither one that nobody listed, nor one of whom only the number is known."""
     seen = replay(looks(40), processes=(Process(tid=40, ptid=39),))
     assert seen.last("proc.ppid", "proc.aname") == (None, [])
-    seen = replay(looks(39), begins(40, 39), looks(40))
-    assert seen.last("proc.ppid", "proc.aname") == (None, [])
+    for first in (looks(39), looks(10)):
+        seen = replay(first, begins(40, 39), looks(40), executes(39), looks(40))
+        assert seen.last("proc.ppid", "proc.aname") == (None, [])
 
 
 def test_a_parent_is_the_first_thread_of_its_process() -> None:
@@ -247,6 +248,47 @@ def test_gone_children_are_remembered_for_a_while() -> None:
     made.add(thread(11))
     made.remove(11)
     assert parent.remembered_children == 0
+
+
+def test_who_adopts() -> None:
+    """The first process of the machine, and that of a pid namespace."""
+    made = table(Thread(1, 1, 0), Thread(5, 5, 1, 1, 1), Thread(6, 6, 5, 2, 2))
+    groups = [one.group for one in made]
+    assert [group is not None and group.is_reaper for group in groups] == [True, True, False]
+
+
+def test_placeholders_belong_to_nothing() -> None:
+    """Not to each other either, though none has a known process."""
+    made = table(*(Thread(tid, UNKNOWN_ID, is_placeholder=True) for tid in (8, 9)))
+    assert [one.group for one in made] == [None, None]
+    assert replay(looks(77), looks(78)).rows("proc.nthreads", "proc.nchilds") == [(0, 0)] * 2
+
+
+def test_the_first_process_is_nobodys_child() -> None:
+    """Whatever the list says."""
+    parent = thread(5)
+    made = table(parent, Thread(1, 1, 5))
+    assert parent.children == {}
+    assert len(made) == 2
+
+
+def test_an_entry_replaces_another_one() -> None:
+    """Nothing of the old one stays among its relatives."""
+    parent, old, new = thread(1, ptid=0), thread(5), thread(5, ptid=0)
+    made = table(parent, old, thread(6, 5), new)
+    assert made.get(5) is new
+    assert list(parent.children) == [6]
+    group = new.group
+    assert group is not None
+    assert group.threads[5] is new
+    assert group.alive_count == 2
+
+
+def test_those_who_stay_in_a_session_are_followed() -> None:
+    """When one of them goes, the others still show what becomes of their leader."""
+    members = (Process(tid=20, sid=10), Process(tid=21, sid=10))
+    seen = replay(*(exits(20), looks(21), executes(10), looks(21)), processes=(*MACHINE, *members))
+    assert seen["proc.sname"][1::2] == ["shell", "tool"]
 
 
 def test_whom_a_thread_concerns() -> None:
