@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scap_model import Block, Event, read_capture
 from scap_mutations import mutated
+from scap_soundness import check_threads
 
 from falcotrace.capture.reader import Capture, open_capture
 from falcotrace.engines import replay
@@ -27,8 +28,10 @@ from falcotrace.events.columns import COLUMNS
 from falcotrace.rules.plan import Plan
 from falcotrace.rules.shipped import load_plan
 from falcotrace.scap import blocks
+from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.capture import ScapCapture
 from falcotrace.scap.importer import import_scap
+from falcotrace.scap.state import BatchState, StateEngine
 
 MEMORY_BYTES = 2 << 30
 MOST_GROWTH_MIB = 600
@@ -74,6 +77,7 @@ class Cases:
         # Compiling rules would take a fifth of the time.
         programs = {id(plan): compile_plan(plan) for plan in (self._plan, self._other_plan)}
         replay.compile_plan = lambda plan: programs[id(plan)]
+        _check_each_batch()
         self._source, self._out = folder / "case.scap", folder / "case.parquet"
 
     def make(self, number: int) -> tuple[str, bytes, list[str]]:
@@ -115,6 +119,18 @@ class Cases:
         if sorted(direct) != sorted(imported):
             raise DifferenceError(_first_difference(direct, imported))
         return report.event_count
+
+
+def _check_each_batch() -> None:
+    """Have the tables of threads checked behind each batch."""
+    go_through = StateEngine.run
+
+    def run(engine: StateEngine, batch: EventBatch) -> BatchState:
+        state = go_through(engine, batch)
+        check_threads(engine.threads)
+        return state
+
+    StateEngine.run = run  # type: ignore[method-assign]
 
 
 def _alerts(capture: Capture | ScapCapture, plan: Plan) -> Alerts:
