@@ -130,7 +130,7 @@ def _check_each_batch() -> None:
         check_threads(engine.threads)
         return state
 
-    StateEngine.run = run  # type: ignore[method-assign]
+    StateEngine.run = run  # type: ignore[method-assign, assignment]
 
 
 def _alerts(capture: Capture | ScapCapture, plan: Plan) -> Alerts:
