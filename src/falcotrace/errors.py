@@ -120,7 +120,10 @@ class Diagnostic:
 
 
 class FalcoTraceError(Exception):
-    """Root of all errors that FalcoTrace raises on purpose."""
+    """Root of all errors that FalcoTrace raises on purpose; they survive being pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made_again, (type(self), self.args, self.__dict__)
 
 
 class RulesError(FalcoTraceError):
@@ -153,6 +156,16 @@ class ImporterError(FalcoTraceError):
         super().__init__(f"{escape_controls(str(path))}{where}: {message}")
 
 
+class EndedError(FalcoTraceError):
+    """A process that worked for this one was ended before it was done."""
+
+    def __init__(self, exit_code: int) -> None:
+        how = f"by signal {-exit_code}" if exit_code < 0 else f"with code {exit_code}"
+        super().__init__(
+            f"a process that worked on a part was ended {how}: is there enough memory?"
+        )
+
+
 class RecordError(FalcoTraceError):
     """The kernel refused to be recorded."""
 
@@ -169,6 +182,14 @@ class UnsupportedError(FalcoTraceError):
         self.what = what
         self.engine = engine
         super().__init__(f"{engine} cannot express {what}")
+
+
+def _made_again(
+    kind: type[FalcoTraceError], arguments: tuple[object, ...], state: dict[str, object]
+) -> FalcoTraceError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
 
 
 def escape_controls(text: str) -> str:
