@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from falcotrace.capture import writer
+from falcotrace.capture import encoding
 from falcotrace.capture.footer import METADATA_KEY, Footer, encode_footer
 from falcotrace.capture.reader import open_capture
 from small_captures import write_capture
@@ -101,7 +101,7 @@ def missing(path: Path) -> None:
 def flipped_processes(path: Path) -> None:
     """The process table's bytes were changed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "MEDIUM_COUNT", 0)
+        patch.setattr(encoding, "MEDIUM_COUNT", 0)
         raw = bytearray(whole(path))
     entry = open_capture(path).footer.row_groups[0]
     start = entry.processes_offset

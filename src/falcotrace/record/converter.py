@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from falcotrace.capture.encoding import KEY
 from falcotrace.capture.text_pool import TextPool
-from falcotrace.capture.writer import KEY, CaptureWriter
+from falcotrace.capture.writer import CaptureWriter
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.descriptions import (

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from falcotrace.capture import writer as writer_module
+from falcotrace.capture import encoding
 from falcotrace.capture.documentation import columns_markdown
 from falcotrace.capture.footer import METADATA_KEY, Footer, Host, Losses, decode_footer
 from falcotrace.capture.reader import open_capture
@@ -45,7 +45,7 @@ def capture(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A capture of two row groups; small ones have no process tables, larger ones do."""
-    monkeypatch.setattr(writer_module, "MEDIUM_COUNT", request.param)
+    monkeypatch.setattr(encoding, "MEDIUM_COUNT", request.param)
     path = tmp_path / "c.parquet"
     with CaptureWriter(path) as writer:
         writer.write_row_group(group(1, [2, 1, 2, 3]), PROCESSES)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from falcotrace.capture.encoding import event_chunk
 from falcotrace.capture.parquet import rows, runs
 from falcotrace.capture.parquet import values as parquet_values
 from falcotrace.capture.parquet.chunk import Chunk
@@ -22,7 +24,7 @@ from falcotrace.capture.parquet.file import ParquetFile
 from falcotrace.capture.parquet.rows import null_chunk, rising_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import Leaf, leaves
-from falcotrace.capture.parquet.values import Presence, Sparse
+from falcotrace.capture.parquet.values import Presence, Sparse, Stepwise
 from falcotrace.capture.schema import capture_schema
 
 TEXTS = pa.list_(pa.field("element", pa.string()))
@@ -159,6 +161,33 @@ def test_a_column_of_runs(column: Any, scratch: Path) -> None:
     encode = lists_chunk if kind in LISTS else runs_chunk
     raw = file_of(kind, int(counts.sum()), lambda leaf: encode(leaf, states, counts))
     all_read(raw, [value for value, count in counted for _ in range(count)], scratch)
+
+
+@settings(deadline=None)
+@given(column=columns(VALUES))
+def test_a_column_of_steps(column: Any) -> None:
+    """Told step by step, a column is the same, few steps or many."""
+    kind, counted = column
+    counts = np.array([count for _, count in counted])
+    begins = np.cumsum(counts) - counts
+    values = pa.array([value for value, _ in counted], kind)
+    total = int(counts.sum())
+    expected = [value for value, count in counted for _ in range(count)]
+    forms = [values]
+    if kind in {pa.string(), pa.binary()}:
+        forms.append(values.dictionary_encode())
+    for form in forms:
+        steps = Stepwise(begins, form)
+        assert steps.array(total).to_pylist() == expected
+        make = partial(event_chunk, column=steps, presence=Presence(total))
+        assert by_arrow(file_of(kind, total, make)) == expected
+
+
+def test_steps_are_refused_in_another_order() -> None:
+    """Whoever does not sort rows cannot say how long a value stays."""
+    steps = Stepwise(np.zeros(1, np.int64), pa.array([1]))
+    with pytest.raises(ValueError, match="in the order of the file"):
+        file_of(pa.int64(), 2, lambda leaf: event_chunk(leaf, steps, Presence(2, np.array([1, 0]))))
 
 
 @pytest.mark.parametrize("limit", [1, 7, 64])

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.encoding import select_processes
 from falcotrace.capture.footer import Group, User
-from falcotrace.capture.writer import CaptureWriter, select_processes
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -16,6 +16,9 @@ from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.layout import SAMPLES, FileKind, PartKind, ProcessFlag, SampleType
 from falcotrace.record.ring import Batch
 from falcotrace.record.syscalls import load_syscalls
+
+if TYPE_CHECKING:
+    from falcotrace.capture.writer import CaptureWriter
 
 ARCH = "x86_64"
 BOOT_NS = 1_000_000_000_000

@@ -63,7 +63,7 @@ def rows_chunk(leaf: Leaf, column: pa.Array | Sparse, presence: Presence) -> Chu
     column = Sparse(column.places, values) if isinstance(column, Sparse) else values
     if values.null_count == len(values) and not leaf.is_required:
         return null_chunk(leaf, presence.count)
-    if leaf.is_list or _has_long_texts(values):
+    if leaf.is_list or has_long_texts(values):
         return arrow_chunk(leaf, presence.dense(column))
     present = presence.of(column, is_required=leaf.is_required)
     if pa.types.is_dictionary(values.type):
@@ -99,7 +99,8 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
-def _has_long_texts(array: pa.Array) -> bool:
+def has_long_texts(array: pa.Array) -> bool:
+    """Whether the texts of an array are more than is put into one page."""
     texts = array.dictionary if pa.types.is_dictionary(array.type) else array
     return _is_text(texts.type) and text_bytes(texts) > TEXT_LIMIT_BYTES
 

@@ -30,6 +30,28 @@ class Sparse:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Stepwise:
+    """A column in which most rows have the value of the row before, in the order of the file.
+
+    Attributes:
+        begins: rows from which on each value counts; ascending, the first is 0.
+        values: the values; some may be null.
+    """
+
+    begins: np.ndarray
+    values: pa.Array
+
+    def counts(self, row_count: int) -> np.ndarray:
+        """The rows of each value."""
+        return np.diff(self.begins, append=row_count)
+
+    def array(self, row_count: int) -> pa.Array:
+        """A value for each row."""
+        which = np.repeat(np.arange(len(self.begins)), self.counts(row_count))
+        return self.values.take(pa.array(which))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Present:
     """Which rows of the file have a value, and where those values are in a column.
 
@@ -66,6 +88,11 @@ class Presence:
         self.count = count
         self._order = order
         self._known: dict[bytes, Present] = {}
+
+    @property
+    def is_sorting(self) -> bool:
+        """Whether columns are given in another order than that of the file."""
+        return self._order is not None
 
     def of(self, column: pa.Array | Sparse, *, is_required: bool = False) -> Present:
         """Which rows have a value, and where it is in the column.

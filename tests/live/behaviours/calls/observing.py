@@ -6,12 +6,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.writer import CaptureWriter, select_processes
+from falcotrace.capture.encoding import select_processes
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -19,6 +19,9 @@ from falcotrace.record.host import boot_to_epoch_ns
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.ring import Batch
 from falcotrace.record.session import KernelSession, SessionSettings
+
+if TYPE_CHECKING:
+    from falcotrace.capture.writer import CaptureWriter
 
 
 class Event(dict[str, Any]):
