@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,10 +32,17 @@ from falcotrace.engines.literals import Literals
 from falcotrace.engines.rendering import render_alerts
 from falcotrace.engines.row_set import RowSet
 from falcotrace.engines.vectors import Bools, Rows, TextVector
+from falcotrace.forked import forked_map
 from falcotrace.rules.plan import Plan
+
+if TYPE_CHECKING:
+    from falcotrace.alerts import Alert
 
 _ALERTS_PER_BATCH = 10_000
 """Alerts are rendered in portions, so that a rule that always fires does not fill the memory."""
+
+LEAST_EVENTS = 20_000
+"""Events of a part of a streamed capture that are worth a process of its own."""
 
 _EventSet = frozenset[str] | None
 
@@ -85,14 +92,16 @@ class ReplayEngine:
         Raises:
             CaptureError: a capture is damaged.
         """
-        for found in self.match(captures, plan, options):
-            footer = found.capture.footer
-            for start in range(0, len(found.matches), _ALERTS_PER_BATCH):
-                part = found.matches.part(start, start + _ALERTS_PER_BATCH)
-                alerts = render_alerts(
-                    part, plan, found.source, footer.host.hostname, found.capture.path.name
-                )
-                yield AlertBatch(found.capture, alerts)
+        options = options or ScanOptions()
+        worker = _Worker(plan, options)
+        stored, streamed = _by_kind(captures)
+        try:
+            for found in _match_stored(stored, worker, options):
+                yield from worker.alerts(found)
+        finally:
+            worker.close()
+        for capture in streamed:
+            yield from _scan_stream(capture, worker, options)
 
     def match(
         self,
@@ -102,20 +111,53 @@ class ReplayEngine:
     ) -> Iterator["GroupMatches"]:
         """Yield the matches of each row group, without rendering anything."""
         options = options or ScanOptions()
-        program = compile_plan(plan)
-        if not program.rules:
-            return
-        stored = [capture for capture in captures if not isinstance(capture, StreamedCapture)]
-        worker = _Worker(program, options)
+        worker = _Worker(plan, options)
+        stored, streamed = _by_kind(captures)
         try:
-            yield from _run(worker.run_apart, iter(_tasks(stored, options)), options.threads)
-            for capture in captures:
-                if isinstance(capture, StreamedCapture):
-                    groups = capture.stream(program.event_names)
-                    tasks = (task for group in groups for task in _tasks([group], options))
-                    yield from _run(worker.run, tasks, options.threads)
+            yield from _match_stored(stored, worker, options)
         finally:
             worker.close()
+        for capture in streamed:
+            yield from map(worker.run, _stream(capture, worker, options))
+
+
+def _by_kind(
+    captures: Sequence[CaptureData | StreamedCapture],
+) -> tuple[list[CaptureData], list[StreamedCapture]]:
+    streamed = [capture for capture in captures if isinstance(capture, StreamedCapture)]
+    return [capture for capture in captures if not isinstance(capture, StreamedCapture)], streamed
+
+
+def _match_stored(
+    captures: Sequence[CaptureData], worker: "_Worker", options: ScanOptions
+) -> Iterator["GroupMatches"]:
+    if worker.program.rules:
+        yield from _run(worker.run_apart, _tasks(captures, options), options.threads)
+
+
+def _stream(capture: StreamedCapture, worker: "_Worker", options: ScanOptions) -> Iterator["_Task"]:
+    if worker.program.rules:
+        for group in capture.stream(worker.program.event_names):
+            yield from _tasks([group], options)
+
+
+def _scan_stream(
+    capture: StreamedCapture, worker: "_Worker", options: ScanOptions
+) -> Iterator[AlertBatch]:
+    """Scan a capture from front to back; what is found in one part while the next is read."""
+    tasks = _stream(capture, worker, options)
+    for task, found in forked_map(
+        worker.find, tasks, is_worthwhile=_is_large, limit=options.threads
+    ):
+        if isinstance(found, tuple):
+            yield AlertBatch(task.capture, found)
+        else:
+            source = RowGroupSource(task.capture, task.group)
+            yield from worker.alerts(GroupMatches(task.capture, source, found))
+
+
+def _is_large(task: "_Task") -> bool:
+    return task.capture.row_groups[task.group].row_count >= LEAST_EVENTS
 
 
 def _tasks(captures: Sequence[CaptureData], options: ScanOptions) -> "list[_Task]":
@@ -132,18 +174,15 @@ def _tasks(captures: Sequence[CaptureData], options: ScanOptions) -> "list[_Task
 
 
 def _run(
-    work: "Callable[[_Task], GroupMatches]", tasks: "Iterator[_Task]", threads: int
+    work: "Callable[[_Task], GroupMatches]", tasks: "Sequence[_Task]", threads: int
 ) -> "Iterator[GroupMatches]":
     """Work on row groups, several at once; results come in the order of the tasks."""
-    first, second = next(tasks, None), next(tasks, None)
-    if first is None:
-        return
-    if threads <= 1 or second is None:
-        yield from map(work, chain([first], [second] if second else [], tasks))
+    if threads <= 1 or len(tasks) <= 1:
+        yield from map(work, tasks)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="replay") as pool:
         pending: deque[Future[GroupMatches]] = deque()
-        for task in chain([first, second], tasks):
+        for task in tasks:
             if len(pending) > threads:
                 yield pending.popleft().result()
             pending.append(pool.submit(work, task))
@@ -169,8 +208,9 @@ class _Task:
 class _Worker:
     """Matches row groups, in the caller's thread or in one of several."""
 
-    def __init__(self, program: Program, options: ScanOptions) -> None:
-        self._program = program
+    def __init__(self, plan: Plan, options: ScanOptions) -> None:
+        self._plan = plan
+        self.program = compile_plan(plan)
         self._options = options
         self._local = threading.local()
         self._opened: list[CaptureData] = []
@@ -178,7 +218,7 @@ class _Worker:
     def run(self, task: _Task, capture: CaptureData | None = None) -> GroupMatches:
         """Match one row group."""
         source = RowGroupSource(capture or task.capture, task.group)
-        matches = match_row_group(self._program, source, self._options)
+        matches = match_row_group(self.program, source, self._options)
         if not len(matches):
             # Nothing will be rendered from the columns that were decoded: let go of them.
             source = RowGroupSource(capture or task.capture, task.group)
@@ -192,6 +232,22 @@ class _Worker:
             capture = files[task.capture] = open_capture(task.capture.path)
             self._opened.append(capture)
         return self.run(task, capture)
+
+    def find(self, task: _Task) -> "tuple[Alert, ...] | MatchBatch":
+        """The alerts of a row group; only the matches where those are many."""
+        found = self.run(task)
+        if len(found.matches) > _ALERTS_PER_BATCH:
+            return found.matches
+        return tuple(alert for batch in self.alerts(found) for alert in batch.alerts)
+
+    def alerts(self, found: GroupMatches) -> Iterator[AlertBatch]:
+        """Render matches, in portions."""
+        footer = found.capture.footer
+        for start in range(0, len(found.matches), _ALERTS_PER_BATCH):
+            part = found.matches.part(start, start + _ALERTS_PER_BATCH)
+            name = found.capture.path.name
+            alerts = render_alerts(part, self._plan, found.source, footer.host.hostname, name)
+            yield AlertBatch(found.capture, alerts)
 
     def close(self) -> None:
         """Close the threads' own files."""
