@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.parquet.values import Sparse
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
-
-_FEW = 8
-"""A column with values in less than one of so many rows is put in order by sorting."""
 
 _SPARSE = 2
 """A column with values in less than one of so many rows is handed over without the others."""
@@ -33,16 +30,29 @@ class _Column:
         self.places.append(places)
         self.values.append(values)
 
+    def is_sparse(self, row_count: int) -> bool:
+        """Whether few rows have a value."""
+        return sum(map(len, self.places)) * _SPARSE < row_count
+
+    def whole(self, row_count: int, missing: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """For each row its value, of several the last, and whether it has one."""
+        kinds = {values.dtype for values in self.values}
+        whole = np.full(row_count, missing, np.result_type(*kinds))
+        has_value = np.zeros(row_count, np.bool_)
+        for places, values in zip(self.places, self.values, strict=True):
+            whole[places] = values
+            has_value[places] = True
+        return whole, has_value
+
     def in_order(self, row_count: int) -> tuple[np.ndarray, np.ndarray]:
         """Places, ascending, and values; of several for one place the last."""
+        if not self.is_sparse(row_count):
+            whole, has_value = self.whole(row_count)
+            found = np.flatnonzero(has_value)
+            return found, whole[found]
         values, places = np.concatenate(self.values), np.concatenate(self.places)
         if (places[1:] > places[:-1]).all():
             return places, values
-        if len(places) * _FEW > row_count:
-            last = np.full(row_count, -1, np.int64)
-            last[places] = np.arange(len(places))
-            found = np.flatnonzero(last >= 0)
-            return found, values[last[found]]
         order = np.argsort(places, kind="stable")
         places = places[order]
         is_last = np.append(places[1:] != places[:-1], True)
@@ -65,6 +75,7 @@ class Columns:
         self._codes: dict[str, _Column] = {}
         self._numbers: dict[str, _Column] = {}
         self._bytes: dict[str, _Column] = {}
+        self._steps: dict[str, Stepwise] = {}
 
     def put_codes(self, path: str, rows: np.ndarray, codes: np.ndarray | int) -> None:
         """Set texts by their code in the pool."""
@@ -97,6 +108,18 @@ class Columns:
         column.put(self._places[rows], np.asarray(indices, np.int64) + len(column.items))
         column.items.extend(distinct)
 
+    def put_number_steps(
+        self, path: str, begins: np.ndarray, values: np.ndarray, valid: np.ndarray
+    ) -> None:
+        """Set numbers of a whole column, given from which place on each counts."""
+        kind = flat_type(path)
+        numbers = values.astype(kind.to_pandas_dtype(), copy=False)
+        self._steps[path] = Stepwise(begins, pa.array(numbers, kind, mask=~valid))
+
+    def put_code_steps(self, path: str, begins: np.ndarray, codes: np.ndarray) -> None:
+        """Set texts of a whole column by their code, likewise."""
+        self._steps[path] = Stepwise(begins, self._pool.arrow(codes))
+
     def places_of(self, rows: np.ndarray) -> np.ndarray:
         """Where events stand in the result."""
         found: np.ndarray = self._places[rows]
@@ -104,62 +127,52 @@ class Columns:
 
     def codes(self, path: str) -> np.ndarray:
         """The codes of a column of texts, `MISSING` where nothing was put."""
-        codes = np.full(self.row_count, MISSING, np.int32)
-        if path in self._codes:
-            places, found = self._codes[path].in_order(self.row_count)
-            codes[places] = found
+        if path not in self._codes:
+            return np.full(self.row_count, MISSING, np.int32)
+        codes, _ = self._codes[path].whole(self.row_count, MISSING)
         return codes
 
     def paths(self) -> list[str]:
         """The columns that something was put into."""
-        return [*self._codes, *self._numbers, *self._bytes]
-
-    def _values(self, path: str) -> Sparse:
-        """The values of a column and where they stand."""
-        count = self.row_count
-        if path in self._codes:
-            places, codes = self._codes[path].in_order(count)
-            is_there = codes != MISSING
-            return Sparse(places[is_there], self._pool.arrow(codes[is_there]))
-        if path in self._numbers:
-            places, values = self._numbers[path].in_order(count)
-            return Sparse(places, pa.array(values, flat_type(path)))
-        if path in self._bytes:
-            places, which = self._bytes[path].in_order(count)
-            items = pa.array(self._bytes[path].items, pa.binary())
-            return Sparse(places, items.take(pa.array(which)))
-        return Sparse(np.zeros(0, np.int64), pa.nulls(0, flat_type(path)))
+        return [*self._codes, *self._numbers, *self._bytes, *self._steps]
 
     def array(self, path: str) -> pa.Array:
         """One column as an Arrow array; null where nothing was put."""
-        return self._whole(self._values(path))
-
-    def _whole(self, found: Sparse) -> pa.Array:
-        if len(found.places) == self.row_count:
-            return found.values
-        if pa.types.is_integer(found.values.type):
-            values = np.asarray(found.values)
-            whole = np.zeros(self.row_count, values.dtype)
-            whole[found.places] = values
-            is_missing = np.ones(self.row_count, np.bool_)
-            is_missing[found.places] = False
-            return pa.array(whole, found.values.type, mask=is_missing)
-        places = np.full(self.row_count, -1, np.int64)
-        places[found.places] = np.arange(len(found.places))
-        return found.values.take(pa.array(places, mask=places < 0))
+        if path in self._steps:
+            return self._steps[path].array(self.row_count)
+        if path in self._codes:
+            return self._pool.arrow(self.codes(path))
+        if path in self._numbers:
+            whole, has_value = self._numbers[path].whole(self.row_count)
+            return pa.array(whole, flat_type(path), mask=None if has_value.all() else ~has_value)
+        if path in self._bytes:
+            which, has_value = self._bytes[path].whole(self.row_count)
+            items = pa.array(self._bytes[path].items, pa.binary())
+            return items.take(pa.array(which, mask=~has_value))
+        return pa.nulls(self.row_count, flat_type(path))
 
     def arrow(self) -> dict[str, pa.Array]:
         """The columns as Arrow arrays."""
         return {path: self.array(path) for path in self.paths()}
 
-    def sparse(self) -> dict[str, pa.Array | Sparse]:
-        """The columns as the writer takes them: those with few values without the others."""
-        return {path: self._sparse(path) for path in self.paths()}
+    def compact(self) -> dict[str, pa.Array | Sparse | Stepwise]:
+        """The columns as the writer takes them: without what is not there or stays the same."""
+        return {path: self._compact(path) for path in self.paths()}
 
-    def _sparse(self, path: str) -> pa.Array | Sparse:
+    def _compact(self, path: str) -> pa.Array | Sparse | Stepwise:
+        if path in self._steps:
+            return self._steps[path]
+        for kind in (self._codes, self._numbers, self._bytes):
+            if path in kind and kind[path].is_sparse(self.row_count):
+                return self._sparse(path, *kind[path].in_order(self.row_count))
+        return self.array(path)
+
+    def _sparse(self, path: str, places: np.ndarray, values: np.ndarray) -> Sparse:
+        """The values of a column and where they stand."""
         if path in self._codes:
-            puts = sum(map(len, self._codes[path].places))
-            if puts * _SPARSE >= self.row_count:
-                return self._pool.arrow(self.codes(path))
-        found = self._values(path)
-        return found if len(found.places) * _SPARSE < self.row_count else self._whole(found)
+            is_there = values != MISSING
+            return Sparse(places[is_there], self._pool.arrow(values[is_there]))
+        if path in self._numbers:
+            return Sparse(places, pa.array(values, flat_type(path)))
+        items = pa.array(self._bytes[path].items, pa.binary())
+        return Sparse(places, items.take(pa.array(values)))

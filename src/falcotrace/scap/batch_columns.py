@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
-from falcotrace.capture.parquet.values import Sparse
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.reader import RowGroup
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.columns import BUFFER_PARAM, PROCESS_COLUMNS
@@ -23,10 +23,10 @@ from falcotrace.events.control_groups import HOST
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.argument_texts import absolute_path
 from falcotrace.scap.arguments import argument_names, put_argument, put_arguments
-from falcotrace.scap.as_of import AsOf
 from falcotrace.scap.batch import EventBatch
 from falcotrace.scap.descriptor_table import CLOSED
 from falcotrace.scap.event_descriptors import event_descriptors, originals
+from falcotrace.scap.file_order import Changes, FileOrder
 from falcotrace.scap.fs_paths import put_fs_paths
 from falcotrace.scap.interfaces import Interfaces, LocalAddresses
 from falcotrace.scap.lookups import Lookups
@@ -34,9 +34,12 @@ from falcotrace.scap.poll_lists import put_fd_lists
 from falcotrace.scap.process_states import NO_PROCESS_KEY, ProcessStates
 from falcotrace.scap.results import put_event_types, put_results
 from falcotrace.scap.state import BatchState
-from falcotrace.scap.usage import usage_of_events
+from falcotrace.scap.usage import usage_changes
 
 Integers = npt.NDArray[np.int64]
+
+NO_TABLE = -1
+"""In `BatchState.tables`: there is no table of descriptors."""
 
 _USAGE_COLUMNS = {
     "pgft_maj": "thread.pfmajor",
@@ -76,8 +79,9 @@ class BatchColumns:
         self._state = state
         self._interfaces = interfaces
         self._rows = np.flatnonzero(batch.is_delivered)
+        self._order = FileOrder(self._rows, self._keys(self._rows), state.tables[self._rows])
         places = np.full(len(batch), -1, np.int64)
-        places[self._rows] = np.arange(len(self._rows))
+        places[self._order.rows] = np.arange(len(self._rows))
         self._pool = TextPool()
         self._columns = Columns(len(self._rows), self._pool, places)
         self._filled: set[str] = set()
@@ -97,13 +101,13 @@ class BatchColumns:
             last_time_ns=int(times.max()),
         )
 
-    def arrays(self) -> dict[str, pa.Array | Sparse]:
-        """Every column of the events."""
+    def arrays(self) -> dict[str, pa.Array | Sparse | Stepwise]:
+        """Every column of the events, in the order of the file."""
         put_arguments(self._batch, self._lookups, self._columns)
         self._filled.update(f"argument {name}" for name in argument_names(self._batch))
         for part in _PARTS:
             self._fill(part)
-        return self._columns.sparse()
+        return self._columns.compact()
 
     def array(self, path: str) -> pa.Array:
         """One column of the events."""
@@ -161,8 +165,14 @@ class BatchColumns:
         return fds, is_about, places
 
     @cached_property
-    def _by_table(self) -> AsOf:
-        return AsOf(self._rows, self._state.tables[self._rows])
+    def _has_thread(self) -> npt.NDArray[np.bool_]:
+        """Whether the rows of each run have a thread."""
+        return self._state.view_places[self._order.first_rows] > 0
+
+    @cached_property
+    def _tables(self) -> Integers:
+        """The table of descriptors of each run; -1 without."""
+        return self._state.tables[self._order.first_rows]
 
     @cached_property
     def _lookups(self) -> Lookups:
@@ -173,32 +183,38 @@ class BatchColumns:
         columns.put_numbers("evt.num", rows, batch.nums[rows])
         columns.put_numbers("evt.time", rows, batch.times_ns[rows])
         columns.put_numbers("evt.cpu", rows, batch.cpus[rows])
-        columns.put_numbers("proc.key", rows, self._keys()[rows])
+        columns.put_numbers("proc.key", rows, self._keys(rows))
         columns.put_numbers("thread.tid", rows, batch.tids[rows])
         vtids = [
             None if view is None else view.columns["thread.vtid"] for view in self._state.views
         ]
         known = np.array([-1 if vtid is None else vtid for vtid in vtids], np.int64)
-        of_events = known[self._state.view_places[rows]]
-        columns.put_numbers("thread.vtid", rows, of_events, of_events != -1)
+        order = self._order
+        of_runs = known[self._state.view_places[order.first_rows]]
+        columns.put_number_steps("thread.vtid", order.begins, of_runs, of_runs != -1)
 
-    def _keys(self) -> Integers:
+    def _keys(self, rows: Integers) -> Integers:
         keys = [NO_PROCESS_KEY if view is None else view.key for view in self._state.views]
-        return np.array(keys, np.int64)[self._state.view_places]
+        return np.array(keys, np.int64)[self._state.view_places[rows]]
 
     def _put_counters(self) -> None:
-        rows, columns, state = self._rows, self._columns, self._state
-        has_thread = state.view_places[rows] > 0
-        for member, values in usage_of_events(self._whole, state.log.usage).items():
-            columns.put_numbers(_USAGE_COLUMNS[member], rows, values[rows], has_thread)
+        state = self._state
+        tids = self._whole.tids[self._order.first_rows]
+        for member, changes in usage_changes(self._whole, state.log.usage).items():
+            self._put_last(_USAGE_COLUMNS[member], tids, changes)
         has_process = np.array([view is not None and view.has_process for view in state.views])
-        tables = np.where(has_process[state.view_places[rows]], state.tables[rows], -1)
-        open_counts = self._last(*state.counts, tables)
-        columns.put_numbers("proc.fdopencount", rows, open_counts, has_thread)
+        is_process = has_process[state.view_places[self._order.first_rows]]
+        tables = np.where(is_process, self._tables, NO_TABLE)
+        self._put_last("proc.fdopencount", tables, Changes(*state.counts))
         sizes = np.array(state.log.sizes, np.int64).reshape(-1, 4)
         for place, path in ((2, "proc.nthreads"), (3, "proc.nchilds")):
-            values = self._last(sizes[:, 0], sizes[:, 1], sizes[:, place], tables)
-            columns.put_numbers(path, rows, values, has_thread)
+            self._put_last(path, tables, Changes(sizes[:, 0], sizes[:, 1], sizes[:, place]))
+
+    def _put_last(self, path: str, subjects: Integers, changes: Changes) -> None:
+        """A number that was last said of each run's subject, 0 before; for rows with a thread."""
+        steps = self._order.last(subjects, changes, 0)
+        has_thread = self._has_thread[steps.runs]
+        self._columns.put_number_steps(path, steps.begins, steps.values, has_thread)
 
     def _put_runs(self) -> None:
         rows, columns = self._rows, self._columns
@@ -211,11 +227,6 @@ class BatchColumns:
         columns.put_numbers("thread.totexectime", known, 0)
         totals = runs.totals_ns[is_shown]
         columns.put_numbers("thread.totexectime", switches, totals, has_thread[switches])
-
-    def _last(self, keys: Integers, rows: Integers, values: Integers, asked: Integers) -> Integers:
-        order = np.argsort(rows, kind="stable")
-        places = self._by_table.last(keys[order], rows[order])
-        return np.where((places < 0) | (asked < 0), 0, np.append(values[order], 0)[places])
 
     def _put_descriptors(self) -> None:
         fds, is_about, places = self._of_events
@@ -278,21 +289,18 @@ class BatchColumns:
         return pool.codes(texts)[which]
 
     def _put_standard_streams(self) -> None:
-        has_table = self._state.tables[self._rows] >= 0
         descriptors = self._state.descriptors
         for fd, stream in enumerate(("stdin", "stdout", "stderr")):
-            tables, rows, references = self._state.history.of_number(fd)
-            places = self._by_table.last(tables, rows)
-            last = np.where(places < 0, CLOSED, np.append(references, CLOSED)[places])
-            is_known = (last != CLOSED) & has_table
-            known = self._rows[is_known]
-            found = self._state.descriptor_places[last[is_known]]
-            self._columns.put_codes(
-                f"proc.{stream}.name", known, descriptors.names(found, self._pool)
-            )
-            self._columns.put_codes(
-                f"proc.{stream}.type", known, descriptors.types(found, self._pool)
-            )
+            changes = Changes(*self._state.history.of_number(fd))
+            steps = self._order.last(self._tables, changes, CLOSED)
+            is_known = (steps.values != CLOSED) & (self._tables[steps.runs] != NO_TABLE)
+            places = np.full(len(is_known), -1, np.int64)
+            places[is_known] = self._state.descriptor_places[steps.values[is_known]]
+            for name, codes in (
+                ("name", descriptors.names(places, self._pool)),
+                ("type", descriptors.types(places, self._pool)),
+            ):
+                self._columns.put_code_steps(f"proc.{stream}.{name}", steps.begins, codes)
 
     def processes(self) -> pa.Table:
         """The table of process states, one row for each key of the batch, ascending."""

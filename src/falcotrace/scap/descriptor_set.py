@@ -6,6 +6,8 @@ descriptors are files that are opened once; they never become objects.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,31 @@ _O_DIRECTORY = _FLAG("O_DIRECTORY")
 _LAYERS = {"fd.is_upper_layer": "FD_UPPER_LAYER", "fd.is_lower_layer": "FD_LOWER_LAYER"}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _OpenedNames:
+    """Names of opened files, and for each open which one is its own; as given, and joined."""
+
+    raws: Codes
+    raw_texts: list[str]
+    names: Integers
+    name_texts: list[str]
+
+
+def _opened_names(opens: Opens, data: Bytes, bases: Sequence[str | None]) -> _OpenedNames:
+    pool = TextPool()
+    raws = pool.codes_in(data, opens.starts, opens.lengths)
+    base_codes = pool.codes(bases)
+    pairs = (raws.astype(np.int64) << 32) | (base_codes.astype(np.int64) + 1)
+    found, names = distinct(pairs)
+    each = zip((found >> 32).tolist(), (found & 0xFFFF_FFFF).tolist(), strict=True)
+    return _OpenedNames(
+        raws=raws,
+        raw_texts=[merge_slashes(pool[code]) for code in range(len(pool))],
+        names=names,
+        name_texts=[absolute_path(pool[base - 1] if base else "", pool[raw]) for raw, base in each],
+    )
+
+
 class OpenedFiles:
     """What the opens of a batch made.
 
@@ -41,38 +68,32 @@ class OpenedFiles:
 
     def __init__(self, opens: Opens, data: Bytes, bases: Sequence[str | None]) -> None:
         self.opens = opens
-        pool = TextPool()
-        self._raws = pool.codes_in(data, opens.starts, opens.lengths)
-        base_codes = pool.codes(bases)
-        pairs = (self._raws.astype(np.int64) << 32) | (base_codes.astype(np.int64) + 1)
-        found, self._names = distinct(pairs)
-        self._name_texts = [
-            absolute_path(pool[base - 1] if base else "", pool[raw])
-            for raw, base in zip(
-                (found >> 32).tolist(), (found & 0xFFFF_FFFF).tolist(), strict=True
-            )
-        ]
-        self._raw_texts = [merge_slashes(pool[code]) for code in range(len(pool))]
+        self._data = data
+        self._bases = bases
         self.is_directory = (opens.flags & _O_DIRECTORY) != 0
+
+    @cached_property
+    def _texts(self) -> "_OpenedNames":
+        # Made when somebody asks: the state engine, which others wait for, does not.
+        return _opened_names(self.opens, self._data, self._bases)
 
     def __len__(self) -> int:
         return len(self.opens.rows)
 
     def names(self, places: Integers, pool: TextPool) -> Codes:
         """Codes of names."""
-        return _recoded(self._names[places], self._name_texts, pool)
+        return _recoded(self._texts.names[places], self._texts.name_texts, pool)
 
     def raw_names(self, places: Integers, pool: TextPool) -> Codes:
         """Codes of names as given."""
-        return _recoded(self._raws[places], self._raw_texts, pool)
+        return _recoded(self._texts.raws[places], self._texts.raw_texts, pool)
 
     def argument_texts(self, places: Integers, pool: TextPool) -> Codes:
         """Codes of what arguments show behind the number."""
-        pairs = self._names[places] * 2 + self.is_directory[places]
+        pairs = self._texts.names[places] * 2 + self.is_directory[places]
         found, which = distinct(pairs)
-        texts = [
-            f"<{'d' if pair & 1 else 'f'}>{self._name_texts[pair >> 1]}" for pair in found.tolist()
-        ]
+        names = self._texts.name_texts
+        texts = [f"<{'d' if pair & 1 else 'f'}>{names[pair >> 1]}" for pair in found.tolist()]
         codes: Codes = pool.codes(texts)[which] if len(found) else np.zeros(0, np.int32)
         return codes
 

@@ -1,7 +1,8 @@
 """Memory and page faults of threads, as of each event.
 
 In: what clones, execs and the process list said, and events that report numbers of their own. Out:
-numbers for each event, without a loop over events.
+what counts from which
+event on, without a loop over events.
 
 Source: libs 48dfd53c, userspace/libsinsp/parsers.cpp, `parse_brk_mmap_mmap2_munmap__exit`,
 `parse_context_switch`.
@@ -14,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from falcotrace.events.event_types import EVENT_TYPES
-from falcotrace.scap.as_of import AsOf
 from falcotrace.scap.batch import EventBatch, Params
+from falcotrace.scap.file_order import Changes
 from falcotrace.scap.parameters import numbers
 from falcotrace.scap.thread_log import Usage
 
 Integers = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 MEMBERS = ("pgft_maj", "pgft_min", "vm_size", "vm_rss", "vm_swap")
 """What is kept, as parameters are called."""
@@ -33,8 +33,8 @@ KEEP = -1
 """A member that an event says nothing about."""
 
 
-def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> dict[str, Integers]:
-    """For each event the numbers of its thread; 0 where nobody told any.
+def usage_changes(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> dict[str, Changes]:
+    """What was said about threads, by member.
 
     Args:
         batch: the events.
@@ -50,20 +50,11 @@ def usage_of_events(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> di
         ]
         parts.append(np.array([batch.tids[rows], rows, *members], np.int64))
     tids, rows, *members = np.concatenate(parts, axis=1)
-    order = np.argsort(rows, kind="stable")
-    tids, rows = tids[order], rows[order]
-    by_thread = AsOf(np.arange(len(batch)), batch.tids)
-    # Most members are told by the same events, and then looked up once for all.
-    looked_up: list[tuple[Bools, Integers]] = []
-    filled = {}
-    for name, member in zip(MEMBERS, members, strict=True):
-        is_told = member[order] != KEEP
-        places = next((found for mask, found in looked_up if (mask == is_told).all()), None)
-        if places is None:
-            places = by_thread.last(tids[is_told], rows[is_told])
-            looked_up.append((is_told, places))
-        filled[name] = np.append(member[order][is_told], 0)[places]
-    return filled
+    return {
+        name: Changes(tids[is_told], rows[is_told], member[is_told])
+        for name, member in zip(MEMBERS, members, strict=True)
+        for is_told in [member != KEEP]
+    }
 
 
 def usage_at_end(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> dict[int, Usage]:
@@ -71,7 +62,7 @@ def usage_at_end(batch: EventBatch, told: list[tuple[int, int, Usage]]) -> dict[
 
     Args:
         batch: the events.
-        told: as in `usage_of_events`.
+        told: as in `usage_changes`.
     """
     began = {tid: row for tid, row, _ in told}
     found = {tid: list(usage) for tid, _, usage in told}

@@ -371,21 +371,15 @@ class Replay:
         return sum(count for _, count in self._parts)
 
     def __getitem__(self, path: str) -> list[Any]:
-        """A column: one value for each event that rules see."""
+        """A column: one value for each event that rules see, as they happened."""
         return list(itertools.chain.from_iterable(self._values(path)))
 
     def _values(self, path: str) -> Iterator[list[Any]]:
-        for columns, count in self._parts:
-            if not count:
-                continue
-            if path not in OF_PROCESSES:
-                yield columns.array(path).to_pylist()
-                continue
-            states = columns.process_states()
-            values = dict(
-                zip(states["proc.key"].to_pylist(), states[path].to_pylist(), strict=True)
-            )
-            yield [values[key] for key in columns.array("proc.key").to_pylist()]
+        for columns in self.parts:
+            values = _column(columns, path)
+            # Rows are in the order of the file.
+            nums = columns.array("evt.num").to_pylist()
+            yield [values[place] for place in sorted(range(len(nums)), key=nums.__getitem__)]
 
     def last(self, *paths: str) -> tuple[Any, ...]:
         """Some columns of the last event."""
@@ -394,6 +388,14 @@ class Replay:
     def rows(self, *paths: str) -> list[tuple[Any, ...]]:
         """Some columns of all events."""
         return list(zip(*(self[path] for path in paths), strict=True))
+
+
+def _column(columns: BatchColumns, path: str) -> list[Any]:
+    if path not in OF_PROCESSES:
+        return list(columns.array(path).to_pylist())
+    states = columns.process_states()
+    values = dict(zip(states["proc.key"].to_pylist(), states[path].to_pylist(), strict=True))
+    return [values[key] for key in columns.array("proc.key").to_pylist()]
 
 
 def replay(
