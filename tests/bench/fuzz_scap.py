@@ -13,6 +13,7 @@ memory. Prints a table, and exits with 1 on any finding.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,7 +139,8 @@ def _worker_results(options: Sequence[str], first: int, beyond: int) -> Iterator
             detail = errors.read()[-6000:]
             if begun is None:
                 raise RuntimeError(f"no case could be run:\n{detail}")
-            outcome = "hang" if "Timeout (" in detail else "crash"
+            is_hang = "Timeout (" in detail or process.returncode == -signal.SIGPROF
+            outcome = "hang" if is_hang else "crash"
             yield {**begun, "outcome": outcome, "signature": _last_frames(detail), "detail": detail}
 
 

@@ -7,6 +7,7 @@ import faulthandler
 import json
 import random
 import resource
+import signal
 import tempfile
 import time
 import traceback
@@ -37,7 +38,10 @@ MEMORY_BYTES = 2 << 30
 MOST_GROWTH_MIB = 600
 SLOW_SECONDS = 6
 MOST_SECONDS = 20
-"""What takes longer hangs: captures have a few hundred kilobytes."""
+"""What takes more time of a CPU hangs: captures have a few hundred kilobytes."""
+
+MOST_WAITING_SECONDS = 600
+"""The same for what waits for something; a busy or paused machine is no finding."""
 
 MOST_EVENTS = 4000
 WINDOWS = (2, 4, 0, 0, 0, 0)
@@ -152,15 +156,18 @@ def run_worker(options: Options, first: int, beyond: int) -> None:
     warnings.simplefilter("error")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     faulthandler.enable()
+    faulthandler.register(signal.SIGPROF, chain=True)
     with tempfile.TemporaryDirectory(prefix="falcotrace-fuzz-") as folder:
         cases = Cases(options, Path(folder))
         for number in range(first, beyond):
             capture, data, done = cases.make(number)
             begun: dict[str, object] = {"case": number, "capture": capture, "mutations": done}
             print(json.dumps(begun), flush=True)
-            faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
+            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+            faulthandler.dump_traceback_later(MOST_WAITING_SECONDS, exit=True)
             result = _result(cases, number, data)
             faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
             print(json.dumps({**begun, "bytes": len(data), **result}), flush=True)
 
 
