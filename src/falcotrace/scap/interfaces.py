@@ -8,9 +8,13 @@ Source: libs 48dfd53c, userspace/libsinsp/ifinfo.cpp.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from falcotrace.scap.descriptor import Ends
 from falcotrace.scap.metadata import Interface
+
+_MOST = 1024
+"""Addresses of one machine; each new connection is compared with all of them."""
 
 _LOOPBACK_V4 = bytes((127, 0, 0, 1))
 _LOOPBACK_V6 = bytes(15) + b"\x01"
@@ -35,8 +39,8 @@ class Interfaces:
 
     @classmethod
     def of(cls, entries: Iterable[Interface]) -> "Interfaces":
-        """Take them from a capture; what is no address is left out."""
-        entries = list(entries)
+        """Take them from a capture, up to a limit; what is no address is left out."""
+        entries = list(islice(entries, _MOST))
         return cls(
             tuple((one.address, one.netmask) for one in entries if len(one.address) == 4),
             tuple(one.address for one in entries if len(one.address) == 16),
