@@ -57,6 +57,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         settings: options of the recorder, as text.
         started_ns: when recording began, ns since the epoch.
         ended_ns: when it ended, ns since the epoch.
+        ended_by: why it ended; empty where nobody knows.
         first_event_ns: time of the first event that was no message of the recorder, which
             `evt.reltime` starts from; 0: the smallest `evt.time`.
         boot_to_epoch_ns: what was added to the kernel's boot clock to give time since the epoch.
@@ -69,6 +70,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, str] = msgspec.field(default_factory=dict)
     started_ns: int = 0
     ended_ns: int = 0
+    ended_by: str = ""
     first_event_ns: int = 0
     boot_to_epoch_ns: int = 0
     left_out_pids: list[int] = msgspec.field(default_factory=list)

@@ -76,6 +76,14 @@ def has_losses(losses: Losses) -> bool:
     return bool(losses.lost_count) or not losses.is_known
 
 
+def _why_unknown(losses: Losses) -> str:
+    if not losses.is_told:
+        return ".scap files do not say"
+    if losses.made_count:
+        return f"the counters were last read before the end, with {losses.lost_count:,} lost"
+    return "the counters could not be read"
+
+
 def describe_losses(losses: Losses) -> str:
     """One line about lost events: none, how many of how many, or unknown.
 
@@ -84,9 +92,7 @@ def describe_losses(losses: Losses) -> str:
         'none of 10 events'
     """
     if not losses.is_known:
-        text = "unknown: " + (
-            "the counters could not be read" if losses.is_told else ".scap files do not say"
-        )
+        text = f"unknown: {_why_unknown(losses)}"
     elif losses.lost_count == 0:
         text = f"none of {losses.made_count:,} events"
     else:

@@ -6,7 +6,7 @@ In: row groups, as columns or encoded already. Out: one Parquet file. The writer
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +24,20 @@ from falcotrace.errors import CaptureError
 from falcotrace.version import __version__
 
 
+class WrittenRowGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be known of a row group when the footer is written.
+
+    Attributes:
+        entry: its place and span.
+        about: what Parquet's footer says of it.
+        event_counts: events by type.
+    """
+
+    entry: RowGroupEntry
+    about: bytes
+    event_counts: dict[str, int]
+
+
 class CaptureWriter:
     """Writes one capture file of mode 0600.
 
@@ -31,27 +45,37 @@ class CaptureWriter:
     no capture. Rows reach the disk as whole row groups.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        """Create the file.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        resume: Sequence[WrittenRowGroup] | None = None,
+    ) -> None:
+        """Create the file, or go on where another writer stopped.
+
+        Args:
+            path: the file.
+            overwrite: replace a file that exists.
+            resume: what `append` told of the row groups of a writer that did not come to an end;
+                what stands behind them is cut off.
 
         Raises:
-            CaptureError: the file exists and may not be overwritten, or cannot be created.
+            CaptureError: the file exists and may not be overwritten, cannot be created, or is
+                shorter than the row groups that it should have.
         """
         self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL) | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path, flags, 0o600)
-        except FileExistsError:
-            raise CaptureError(path, "exists already; --force overwrites it") from None
-        except OSError as error:
-            raise CaptureError(path, f"cannot be written: {error.strerror}") from None
-        os.fchmod(descriptor, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
+        descriptor = _create(path, overwrite) if resume is None else _reopen(path, resume)
+        self._file = os.fdopen(descriptor, "r+b" if resume else "wb")
+        self._file.seek(0, os.SEEK_END)
         self._parquet = ParquetFile(
             self._file, capture_schema(), f"falcotrace version {__version__}"
         )
         self._entries: list[RowGroupEntry] = []
         self._event_counts: dict[str, int] = {}
+        for group in resume or ():
+            self._parquet.adopt(group.about, group.entry.row_count)
+            self._note(group)
 
     def __enter__(self) -> Self:
         return self
@@ -81,39 +105,60 @@ class CaptureWriter:
 
     def write_row_group(
         self, events: Mapping[str, pa.Array | Sparse | Stepwise], processes: pa.Table
-    ) -> None:
+    ) -> WrittenRowGroup | None:
         """Encode and write one row group; see `encode_row_group`. Without events nothing happens.
+
+        Returns:
+            As `append`; None without events.
 
         Raises:
             CaptureError: the file cannot be written.
             KeyError, ValueError: as there.
         """
-        if len(np.asarray(events[KEY])):
-            self.append(encode_row_group(events, processes))
+        if not len(np.asarray(events[KEY])):
+            return None
+        return self.append(encode_row_group(events, processes))
 
-    def append(self, group: EncodedRowGroup) -> None:
+    def append(self, group: EncodedRowGroup) -> WrittenRowGroup:
         """Write one row group; they must follow each other in `evt.num`.
+
+        Returns:
+            What has to be known of it if another writer shall go on, see `resume`.
 
         Raises:
             CaptureError: the file cannot be written.
         """
         with self._reported():
-            self._parquet.write_row_group(group.chunks, group.row_count, group.statistics)
+            about = self._parquet.write_row_group(group.chunks, group.row_count, group.statistics)
             offset = self._file.tell()
             self._file.write(group.processes)
-        self._entries.append(
-            RowGroupEntry(
-                row_count=group.row_count,
-                first_num=group.nums[0],
-                last_num=group.nums[1],
-                first_time_ns=group.times_ns[0],
-                last_time_ns=group.times_ns[1],
-                processes_offset=offset,
-                processes_bytes=len(group.processes),
-                process_count=group.process_count,
-            )
+        entry = RowGroupEntry(
+            row_count=group.row_count,
+            first_num=group.nums[0],
+            last_num=group.nums[1],
+            first_time_ns=group.times_ns[0],
+            last_time_ns=group.times_ns[1],
+            processes_offset=offset,
+            processes_bytes=len(group.processes),
+            process_count=group.process_count,
         )
-        for name, count in group.event_counts.items():
+        written = WrittenRowGroup(entry=entry, about=about, event_counts=dict(group.event_counts))
+        self._note(written)
+        return written
+
+    def sync(self) -> None:
+        """Have the row groups survive the machine's end.
+
+        Raises:
+            CaptureError: the file cannot be written.
+        """
+        with self._reported():
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+
+    def _note(self, written: WrittenRowGroup) -> None:
+        self._entries.append(written.entry)
+        for name, count in written.event_counts.items():
             self._event_counts[name] = self._event_counts.get(name, 0) + count
 
     def close(self, footer: Footer) -> None:
@@ -138,3 +183,28 @@ class CaptureWriter:
             yield
         except OSError as error:
             raise CaptureError(self._path, f"cannot be written: {error.strerror}") from None
+
+
+def _create(path: Path, overwrite: bool) -> int:  # noqa: FBT001 - an option passed on
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL) | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise CaptureError(path, "exists already; --force overwrites it") from None
+    except OSError as error:
+        raise CaptureError(path, f"cannot be written: {error.strerror}") from None
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _reopen(path: Path, groups: Sequence[WrittenRowGroup]) -> int:
+    end = max((one.entry.processes_offset + one.entry.processes_bytes for one in groups), default=0)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CaptureError(path, f"cannot be written: {error.strerror}") from None
+    if os.fstat(descriptor).st_size < end:
+        os.close(descriptor)
+        raise CaptureError(path, f"is shorter than its row groups, which end at byte {end}")
+    os.ftruncate(descriptor, end)
+    return descriptor

@@ -31,8 +31,18 @@ def record(
     buffer: Annotated[
         str, typer.Option("--buffer", help="Size of the ring buffer, a power of two.")
     ] = "256M",
+    max_size: Annotated[
+        str, typer.Option("--max-size", help="End before the recording is larger, such as 2G.")
+    ] = "",
+    disk_free: Annotated[
+        str, typer.Option("--disk-free", help="End before less room than this is left on the disk.")
+    ] = "256M",
 ) -> None:
-    """Record this host's system calls into one capture. Needs root."""
+    """Record this host's system calls into one capture. Needs root.
+
+    What is recorded lies in OUTPUT.recording until it is complete; `falcotrace recover` makes a
+    capture of it if the recorder could not.
+    """
     from falcotrace.cli.live_line import LiveLine
     from falcotrace.cli.quantities import parse_duration, parse_size
     from falcotrace.errors import RecordError
@@ -45,6 +55,8 @@ def record(
             duration_s=parse_duration(duration) if duration else None,
             ring_bytes=parse_size(buffer),
             command=tuple(command or ()),
+            max_bytes=parse_size(max_size) if max_size else 0,
+            free_bytes=parse_size(disk_free),
         )
     except ValueError as error:
         raise RecordError(str(error)) from None
@@ -60,7 +72,7 @@ def _progress_text(progress: "Progress") -> str:
     return (
         f"recording {show_duration(progress.elapsed_s)}  {progress.event_count:,} events  "
         f"{progress.events_per_s:,.0f}/s  lost {progress.lost_count:,}  "
-        f"{show_bytes(progress.file_bytes)}  (Ctrl-C ends)"
+        f"{show_bytes(progress.file_bytes)}  {progress.waiting_count:,} waiting  (Ctrl-C ends)"
     )
 
 
@@ -71,4 +83,9 @@ def _outcome_text(outcome: "Outcome") -> str:
     return (
         f"{outcome.path}: {outcome.event_count:,} events in {show_duration(outcome.elapsed_s)}, "
         f"{show_bytes(outcome.size_bytes)}; lost: {describe_losses(outcome.losses)}"
+        f"{_ENDED.get(outcome.ended_by, f'; ended by {outcome.ended_by}')}"
     )
+
+
+_ENDED = {"duration": "", "command": "", "signal": ""}
+"""Ends that need no word; all others are unexpected."""

@@ -5,13 +5,14 @@ files, processes, texts.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.capture.encoding import KEY
 from falcotrace.capture.text_pool import TextPool
-from falcotrace.capture.writer import CaptureWriter
+from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.descriptions import (
@@ -28,7 +29,7 @@ from falcotrace.record.known import Known
 from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
-from falcotrace.record.samples import block_of
+from falcotrace.record.samples import SampleBlock, block_of
 from falcotrace.record.syscalls import syscalls_by_number
 
 ROW_GROUP_EVENTS = 500_000
@@ -38,6 +39,25 @@ REMEMBERED_PATHS = 1 << 20
 """Pairs of a directory and a path below it whose joined form is remembered."""
 
 _NO_INTERFACES = Interfaces()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """What one block became.
+
+    Attributes:
+        block: its samples.
+        written: its row group; None where it held descriptions alone.
+        position: how far the stream is converted, bytes.
+        next_num: the next event's `evt.num`.
+        last_key: the greatest `proc.key` so far.
+    """
+
+    block: SampleBlock
+    written: WrittenRowGroup | None
+    position: int
+    next_num: int
+    last_key: int
 
 
 class Converter:
@@ -83,18 +103,30 @@ class Converter:
         """Events written so far."""
         return self._next_num - 1
 
-    def convert(self, batches: Sequence[Batch]) -> None:
+    @property
+    def known(self) -> Known:
+        """What has been described so far."""
+        return self._known
+
+    def go_on(self, position: int, next_num: int, last_key: int) -> None:
+        """Go on where another converter stopped; before anything is made known."""
+        self._position, self._next_num = position, next_num
+        self._known.processes.last_key = last_key
+
+    def convert(self, batches: Sequence[Batch]) -> list[Converted]:
         """Convert batches and write their events, as one row group unless they are very many."""
+        done: list[Converted] = []
         pending: list[Batch] = []
         for batch in batches:
             pending.append(batch)
             if sum(map(len, pending)) >= ROW_GROUP_EVENTS:
-                self._convert_block(pending)
+                done.append(self._convert_block(pending))
                 pending = []
         if pending:
-            self._convert_block(pending)
+            done.append(self._convert_block(pending))
+        return done
 
-    def _convert_block(self, batches: Sequence[Batch]) -> None:
+    def _convert_block(self, batches: Sequence[Batch]) -> Converted:
         block = block_of(batches, self._position)
         self._position += len(block.data)
         known = self._known
@@ -103,15 +135,23 @@ class Converter:
         take_files(block, known.files)
         take_processes(block, known.processes)
         events = merge_events(block)
+        written = None
         if len(events.fixed):
             columns = event_columns(
                 events, known, self._exchanges, self._next_num, self._boot_to_epoch_ns
             )
             self._next_num += len(events.fixed)
-            self._writer.write_row_group(columns, self._process_table(columns))
+            written = self._writer.write_row_group(columns, self._process_table(columns))
         known.processes.forget_ended()
         if len(known.joined_paths) > REMEMBERED_PATHS:
             known.joined_paths.clear()
+        return Converted(
+            block=block,
+            written=written,
+            position=self._position,
+            next_num=self._next_num,
+            last_key=known.processes.last_key,
+        )
 
     def _process_table(self, columns: dict[str, pa.Array]) -> pa.Table:
         keys = columns["proc.key"].unique().to_pylist()

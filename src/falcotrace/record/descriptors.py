@@ -80,9 +80,8 @@ def _name_files(
         given = done.part_codes(PartKind.STRING, place)
         absolute = done.absolute_paths(given, slot)
         has_name = absolute != MISSING
-        ids = done.file_ids[has_name]
-        known.files.names[ids] = absolute[has_name]
-        known.files.raw_names[ids] = _merged(given[has_name], known)
+        ids = done.file_ids[has_name].astype(np.int64)
+        known.files.name_opened(ids, absolute[has_name], _merged(given[has_name], known))
         rows = rows[~ready]
 
 

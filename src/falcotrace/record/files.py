@@ -139,11 +139,19 @@ class OpenFiles:
         self.names = np.full(1024, MISSING, np.int32)
         self.raw_names = np.full(1024, MISSING, np.int32)
         self._used = np.zeros(1024, np.bool_)
+        self._newly_named: list[np.ndarray] = []
 
     def __getitem__(self, file_id: int) -> OpenFile | None:
         if file_id >= FIRST_EXCHANGE_ID:
             return self._exchanges[file_id - FIRST_EXCHANGE_ID]
         return self._files[file_id] if file_id < len(self._files) else None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def texts(self, codes: np.ndarray) -> list[str | None]:
+        """The names behind codes."""
+        return self._pool.texts(codes)
 
     def add(self, sample: np.void, path: str, name: str) -> None:
         """Take in one description.
@@ -162,6 +170,19 @@ class OpenFiles:
         if not known:
             self.names[file_id] = self._pool.code(name_of(file))
             self.raw_names[file_id] = self._pool.code("")
+
+    def name_opened(self, file_ids: np.ndarray, names: np.ndarray, raw_names: np.ndarray) -> None:
+        """Give files the names, by code, that their programs opened them by."""
+        self.reserve(file_ids)
+        self.names[file_ids] = names
+        self.raw_names[file_ids] = raw_names
+        self._newly_named.append(file_ids)
+
+    def take_newly_named(self) -> np.ndarray:
+        """Files that opens have named since this was asked last."""
+        ids = np.unique(np.concatenate([np.zeros(0, np.int64), *self._newly_named]))
+        self._newly_named = []
+        return ids
 
     def add_exchange(self, file: OpenFile) -> int:
         """Take in a datagram socket together with a peer; returns its number."""

@@ -31,6 +31,20 @@ class Interfaces:
         """Read them; what cannot be read is left out."""
         return cls((*_read_ipv4(), *_read_ipv6()))
 
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> "Interfaces":
+        """From `ADDRESS/BITS` each.
+
+        Raises:
+            ValueError: a text is no address.
+        """
+        return cls(tuple(ipaddress.ip_interface(text) for text in texts))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The addresses as `ADDRESS/BITS`."""
+        return tuple(map(str, self.addresses))
+
     def address_towards(self, remote: bytes) -> bytes:
         """The local address for traffic with a remote one: 4 or 16 bytes, zeros if none fits.
 

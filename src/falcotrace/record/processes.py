@@ -54,6 +54,15 @@ class Processes:
         self._lasting_images = {0}
         self._last_image_id = 0
 
+    @property
+    def last_key(self) -> int:
+        """The greatest key that was given; may be set before the first one is."""
+        return self._last_key
+
+    @last_key.setter
+    def last_key(self, key: int) -> None:
+        self._last_key = key
+
     def add_state(self, state: State, position: int) -> None:
         """Take in a new state of a thread.
 

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +16,28 @@ from pathlib import Path
 import msgspec
 
 from falcotrace.capture.footer import Footer, Losses, Recording
-from falcotrace.capture.writer import CaptureWriter
-from falcotrace.errors import RecordError
-from falcotrace.events.columns import COLUMNS
+from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.accounts import Accounts
-from falcotrace.record.converter import ROW_GROUP_EVENTS, Converter
-from falcotrace.record.coverage import recorded_columns, recorded_events
+from falcotrace.record.conversion import Conversion
+from falcotrace.record.converter import ROW_GROUP_EVENTS
+from falcotrace.record.coverage import recorded_events
 from falcotrace.record.drain import Drain
+from falcotrace.record.folder import Counters, RecordingFolder, Start
 from falcotrace.record.followed import FollowedCommand, start_command
 from falcotrace.record.host import boot_to_epoch_ns, describe_host
 from falcotrace.record.interfaces import Interfaces
+from falcotrace.record.journal import Journal, segments
 from falcotrace.record.losses import loss_account
+from falcotrace.record.room import DEFAULT_FREE_BYTES, RoomKeeper
 from falcotrace.record.session import KernelSession, SessionSettings
+from falcotrace.record.spool import SYNC_SECONDS, Spool
 from falcotrace.version import __version__
 
 TICK_SECONDS = 0.05
 """How often the recorder looks whether it is time to convert or to end."""
+
+SHOW_SECONDS = 0.2
+"""How often progress is told."""
 
 GRACE_SECONDS = 0.02
 """What samples of other CPUs may need to be finished after the end was called."""
@@ -46,6 +53,8 @@ class RecordOptions:
         duration_s: when to end; None for when it is told to.
         ring_bytes: size of the kernel's ring buffer, a power of two.
         command: follow only this command and its descendants, and end with it.
+        max_bytes: end before capture and journal are larger together; 0 no limit.
+        free_bytes: end before less room than this is left on the disk.
     """
 
     output: Path
@@ -53,93 +62,123 @@ class RecordOptions:
     duration_s: float | None = None
     ring_bytes: int = 256 << 20
     command: tuple[str, ...] = ()
+    max_bytes: int = 0
+    free_bytes: int = DEFAULT_FREE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a recording stands."""
+    """Where a recording stands; `waiting_count` samples are not converted yet."""
 
     elapsed_s: float
     event_count: int
     events_per_s: float
     lost_count: int
     file_bytes: int
+    waiting_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a recording came to; `exit_code` is the followed command's, 0 without one."""
+    """What a recording came to, and why it ended; `exit_code` is the followed command's, or 0."""
 
     path: Path
     elapsed_s: float
     event_count: int
     size_bytes: int
     losses: Losses
+    ended_by: str
     exit_code: int
 
 
 def record_host(
     options: RecordOptions, on_progress: Callable[[Progress], None] = lambda _: None
 ) -> Outcome:
-    """Record until the time is over, the command ends, or SIGINT or SIGTERM comes.
+    """Record until the time is over, the command ends, a limit is reached, or a signal comes.
+
+    What is recorded lies in a folder beside the output until it is complete (`folder.py`).
 
     Raises:
-        RecordError: the kernel cannot be recorded; says what to do.
+        RecordError: the kernel cannot be recorded, or the output cannot be made; says what to do.
         CaptureError: the file cannot be written.
     """
     _check_ring(options.ring_bytes)
-    started_ns = time.time_ns()
-    with CaptureWriter(options.output, overwrite=options.overwrite) as writer:
+    if options.output.exists() and not options.overwrite:
+        raise CaptureError(options.output, "exists already; --force overwrites it")
+    with RecordingFolder.create(options.output) as folder:
         try:
-            return _record(options, writer, started_ns, on_progress)
-        except BaseException:
-            if not writer.row_group_count:
-                options.output.unlink(missing_ok=True)
+            return _record(options, folder, on_progress)
+        except BaseException as error:
+            _explain(folder, error)
             raise
 
 
+def _explain(folder: RecordingFolder, error: BaseException) -> None:
+    """Remove a folder in which nothing is; say what to do with one in which something is."""
+    if not segments(folder.path):
+        folder.remove()
+    else:
+        error.add_note(f"What was recorded is kept: falcotrace recover {folder.path}")
+
+
 def _record(
-    options: RecordOptions,
-    writer: CaptureWriter,
-    started_ns: int,
-    on_progress: Callable[[Progress], None],
+    options: RecordOptions, folder: RecordingFolder, on_progress: Callable[[Progress], None]
 ) -> Outcome:
-    clock_ns = boot_to_epoch_ns()
-    accounts = Accounts.of_host()
+    started_ns = time.time_ns()
     command = start_command(options.command)
     settings = SessionSettings(
         ring_bytes=options.ring_bytes, follow_pid=command.pid if command else 0
     )
     with KernelSession(settings) as session:
-        converter = Converter(
-            writer, accounts, session.arch, clock_ns, interfaces=Interfaces.of_host()
-        )
+        start = _start(options, session, started_ns)
+        folder.write_start(start)
+        room = RoomKeeper(folder.path, options.max_bytes, options.free_bytes)
+        conversion = Conversion(folder, start)
         drain = Drain(session.ring)
+        spool = Spool(drain, Journal(folder.path, session.magic))
         drain.start()
+        spool.start()
         session.start()
         if command:
             command.release()
         with _stop_signal() as stop:
-            loop = _Loop(options, session, drain, converter, writer, on_progress, command)
-            loop.run(stop)
-        session.stop()
-        time.sleep(GRACE_SECONDS)
-        drain.stop()
-        converter.convert(drain.take().batches)
-        losses = loss_account(session.read_losses())
-    columns = recorded_columns(with_containers=converter.saw_container)
-    footer = _footer(options, accounts, losses, started_ns, clock_ns)
-    footer = msgspec.structs.replace(footer, unrecorded=sorted(COLUMNS.keys() - columns))
-    elapsed_s = (time.time_ns() - started_ns) / 1e9
-    writer.close(footer)
+            source = _Source(session, drain, spool, command)
+            loop = _Loop(options, source, conversion, folder, room, on_progress, stop)
+            try:
+                ended_by = loop.run()
+                session.stop()
+                ended_ns = time.time_ns()
+                time.sleep(GRACE_SECONDS)
+                drain.stop()
+                spool.stop()
+                losses = loop.keep_counters(is_final=True)
+                room.give_back()
+                loop.convert_rest()
+            finally:
+                loop.close()
+    conversion.finish(
+        losses, ended_ns=ended_ns, ended_by=ended_by, cpu_time_ns=time.process_time_ns()
+    )
+    path = folder.finish(overwrite=options.overwrite)
     return Outcome(
-        path=options.output,
-        elapsed_s=elapsed_s,
-        event_count=converter.event_count,
-        size_bytes=options.output.stat().st_size,
+        path=path,
+        elapsed_s=(ended_ns - started_ns) / 1e9,
+        event_count=conversion.event_count,
+        size_bytes=path.stat().st_size,
         losses=losses,
+        ended_by=ended_by,
         exit_code=(command.exit_status or 0) if command else 0,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """Where samples come from, and the command that is followed."""
+
+    session: KernelSession
+    drain: Drain
+    spool: Spool
+    command: FollowedCommand | None
 
 
 class _Loop:
@@ -148,55 +187,100 @@ class _Loop:
     def __init__(
         self,
         options: RecordOptions,
-        session: KernelSession,
-        drain: Drain,
-        converter: Converter,
-        writer: CaptureWriter,
+        source: _Source,
+        conversion: Conversion,
+        folder: RecordingFolder,
+        room: RoomKeeper,
         on_progress: Callable[[Progress], None],
-        command: FollowedCommand | None,
+        stop: threading.Event,
     ) -> None:
         self._options = options
-        self._session = session
-        self._drain = drain
-        self._converter = converter
-        self._writer = writer
+        self._session, self._drain = source.session, source.drain
+        self._spool, self._command = source.spool, source.command
+        self._conversion = conversion
+        self._folder = folder
+        self._room = room
         self._on_progress = on_progress
-        self._command = command
+        self._stop = stop
+        self._counted = 0.0
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="falcotrace-conversion")
+        self._step: Future[bool] | None = None
         self._started = time.monotonic()
         self._shown = (self._started, 0)
 
-    def run(self, stop: threading.Event) -> None:
-        """Run until it is time to end."""
-        while not self._is_over(stop):
-            if self._drain.waiting_count >= ROW_GROUP_EVENTS:
-                self._converter.convert(self._drain.take().batches)
-            else:
-                stop.wait(TICK_SECONDS)
-            self._show()
+    def run(self) -> str:
+        """Run until it is time to end; returns why it is.
 
-    def _is_over(self, stop: threading.Event) -> bool:
+        Conversion has a thread of its own, so that the end comes when it is due.
+        """
+        while not (reason := self._reason_to_end()):
+            waiting = self._spool.written_count - self._conversion.sample_count
+            if self._step is None and waiting >= ROW_GROUP_EVENTS:
+                self._step = self._worker.submit(self._conversion.step)
+            elif self._step is not None and self._step.done():
+                self._step.result()
+                self._step = None
+                continue
+            self._stop.wait(TICK_SECONDS)
+            self._show()
+            if time.monotonic() - self._counted >= SYNC_SECONDS:
+                self._counted = time.monotonic()
+                self.keep_counters()
+        return reason
+
+    def convert_rest(self) -> None:
+        """Convert what waits when recording has ended; what was on no disk comes last."""
+        goes_on = True
+        while goes_on:
+            step = self._step or self._worker.submit(self._conversion.step)
+            self._step = None
+            while not step.done():
+                wait([step], SHOW_SECONDS)
+                self._show()
+            goes_on = step.result()
+        self._conversion.add(self._spool.unwritten.batches)
+
+    def keep_counters(self, *, is_final: bool = False) -> Losses:
+        """Read the account of losses, and keep it for whoever has to recover the recording."""
+        losses = loss_account(self._session.read_losses())
+        raw = msgspec.Raw(msgspec.json.encode(losses))
+        self._folder.write_counters(Counters(time_ns=time.time_ns(), is_final=is_final, losses=raw))
+        return losses
+
+    def close(self) -> None:
+        """End the thread; what it does now is done to its end."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _reason_to_end(self) -> str:
         limit = self._options.duration_s
-        return (
-            stop.is_set()
-            or not self._drain.is_alive
-            or (limit is not None and time.monotonic() - self._started >= limit)
-            or (self._command is not None and self._command.has_ended())
-        )
+        if self._stop.is_set():
+            return "signal"
+        if not self._drain.is_alive:
+            return "failure"
+        if self._spool.failure is not None:
+            return f"disk: {self._spool.failure.strerror}"
+        if limit is not None and time.monotonic() - self._started >= limit:
+            return "duration"
+        if self._command is not None and self._command.has_ended():
+            return "command"
+        return self._room.reason_to_end()
 
     def _show(self) -> None:
         now = time.monotonic()
         then, before = self._shown
         count = self._drain.taken_count
-        if now - then < 0.2:
+        if now - then < SHOW_SECONDS:
             return
         self._shown = (now, count)
+        waiting = count - self._conversion.sample_count
         self._on_progress(
             Progress(
                 elapsed_s=now - self._started,
                 event_count=count,
                 events_per_s=(count - before) / (now - then),
                 lost_count=self._session.read_losses().lost_events,
-                file_bytes=self._writer.bytes_written,
+                file_bytes=self._conversion.writer.bytes_written,
+                waiting_count=waiting,
             )
         )
 
@@ -219,27 +303,29 @@ def _stop_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _footer(
-    options: RecordOptions, accounts: Accounts, losses: Losses, started_ns: int, clock_ns: int
-) -> Footer:
+def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> Start:
+    accounts = Accounts.of_host()
     settings = {"ring_bytes": str(options.ring_bytes)}
     if options.command:
         settings["command"] = " ".join(options.command)
-    return Footer(
-        host=describe_host(),
-        recording=Recording(
-            tool=f"falcotrace {__version__}",
-            settings=settings,
-            started_ns=started_ns,
-            ended_ns=time.time_ns(),
-            boot_to_epoch_ns=clock_ns,
-            left_out_pids=[os.getpid()],
-            event_names=sorted(recorded_events()),
-            cpu_time_ns=time.process_time_ns(),
+    recording = Recording(
+        tool=f"falcotrace {__version__}",
+        settings=settings,
+        started_ns=started_ns,
+        boot_to_epoch_ns=boot_to_epoch_ns(),
+        left_out_pids=[os.getpid()],
+        event_names=sorted(recorded_events()),
+    )
+    return Start(
+        magic=session.magic,
+        arch=session.arch,
+        interfaces=Interfaces.of_host().texts,
+        footer=Footer(
+            host=describe_host(),
+            recording=recording,
+            users=accounts.users,
+            groups=accounts.groups,
         ),
-        losses=losses,
-        users=accounts.users,
-        groups=accounts.groups,
     )
 
 

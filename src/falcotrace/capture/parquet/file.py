@@ -24,7 +24,8 @@ class ParquetFile:
     """A Parquet file that is being written.
 
     Args:
-        file: where to; positions are counted from its beginning.
+        file: where to; positions are counted from its beginning. Not empty where an earlier writer
+            did not come to an end.
         schema: structs that are never null, lists and plain leaves.
         created_by: who writes it, as `NAME version NUMBER`.
     """
@@ -35,17 +36,21 @@ class ParquetFile:
         self._created_by = created_by
         self._row_groups: list[Value] = []
         self._row_count = 0
-        file.write(_MAGIC)
+        if not file.tell():
+            file.write(_MAGIC)
 
     def write_row_group(
         self, chunks: Iterable[Chunk], row_count: int, statistics: Mapping[str, Statistics]
-    ) -> None:
+    ) -> bytes:
         """Write a row group.
 
         Args:
             chunks: one for each leaf of the schema, in its order.
             row_count: the rows.
             statistics: of the columns, by path, that readers prune by.
+
+        Returns:
+            What the file's footer will say of it, see `adopt`.
         """
         begin = self._file.tell()
         offset = begin
@@ -56,17 +61,21 @@ class ParquetFile:
             self._file.writelines(chunk.parts)
             offset += chunk.bytes
             plain_bytes += chunk.plain_bytes
-        self._row_groups.append(
-            structure(
-                {
-                    1: sequence(columns),
-                    2: i64(plain_bytes),
-                    3: i64(row_count),
-                    5: i64(begin),
-                    6: i64(offset - begin),
-                }
-            )
+        about = structure(
+            {
+                1: sequence(columns),
+                2: i64(plain_bytes),
+                3: i64(row_count),
+                5: i64(begin),
+                6: i64(offset - begin),
+            }
         )
+        self.adopt(about.raw, row_count)
+        return about.raw
+
+    def adopt(self, about: bytes, row_count: int) -> None:
+        """Count a row group in that is in the file already, given what `write_row_group` told."""
+        self._row_groups.append(Value(EMPTY.type, about))
         self._row_count += row_count
 
     def close(self, metadata: Mapping[bytes, bytes]) -> None:

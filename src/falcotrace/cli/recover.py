@@ -1,0 +1,42 @@
+"""`falcotrace recover`: make a capture of an interrupted recording."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def recover(
+    folder: Annotated[Path, typer.Argument(help="The recording's folder, OUTPUT.recording.")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The capture to write. Default: FOLDER's, beside it."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the capture if it exists.")
+    ] = False,
+) -> None:
+    """Make a capture of a recording that was killed, ran out of disk or lost its power.
+
+    Everything that had reached the disk is in it, which is all but the last second.
+    """
+    from falcotrace.capture.summary import describe_losses
+    from falcotrace.cli.live_line import LiveLine
+    from falcotrace.cli.quantities import show_bytes
+    from falcotrace.outputs.escape import for_terminal
+    from falcotrace.record.recover import recover_recording
+
+    with LiveLine() as line:
+        found = recover_recording(
+            folder,
+            output=output,
+            overwrite=force,
+            on_progress=lambda count: line.show(f"recovering  {count:,} events"),
+        )
+    text = (
+        f"{found.path}: {found.event_count:,} events, {show_bytes(found.size_bytes)}; "
+        f"lost: {describe_losses(found.losses)}"
+    )
+    print(for_terminal(text), file=sys.stderr)

@@ -1,0 +1,276 @@
+"""The folder of a recording that is under way, and of one that was interrupted.
+
+In: what conversion has done so far. Out: the same after a crash. It holds
+
+    start.json       what was recorded, when and where: enough to read the samples
+    journal-N        samples that are not converted yet (`journal.py`)
+    capture.parquet  row groups, still without their footer
+    groups.log       what the footer will say of them
+    known.log        descriptions that later events may name, as the kernel made them, and names
+    checkpoint.json  how much of all these belongs together
+    counters.json    the kernel's account of losses, once a second
+
+A checkpoint is valid when it stands there under its name; whatever is written beyond it is cut off.
+Nothing of it is executed or trusted when it is read: everything has a type and a checksum.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from falcotrace.capture.footer import Footer
+from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
+from falcotrace.errors import RecordError
+from falcotrace.record.framed_log import FramedLog, read_log
+
+SUFFIX: Final = ".recording"
+FORMAT_VERSION: Final = 1
+
+_GROUP: Final = 1
+
+_Document = TypeVar("_Document", bound=msgspec.Struct)
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known when a recording begins.
+
+    Attributes:
+        format_version: of the folder.
+        magic: the session's number.
+        arch: whose numbers system calls have.
+        footer: host, recorder, accounts, clock.
+        interfaces: the host's addresses with their networks.
+        data_bytes: how much of each buffer was asked for.
+    """
+
+    format_version: int = FORMAT_VERSION
+    magic: int
+    arch: str
+    footer: Footer
+    interfaces: tuple[str, ...] = ()
+    data_bytes: int = 0
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs together.
+
+    Attributes:
+        position: samples of the journal before it are converted, bytes.
+        next_num: the next event's `evt.num`.
+        last_key: the greatest `proc.key` that was given.
+        groups_bytes: the part of groups.log that counts.
+        known_bytes: the part of known.log that counts.
+        known_file: name of that log.
+        saw_container: whether a process in a container was seen.
+    """
+
+    position: int = 0
+    next_num: int = 1
+    last_key: int = 0
+    groups_bytes: int = 0
+    known_bytes: int = 0
+    known_file: str = "known.log"
+    saw_container: bool = False
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel's account as it was read last.
+
+    Attributes:
+        time_ns: when, since the epoch.
+        is_final: whether it was read after the end of recording, and so is exact.
+        losses: the account in the footer's words, as JSON.
+    """
+
+    time_ns: int
+    is_final: bool
+    losses: msgspec.Raw
+
+
+class RecordingFolder:
+    """A recording's folder, locked against a second user of it.
+
+    Args:
+        path: the folder, which exists.
+
+    Raises:
+        RecordError: somebody records into it, or it is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise RecordError(
+                f"{path}: {error.strerror}", "Expected a recording's folder."
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise RecordError(f"{path} is in use", "A recording into it is under way.") from None
+        self._groups: FramedLog | None = None
+
+    @classmethod
+    def create(cls, output: Path) -> Self:
+        """Make the folder beside the capture that it will become.
+
+        Raises:
+            RecordError: it cannot be made, or an interrupted recording lies there.
+        """
+        path = output.with_name(output.name + SUFFIX)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise RecordError(
+                f"{path} holds a recording that did not come to its end",
+                f"`falcotrace recover {path}` makes a capture of it.",
+            ) from None
+        except OSError as error:
+            raise RecordError(f"{path} cannot be made: {error.strerror}") from None
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; what is in it stays."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        if self._groups is not None:
+            self._groups.close()
+            self._groups = None
+
+    @property
+    def capture(self) -> Path:
+        """Where row groups are written."""
+        return self.path / "capture.parquet"
+
+    @property
+    def output(self) -> Path:
+        """The capture that the recording is to become."""
+        return self.path.with_name(self.path.name.removesuffix(SUFFIX))
+
+    def write_start(self, start: Start) -> None:
+        """Say what is recorded."""
+        self._replace("start.json", msgspec.json.encode(start))
+
+    def read_start(self) -> Start:
+        """What was recorded.
+
+        Raises:
+            RecordError: it is not there or of a newer version.
+        """
+        start = self._read("start.json", Start)
+        if start is None:
+            raise RecordError(f"{self.path} is no recording's folder, or it ended before it began")
+        if start.format_version > FORMAT_VERSION:
+            raise RecordError(
+                f"{self.path} was written by a newer version ({start.format_version})",
+                "Recover it with that version.",
+            )
+        return start
+
+    def write_counters(self, counters: Counters) -> None:
+        """Keep the account of losses; a full disk leaves the one before."""
+        with contextlib.suppress(OSError):
+            self._replace("counters.json", msgspec.json.encode(counters), is_lasting=False)
+
+    def read_counters(self) -> Counters | None:
+        """The last account of losses; None if none was kept."""
+        return self._read("counters.json", Counters)
+
+    def read_checkpoint(self) -> Checkpoint:
+        """How much belongs together; nothing where there was no checkpoint."""
+        return self._read("checkpoint.json", Checkpoint) or Checkpoint()
+
+    def open_known(self, name: str, end: int = 0) -> FramedLog:
+        """The log of what is known; cut off behind a byte."""
+        return FramedLog(self.path / name, end)
+
+    def read_known(self, checkpoint: Checkpoint) -> Iterator[tuple[int, bytes]]:
+        """Records of that log."""
+        path = self.path / checkpoint.known_file
+        if path.exists():
+            yield from read_log(path, checkpoint.known_bytes)
+
+    def resume_writer(self, checkpoint: Checkpoint) -> CaptureWriter:
+        """A writer that goes on behind the row groups of a checkpoint."""
+        path = self.path / "groups.log"
+        raw = read_log(path, checkpoint.groups_bytes) if path.exists() else iter(())
+        groups = [msgspec.msgpack.decode(payload, type=WrittenRowGroup) for _, payload in raw]
+        self._groups = FramedLog(path, checkpoint.groups_bytes)
+        return CaptureWriter(self.capture, resume=groups)
+
+    def note_groups(self, groups: Sequence[WrittenRowGroup]) -> int:
+        """Keep what the footer will say of row groups; returns the length of that log."""
+        if self._groups is None:
+            self._groups = FramedLog(self.path / "groups.log")
+        for group in groups:
+            self._groups.append(_GROUP, msgspec.msgpack.encode(group))
+        self._groups.sync()
+        return self._groups.end
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Say how much belongs together; everything named must be on disk already."""
+        self._replace("checkpoint.json", msgspec.json.encode(checkpoint))
+        for path in self.path.glob("known*.log"):
+            if path.name != checkpoint.known_file:
+                path.unlink()
+
+    def finish(self, *, overwrite: bool, to: Path | None = None) -> Path:
+        """Make the capture appear under its name, and remove the folder.
+
+        Raises:
+            RecordError: another file has taken the name.
+        """
+        output = to or self.output
+        if output.exists() and not overwrite:
+            raise RecordError(
+                f"{output} exists already; the recording stays in {self.path}",
+                f"`falcotrace recover {self.path} -o OTHER` makes a capture of it.",
+            )
+        try:
+            self.capture.replace(output)
+        except OSError as error:
+            raise RecordError(f"{output} cannot be made: {error.strerror}") from None
+        self.remove()
+        return output
+
+    def remove(self) -> None:
+        """Remove the folder and what is in it."""
+        shutil.rmtree(self.path)
+        self.close()
+
+    def _replace(self, name: str, raw: bytes, *, is_lasting: bool = True) -> None:
+        """Write a document so that it is there whole, before and after."""
+        new = self.path / f"{name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+            file.write(raw)
+            if is_lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        new.replace(self.path / name)
+        if is_lasting:
+            os.fsync(self._lock)
+
+    def _read(self, name: str, kind: type[_Document]) -> _Document | None:
+        path = self.path / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise RecordError(f"{path} cannot be read: {error}") from None

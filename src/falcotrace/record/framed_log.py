@@ -1,0 +1,73 @@
+"""A file that only grows, record by record, and of which a crash can tear only the end.
+
+In: kinds and payloads. Out: the same, up to the first record that is not whole.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_FRAME: Final = struct.Struct("<III")  # kind, bytes of the payload, checksum of both and of it
+MAX_PAYLOAD_BYTES: Final = 1 << 30
+
+
+class FramedLog:
+    """Appends records.
+
+    Args:
+        path: the file; created where it is not there.
+        end: what stands behind this byte is cut off.
+    """
+
+    def __init__(self, path: Path, end: int = 0) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._file, end)
+        os.lseek(self._file, end, os.SEEK_SET)
+        self.end = end
+
+    def append(self, kind: int, payload: bytes) -> None:
+        """Add a record.
+
+        Raises:
+            OSError: it could not be written; it does not count.
+        """
+        record = memoryview(_frame(kind, payload) + payload)
+        size = len(record)
+        try:
+            while record:
+                record = record[os.write(self._file, record) :]
+        except OSError:
+            os.ftruncate(self._file, self.end)
+            os.lseek(self._file, self.end, os.SEEK_SET)
+            raise
+        self.end += size
+
+    def sync(self) -> None:
+        """Have everything survive the machine's end."""
+        os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def read_log(path: Path, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Kinds and payloads of the whole records of a file, as far as a byte."""
+    with path.open("rb") as file:
+        while end is None or file.tell() + _FRAME.size <= end:
+            frame = file.read(_FRAME.size)
+            if len(frame) < _FRAME.size:
+                return
+            kind, size, _ = _FRAME.unpack(frame)
+            payload = file.read(size) if size <= MAX_PAYLOAD_BYTES else b""
+            if _frame(kind, payload) != frame:
+                return
+            yield kind, payload
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    head = struct.pack("<II", kind, len(payload))
+    return head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(head)))

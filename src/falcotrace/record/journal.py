@@ -1,0 +1,195 @@
+"""The journal of a recording: samples as the kernel made them, on disk until they are converted.
+
+In: batches of the ring. Out: the same samples, for whoever converts them, now or after a crash. A
+burst costs disk and not events, and what ends the recorder does not end what it has recorded.
+
+The journal is a folder's files `journal-NUMBER`, each with a head and then samples with the
+kernel's headers between them, as they lay in the ring. What was written last may be torn: samples
+count up to the first that is not whole.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from falcotrace.errors import RecordError
+from falcotrace.record.ring import DEFAULT_BATCH_BYTES, Batch, find_samples
+
+SEGMENT_BYTES: Final = 64 << 20
+"""A file that is longer is followed by another one; what is converted is given back file by file.
+"""
+
+_PREFIX: Final = "journal-"
+_MARK: Final = b"FTJOURN1"
+_HEAD: Final = struct.Struct("<8sI4xQ40x")
+assert _HEAD.size % 8 == 0, "samples are aligned"
+
+
+class Journal:
+    """Takes samples.
+
+    Args:
+        folder: where its files are.
+        magic: the session's number, with which each sample begins.
+    """
+
+    def __init__(self, folder: Path, magic: int) -> None:
+        self._folder = folder
+        self._magic = magic
+        self._number = 0
+        self._file = -1
+        self._room = 0
+        self._is_synced = True
+        self.end = 0
+        self.sample_count = 0
+
+    def append(self, batch: Batch) -> None:
+        """Write whole samples.
+
+        Raises:
+            OSError: they could not be written; none of them counts.
+        """
+        if not len(batch):
+            return
+        if self._room <= 0:
+            self._begin_segment()
+        data = memoryview(batch.raw.data)
+        before = os.lseek(self._file, 0, os.SEEK_CUR)
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            os.ftruncate(self._file, before)
+            os.lseek(self._file, before, os.SEEK_SET)
+            raise
+        self._is_synced = False
+        self._room -= len(batch.raw)
+        self.end += len(batch.raw)
+        self.sample_count += len(batch)
+
+    def sync(self) -> None:
+        """Have everything survive the machine's end."""
+        if not self._is_synced:
+            self._is_synced = True
+            os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _begin_segment(self) -> None:
+        if self._file >= 0:
+            self.sync()
+        path = self._folder / f"{_PREFIX}{self._number + 1:08}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        file = os.open(path, flags, 0o600)
+        try:
+            os.write(file, _HEAD.pack(_MARK, self._magic, self.end))
+        except OSError:
+            os.close(file)
+            path.unlink()
+            raise
+        self.close()
+        self._file, self._room = file, SEGMENT_BYTES
+        self._number += 1
+
+
+class JournalReader:
+    """Hands out samples in their order, while the journal grows or when it has ended.
+
+    Args:
+        folder: where its files are.
+        magic: the session's number.
+        position: how many bytes of samples are known already.
+    """
+
+    def __init__(self, folder: Path, magic: int, position: int = 0) -> None:
+        self._folder = folder
+        self._magic = magic
+        self._path: Path | None = None
+        self._file = -1
+        self._first = 0
+        self.position = position
+        self.sample_count = 0
+
+    def batches(self, sample_count: int) -> Iterator[Batch]:
+        """At least so many samples if they are there, a batch at a time.
+
+        Raises:
+            RecordError: a file is none of this recording's journal.
+        """
+        taken = 0
+        while taken < sample_count:
+            batch = self._next()
+            if batch is None:
+                return
+            taken += len(batch)
+            self.sample_count += len(batch)
+            self.position += len(batch.raw)
+            yield batch
+
+    def drop_converted(self) -> None:
+        """Remove files in which nothing is left to be read."""
+        for path in segments(self._folder):
+            if self._path is None or path >= self._path:
+                break
+            path.unlink()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _next(self) -> Batch | None:
+        while True:
+            if self._file < 0 and not self._open_next():
+                return None
+            # Asked before reading: what is written meanwhile is not passed over.
+            is_last = self._following() is None
+            batch = self._read()
+            if len(batch):
+                return batch
+            if is_last or not self._open_next():
+                return None
+
+    def _read(self) -> Batch:
+        raw = np.empty(DEFAULT_BATCH_BYTES, np.uint8)
+        offset = _HEAD.size + self.position - self._first
+        count = os.preadv(self._file, [raw.data], offset)
+        return find_samples(raw[:count], self._magic)
+
+    def _following(self) -> Path | None:
+        later = (path for path in segments(self._folder) if not self._path or path > self._path)
+        return next(later, None)
+
+    def _open_next(self) -> bool:
+        """Go on to the next file; what is torn at the end of this one is passed over."""
+        path = self._following()
+        if path is None:
+            return False
+        self.close()
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._path = path
+        head = os.read(self._file, _HEAD.size)
+        if len(head) < _HEAD.size:
+            return self._following() is not None and self._open_next()
+        mark, magic, self._first = _HEAD.unpack(head)
+        if mark != _MARK or magic != self._magic:
+            raise RecordError(f"{path} is not a part of this recording")
+        self.position = max(self.position, self._first)
+        size = os.fstat(self._file).st_size - _HEAD.size
+        if self.position > self._first + size and self._following() is not None:
+            return self._open_next()
+        return True
+
+
+def segments(folder: Path) -> list[Path]:
+    """The files of a journal, in their order."""
+    return sorted(folder.glob(f"{_PREFIX}*"))

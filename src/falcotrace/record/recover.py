@@ -1,0 +1,82 @@
+"""Makes a capture of a recording that did not come to its end.
+
+In: a recording's folder, after a crash, a full disk or a power cut. Out: the capture, with
+everything that had reached the disk, and an account of losses that says what nobody knows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from falcotrace.capture.footer import Losses
+from falcotrace.errors import CaptureError, RecordError
+from falcotrace.record.conversion import Conversion
+from falcotrace.record.folder import RecordingFolder
+
+INTERRUPTED = "interruption"
+"""`Recording.ended_by` of what was recovered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a recovery came to."""
+
+    path: Path
+    event_count: int
+    size_bytes: int
+    losses: Losses
+
+
+def recover_recording(
+    folder_path: Path,
+    *,
+    output: Path | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Recovered:
+    """Convert what an interrupted recording has left, and remove its folder.
+
+    Args:
+        folder_path: the recording's folder, `OUTPUT.recording`.
+        output: the capture to write; by default the one that was asked for when recording began.
+        overwrite: replace a file of that name.
+        on_progress: told the number of events so far.
+
+    Raises:
+        RecordError: the folder is none, is in use, or holds something else; the name is taken.
+        CaptureError: the capture cannot be written. The folder stays as it is, in both cases.
+    """
+    with RecordingFolder(folder_path) as folder:
+        target = output or folder.output
+        if target.exists() and not overwrite:
+            raise RecordError(
+                f"{target} exists already", "--force overwrites it, -o names another."
+            )
+        start = folder.read_start()
+        losses, ended_ns = _account(folder)
+        conversion = Conversion(folder, start)
+        try:
+            while conversion.step():
+                on_progress(conversion.event_count)
+        except OSError as error:
+            raise CaptureError(folder.path, f"cannot be written: {error.strerror}") from None
+        conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
+        path = folder.finish(overwrite=overwrite, to=target)
+        return Recovered(path, conversion.event_count, path.stat().st_size, losses)
+
+
+def _account(folder: RecordingFolder) -> tuple[Losses, int]:
+    """The account as far as it is known, and when recording ended or was last seen."""
+    counters = folder.read_counters()
+    if counters is None:
+        return Losses(is_known=False), 0
+    try:
+        losses = msgspec.json.decode(counters.losses, type=Losses)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"{folder.path}/counters.json cannot be read: {error}") from None
+    if not counters.is_final:
+        # What was lost between this and the end is known to nobody.
+        losses = msgspec.structs.replace(losses, is_known=False)
+    return losses, counters.time_ns

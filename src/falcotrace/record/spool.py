@@ -1,0 +1,82 @@
+"""Carries samples from the drain to the journal, and says when the disk fails.
+
+A thread of its own: a disk that stalls holds up neither the ring, which the drain empties into
+memory, nor the conversion.
+"""
+
+import threading
+import time
+
+from falcotrace.record.drain import Backlog, Drain
+from falcotrace.record.journal import Journal
+
+_PAUSE_SECONDS = 0.02
+SYNC_SECONDS = 1.0
+"""How much may be missing behind a power cut."""
+
+
+class Spool:
+    """A thread that writes what the drain has taken.
+
+    Attributes:
+        failure: why it writes no more; None while it does.
+    """
+
+    def __init__(self, drain: Drain, journal: Journal) -> None:
+        self._drain = drain
+        self._journal = journal
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="falcotrace-spool", daemon=True)
+        self._synced = time.monotonic()
+        self.failure: OSError | None = None
+        self.unwritten = Backlog()
+
+    @property
+    def written_count(self) -> int:
+        """Samples in the journal."""
+        return self._journal.sample_count
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what the drain has left, which must have stopped, and end the thread.
+
+        What could not be written is in `unwritten`.
+        """
+        self._stop.set()
+        self._thread.join()
+        self._journal.close()
+        if self.failure is not None:
+            self._keep(self._drain.take())
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if not self._write():
+                    self._stop.wait(_PAUSE_SECONDS)
+                if time.monotonic() - self._synced >= SYNC_SECONDS:
+                    self._sync()
+            self._write()
+            self._sync()
+        except OSError as error:
+            self.failure = error
+
+    def _sync(self) -> None:
+        self._journal.sync()
+        self._synced = time.monotonic()
+
+    def _write(self) -> bool:
+        backlog = self._drain.take()
+        for place, batch in enumerate(backlog.batches):
+            try:
+                self._journal.append(batch)
+            except OSError:
+                self._keep(Backlog(backlog.batches[place:]))
+                raise
+        return bool(backlog.batches)
+
+    def _keep(self, backlog: Backlog) -> None:
+        self.unwritten.batches.extend(backlog.batches)
+        self.unwritten.sample_count += sum(map(len, backlog.batches))
