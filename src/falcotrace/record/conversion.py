@@ -5,6 +5,8 @@ grows; after a crash it goes on where the last checkpoint was.
 """
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -22,7 +24,7 @@ from falcotrace.record.ring import Batch
 
 
 class Conversion:
-    """Converts the samples of one recording.
+    """Converts the samples of one recording. Use as a context manager.
 
     Args:
         folder: its folder.
@@ -54,6 +56,19 @@ class Conversion:
         restore(known, self._converter.known, start.magic, checkpoint.position)
         self._known = folder.open_known(checkpoint.known_file, checkpoint.known_bytes)
         self._reader = JournalReader(folder.path, start.magic, checkpoint.position)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._reader.close()
+        self._known.close()
+        self.writer.__exit__(kind, error, trace)
 
     @property
     def event_count(self) -> int:
@@ -127,12 +142,6 @@ class Conversion:
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
         self.writer.close(footer)
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._reader.close()
-        self._known.close()
 
 
 def _interfaces(start: Start) -> Interfaces:

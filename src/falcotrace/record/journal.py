@@ -3,9 +3,9 @@
 In: batches of the ring. Out: the same samples, for whoever converts them, now or after a crash. A
 burst costs disk and not events, and what ends the recorder does not end what it has recorded.
 
-The journal is a folder's files `journal-NUMBER`, each with a head and then samples with the
-kernel's headers between them, as they lay in the ring. What was written last may be torn: samples
-count up to the first that is not whole.
+The journal is a folder's files `journal-NUMBER`. Each has a head and then batches: length, sum, and
+samples with the kernel's headers between them, as they lay in the ring. What was written last may
+be torn, and a power cut may leave zeros in it: batches count up to the first that is not whole.
 """
 
 import os
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falcotrace.errors import RecordError
-from falcotrace.record.ring import DEFAULT_BATCH_BYTES, Batch, find_samples
+from falcotrace.record.ring import Batch, find_samples
 
 SEGMENT_BYTES: Final = 64 << 20
 """A file that is longer is followed by another one; what is converted is given back file by file.
@@ -25,8 +26,9 @@ SEGMENT_BYTES: Final = 64 << 20
 
 _PREFIX: Final = "journal-"
 _MARK: Final = b"FTJOURN1"
-_HEAD: Final = struct.Struct("<8sI4xQ40x")
-assert _HEAD.size % 8 == 0, "samples are aligned"
+_HEAD: Final = struct.Struct("<8sI4xQ")
+_BATCH_MARK: Final = b"FTBATCH1"
+_BATCH: Final = struct.Struct("<8sQQ")
 
 
 class Journal:
@@ -57,11 +59,11 @@ class Journal:
             return
         if self._room <= 0:
             self._begin_segment()
-        data = memoryview(batch.raw.data)
+        frame = _BATCH.pack(_BATCH_MARK, len(batch.raw), _sum(batch.raw))
         before = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
-            while data:
-                data = data[os.write(self._file, data) :]
+            for data in (memoryview(frame), memoryview(batch.raw.data)):
+                _write(self._file, data)
         except OSError:
             os.ftruncate(self._file, before)
             os.lseek(self._file, before, os.SEEK_SET)
@@ -114,7 +116,7 @@ class JournalReader:
         self._magic = magic
         self._path: Path | None = None
         self._file = -1
-        self._first = 0
+        self._offset = 0
         self.position = position
         self.sample_count = 0
 
@@ -154,16 +156,27 @@ class JournalReader:
             # Asked before reading: what is written meanwhile is not passed over.
             is_last = self._following() is None
             batch = self._read()
-            if len(batch):
+            if batch is not None:
                 return batch
             if is_last or not self._open_next():
                 return None
 
-    def _read(self) -> Batch:
-        raw = np.empty(DEFAULT_BATCH_BYTES, np.uint8)
-        offset = _HEAD.size + self.position - self._first
-        count = os.preadv(self._file, [raw.data], offset)
-        return find_samples(raw[:count], self._magic)
+    def _read(self) -> Batch | None:
+        """The batch that begins at the offset; None if it is not there, or not whole."""
+        frame = os.pread(self._file, _BATCH.size, self._offset)
+        if len(frame) < _BATCH.size:
+            return None
+        mark, size, expected = _BATCH.unpack(frame)
+        end = self._offset + _BATCH.size + size
+        if mark != _BATCH_MARK or end > os.fstat(self._file).st_size:
+            return None
+        raw = np.empty(size, np.uint8)
+        os.preadv(self._file, [raw.data], self._offset + _BATCH.size)
+        batch = find_samples(raw, self._magic)
+        if _sum(raw) != expected or len(batch.raw) != size:
+            return None
+        self._offset = end
+        return batch
 
     def _following(self) -> Path | None:
         later = (path for path in segments(self._folder) if not self._path or path > self._path)
@@ -179,15 +192,32 @@ class JournalReader:
         self._path = path
         head = os.read(self._file, _HEAD.size)
         if len(head) < _HEAD.size:
-            return self._following() is not None and self._open_next()
-        mark, magic, self._first = _HEAD.unpack(head)
+            return self._open_next()
+        mark, magic, first = _HEAD.unpack(head)
         if mark != _MARK or magic != self._magic:
             raise RecordError(f"{path} is not a part of this recording")
-        self.position = max(self.position, self._first)
-        size = os.fstat(self._file).st_size - _HEAD.size
-        if self.position > self._first + size and self._following() is not None:
-            return self._open_next()
+        self._offset = _HEAD.size
+        self._pass_known(first)
         return True
+
+    def _pass_known(self, first: int) -> None:
+        """Go to the batch that begins at the position, or to the first one behind it."""
+        while first < self.position:
+            batch = self._read()
+            if batch is None:
+                return
+            first += len(batch.raw)
+        self.position = first
+
+
+def _sum(raw: NDArray[np.uint8]) -> int:
+    """Finds what was torn: ten times as fast as a checksum that also finds what was exchanged."""
+    return int(raw.view("<u8").sum(dtype=np.uint64))
+
+
+def _write(file: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def segments(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,43 +132,81 @@ def _record(
     with KernelSession(settings) as session:
         start = _start(options, session, started_ns)
         folder.write_start(start)
-        room = RoomKeeper(folder.path, options.max_bytes, options.free_bytes)
-        conversion = Conversion(folder, start)
-        drain = Drain(session.ring)
-        spool = Spool(drain, Journal(folder.path, session.magic))
-        drain.start()
-        spool.start()
-        session.start()
-        if command:
-            command.release()
-        with _stop_signal() as stop:
-            source = _Source(session, drain, spool, command)
-            loop = _Loop(options, source, conversion, folder, room, on_progress, stop)
-            try:
-                ended_by = loop.run()
-                session.stop()
-                ended_ns = time.time_ns()
-                time.sleep(GRACE_SECONDS)
-                drain.stop()
-                spool.stop()
-                losses = loop.keep_counters(is_final=True)
-                room.give_back()
-                loop.convert_rest()
-            finally:
-                loop.close()
-    conversion.finish(
-        losses, ended_ns=ended_ns, ended_by=ended_by, cpu_time_ns=time.process_time_ns()
-    )
+        with Conversion(folder, start) as conversion:
+            drain = Drain(session.ring)
+            spool = Spool(drain, Journal(folder.path, session.magic))
+            with _flowing(session, drain, spool):
+                session.start()
+                if command:
+                    command.release()
+                source = _Source(session, drain, spool, command)
+                ended = _run(options, source, conversion, folder, on_progress)
+            conversion.finish(
+                ended.losses,
+                ended_ns=ended.time_ns,
+                ended_by=ended.reason,
+                cpu_time_ns=time.process_time_ns(),
+            )
     path = folder.finish(overwrite=options.overwrite)
     return Outcome(
         path=path,
-        elapsed_s=(ended_ns - started_ns) / 1e9,
+        elapsed_s=(ended.time_ns - started_ns) / 1e9,
         event_count=conversion.event_count,
         size_bytes=path.stat().st_size,
-        losses=losses,
-        ended_by=ended_by,
+        losses=ended.losses,
+        ended_by=ended.reason,
         exit_code=(command.exit_status or 0) if command else 0,
     )
+
+
+@contextmanager
+def _flowing(session: KernelSession, drain: Drain, spool: Spool) -> Iterator[None]:
+    """Have samples go from the ring to the journal; after an error all that came are there."""
+    drain.start()
+    spool.start()
+    try:
+        yield
+    except BaseException:
+        session.stop()
+        with suppress(RecordError):
+            drain.stop()
+        spool.stop()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """When and why recording ended, and the account of losses."""
+
+    time_ns: int
+    reason: str
+    losses: Losses
+
+
+def _run(
+    options: RecordOptions,
+    source: "_Source",
+    conversion: Conversion,
+    folder: RecordingFolder,
+    on_progress: Callable[[Progress], None],
+) -> _End:
+    """Record until it is time to end, and convert what is left."""
+    room = RoomKeeper(folder.path, options.max_bytes, options.free_bytes)
+    with _stop_signal() as stop:
+        loop = _Loop(options, source, conversion, folder, room, on_progress, stop)
+        try:
+            reason = loop.run()
+            source.session.stop()
+            time_ns = time.time_ns()
+            time.sleep(GRACE_SECONDS)
+            source.drain.stop()
+            source.spool.stop()
+            losses = loop.keep_counters(is_final=True)
+            room.give_back()
+            loop.convert_rest()
+        finally:
+            loop.close()
+    return _End(time_ns, reason, losses)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

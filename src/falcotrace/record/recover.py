@@ -49,20 +49,20 @@ def recover_recording(
         CaptureError: the capture cannot be written. The folder stays as it is, in both cases.
     """
     with RecordingFolder(folder_path) as folder:
+        start = folder.read_start()
         target = output or folder.output
         if target.exists() and not overwrite:
             raise RecordError(
                 f"{target} exists already", "--force overwrites it, -o names another."
             )
-        start = folder.read_start()
         losses, ended_ns = _account(folder)
-        conversion = Conversion(folder, start)
-        try:
-            while conversion.step():
-                on_progress(conversion.event_count)
-        except OSError as error:
-            raise CaptureError(folder.path, f"cannot be written: {error.strerror}") from None
-        conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
+        with Conversion(folder, start) as conversion:
+            try:
+                while conversion.step():
+                    on_progress(conversion.event_count)
+            except OSError as error:
+                raise CaptureError(folder.path, f"cannot be written: {error.strerror}") from None
+            conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
         path = folder.finish(overwrite=overwrite, to=target)
         return Recovered(path, conversion.event_count, path.stat().st_size, losses)
 

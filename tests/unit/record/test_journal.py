@@ -1,0 +1,135 @@
+"""The journal gives back what was written, whatever tears its end."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from falcotrace.errors import RecordError
+from falcotrace.record import journal as journal_module
+from falcotrace.record.journal import Journal, JournalReader, segments
+from falcotrace.record.ring import Batch
+from unit.record.made_samples import Stream
+
+MAGIC = 77
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few samples."""
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 250)
+
+
+def batch_of(*results: int) -> Batch:
+    """Events with these results."""
+    stream = Stream()
+    for result in results:
+        stream.call("close", *[2**63 - 1] * 6, ret=result)
+    return stream.batch()
+
+
+def results_in(batches: list[Batch]) -> list[int]:
+    """The results of events, which stand at one place in each."""
+    return [
+        int(batch.raw[start + 32 : start + 40].view("<i8")[0])
+        for batch in batches
+        for start in batch.starts.tolist()
+    ]
+
+
+def written(folder: Path, *batches: Batch) -> Journal:
+    """A journal with these batches."""
+    journal = Journal(folder, MAGIC)
+    for batch in batches:
+        journal.append(batch)
+    return journal
+
+
+def test_samples_come_back_in_their_order(tmp_path: Path) -> None:
+    """Over several files, a batch at a time, and once each."""
+    journal = written(tmp_path, batch_of(1, 2), batch_of(), batch_of(3), batch_of(4, 5, 6))
+    assert len(segments(tmp_path)) == 2
+    assert journal.sample_count == 6
+    reader = JournalReader(tmp_path, MAGIC)
+    assert results_in(list(reader.batches(1))) == [1, 2]
+    assert results_in(list(reader.batches(100))) == [3, 4, 5, 6]
+    assert list(reader.batches(1)) == []
+    assert (reader.position, reader.sample_count) == (journal.end, 6)
+
+
+def test_reading_while_it_grows(tmp_path: Path) -> None:
+    """What comes later is read later, in a new file or in the one at hand."""
+    journal = written(tmp_path)
+    reader = JournalReader(tmp_path, MAGIC)
+    for number in range(20):
+        assert list(reader.batches(1)) == []
+        journal.append(batch_of(number))
+        assert results_in(list(reader.batches(1))) == [number]
+        reader.drop_converted()
+        assert len(segments(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("first", range(7))
+def test_going_on_behind_what_is_converted(tmp_path: Path, first: int) -> None:
+    """Another reader begins at any sample, though the files before it are gone."""
+    journal = written(tmp_path, *(batch_of(number) for number in range(7)))
+    reader = JournalReader(tmp_path, MAGIC)
+    size = journal.end // 7
+    found = []
+    for batch in reader.batches(100):
+        found += results_in([batch])
+    again = JournalReader(tmp_path, MAGIC, first * size)
+    assert found == list(range(7))
+    assert results_in(list(again.batches(100))) == found[first:]
+    again.drop_converted()
+    last = JournalReader(tmp_path, MAGIC, 6 * size)
+    assert results_in(list(last.batches(100))) == [6]
+
+
+@pytest.mark.parametrize("missing", [1, 8, 50, 103, 104, 105, 150, 207, 208, 231, 232, 300])
+def test_a_torn_end(tmp_path: Path, missing: int) -> None:
+    """Whole batches count; what a power cut left of the last one does not, zeros included."""
+    written(tmp_path, batch_of(1), batch_of(2, 3))
+    (path,) = segments(tmp_path)
+    raw = path.read_bytes()
+    whole = [1] if missing <= 232 else []
+    for torn in (raw[:-missing], raw[:-missing] + bytes(missing)):
+        path.write_bytes(torn)
+        assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == whole
+
+
+def test_a_file_without_a_head_is_the_last_one(tmp_path: Path) -> None:
+    """The machine went down when it was made."""
+    written(tmp_path, batch_of(1, 2, 3))
+    (tmp_path / "journal-00000002").write_bytes(b"FTJ")
+    assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == [1, 2, 3]
+
+
+def test_another_recordings_file(tmp_path: Path) -> None:
+    """Is refused by name, and not converted."""
+    written(tmp_path, batch_of(1))
+    with pytest.raises(RecordError, match="journal-00000001 is not a part of this recording"):
+        list(JournalReader(tmp_path, MAGIC + 1).batches(1))
+
+
+def test_what_cannot_be_written_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up in the middle of a batch leaves the journal as it was before."""
+    journal = written(tmp_path, batch_of(1))
+    write = os.write
+    left = [100]
+
+    def write_some(file: int, data: memoryview) -> int:
+        if not left:
+            raise OSError(28, "No space left on device")
+        return write(file, data[: left.pop()])
+
+    monkeypatch.setattr(os, "write", write_some)
+    with pytest.raises(OSError, match="No space left"):
+        journal.append(batch_of(2, 3))
+    monkeypatch.setattr(os, "write", write)
+    journal.append(batch_of(4))
+    assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == [1, 4]
+    assert np.array_equal([journal.sample_count], [2])
