@@ -84,13 +84,15 @@ static __always_inline void fill_event(struct ft_event *event, const struct ft_c
 }
 
 static __always_inline void emit_event(const struct ft_call *call, struct ft_thread *thread,
-				       u64 file_id)
+				       u64 file_id, u32 flags)
 {
+	if (flags & FT_CALL_SHEDS && is_shed(FT_EVENT, flags, find_pressure()))
+		return;
 	struct ft_event *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
 
 	count_made(FT_EVENT);
 	if (!event) {
-		count_lost(FT_EVENT);
+		count_lost_event(FT_EVENT, flags);
 		return;
 	}
 	fill_event(event, call, thread, file_id, FT_EVENT);
@@ -121,14 +123,18 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 {
 	struct ft_event_data files = {};
 	struct ft_scratch *scratch;
+	u32 pressure = find_pressure(), flags = row->flags;
 
+	if (is_shed(FT_EVENT_DATA, flags, pressure))
+		return;
 	fill_files(&files, call, task, thread, row, other_file_id);
 	scratch = claim_scratch();
 	if (!scratch) {
 		count_made(FT_EVENT_DATA);
-		count_lost(FT_EVENT_DATA);
+		count_lost_event(FT_EVENT_DATA, flags);
 		return;
 	}
+	scratch->pressure = pressure;
 	struct ft_event_data *sample = (void *)scratch->sample;
 	*sample = files;
 	fill_event(&sample->event, call, thread, file_id, FT_EVENT_DATA);
@@ -141,7 +147,8 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 			break;
 		append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
 	}
-	submit_scratch(scratch, FT_EVENT_DATA);
+	if (submit_scratch(scratch, FT_EVENT_DATA))
+		count_lost_class(flags);
 }
 
 /* Does the row mean this call, or one that asks for something else under the same number? */
@@ -253,7 +260,7 @@ static __always_inline void record_call(struct ft_call *call, struct task_struct
 	if (decoded && has_data(call, row))
 		emit_event_data(call, task, thread, row, file_id, other_file_id);
 	else
-		emit_event(call, thread, file_id);
+		emit_event(call, thread, file_id, decoded ? row->flags : 0);
 }
 
 #endif

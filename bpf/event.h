@@ -85,6 +85,7 @@ enum ft_part_flag {
 	FT_PART_CUT = 1,   /* longer than its limit */
 	FT_PART_FAULT = 2, /* the memory could not be read; what could be read is there */
 	FT_PART_NULL = 4,  /* the program gave a null pointer */
+	FT_PART_SHED = 8,  /* contents that were left out, to keep room for events */
 };
 
 /** One variable part of an event. */
@@ -325,6 +326,25 @@ struct ft_exit {
 };
 _Static_assert(sizeof(struct ft_exit) == 48, "layout.py and spooled samples depend on it");
 
+/** What a call is about, for the account of losses. */
+enum ft_call_class {
+	FT_CLASS_OTHER = 0,
+	FT_CLASS_PROCESS = 1, /* processes, credentials, signals; ends of threads */
+	FT_CLASS_FILE = 2,
+	FT_CLASS_NETWORK = 3,
+	FT_CLASS_TRANSFER = 4, /* reads and writes */
+	FT_CLASS_WAIT = 5,     /* waits, clocks */
+	FT_CLASS_MEMORY = 6,
+	FT_CLASSES = 8,
+};
+
+/** How full the ring is, and what is left out therefore. */
+enum ft_pressure {
+	FT_PRESSURE_NONE = 0,
+	FT_PRESSURE_PARTS = 1,	/* contents of buffers */
+	FT_PRESSURE_EVENTS = 2, /* reads, writes and waits, too */
+};
+
 /** Per CPU: what was made, what was lost, what was incomplete. Made = in the ring + lost, exactly.
  */
 struct ft_counters {
@@ -335,7 +355,11 @@ struct ft_counters {
 	__u64 cut_parts;      /**< user strings and blocks longer than their limit */
 	__u64 map_full;	      /**< maps that took no entry: the thing is described again later */
 	__u64 no_state; /**< calls that were not recorded, because their thread got no memory */
-	__u64 reserved;
+	__u64 lost_by_class[FT_CLASSES]; /**< lost calls, by enum ft_call_class */
+	__u64 shed_events; /**< of the lost ones: left out to keep room for others */
+	__u64 shed_parts;  /**< contents that were left out of events for the same reason */
+	__u64 looked;	   /**< how often room was asked for */
+	__u64 pressure;	   /**< enum ft_pressure, as it was found last */
 };
 
 #endif

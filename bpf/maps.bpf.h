@@ -26,7 +26,11 @@ enum ft_syscall_flag {
 	FT_CALL_CONNECTS = 64, /* names the socket, whose role is client */
 	FT_CALL_BINDS = 128,   /* names the socket, whose role is server if a port is given */
 	FT_CALL_LISTENS = 256, /* names the socket, whose role is server */
+	FT_CALL_SHEDS = 512,   /* left out when the ring is nearly full */
+	FT_CALL_CLASS = 7 << 12, /* enum ft_call_class */
 };
+
+#define FT_CALL_CLASS_SHIFT 12
 
 #define FT_CALL_NAMES (FT_CALL_CONNECTS | FT_CALL_BINDS | FT_CALL_LISTENS)
 
@@ -41,6 +45,7 @@ enum ft_size_from {
 /* ft_part_rule.flags */
 enum ft_part_when {
 	FT_WHEN_SUCCESS = 1, /* only if the call succeeded */
+	FT_WHEN_ROOM = 2,    /* not while the ring is filling: contents of a buffer */
 };
 
 /* ft_syscall.data_when: when it is a struct ft_event_data */
@@ -86,6 +91,8 @@ const volatile u32 targ_close_at_enter = 0; /* handle_sys_enter sees what is clo
 const volatile u32 targ_child_at_fork =
 	0; /* a child's first return is not traced: make its event at the fork */
 const volatile u32 targ_page_kib = 4;
+const volatile u64 targ_shed_parts = 0;	 /* bytes in the ring from which on contents are left out */
+const volatile u64 targ_shed_events = 0; /* ... from which on reads, writes and waits are */
 const volatile u32 targ_execve_nr =
 	59; /* the number that a successful exec gets where the kernel forgets it */
 
@@ -244,6 +251,56 @@ static __always_inline void count_lost(u32 type)
 
 	if (found)
 		__sync_fetch_and_add(&found->lost[type & 7], 1);
+}
+
+/* The same for an event, given the flags of its call. */
+static __always_inline void count_lost_event(u32 type, u32 call_flags)
+{
+	struct ft_counters *found = find_counters();
+
+	if (!found)
+		return;
+	__sync_fetch_and_add(&found->lost[type & 7], 1);
+	__sync_fetch_and_add(&found->lost_by_class[call_flags >> FT_CALL_CLASS_SHIFT & 7], 1);
+}
+
+static __always_inline void count_lost_class(u32 call_flags)
+{
+	struct ft_counters *found = find_counters();
+
+	if (found)
+		__sync_fetch_and_add(
+			&found->lost_by_class[call_flags >> FT_CALL_CLASS_SHIFT & 7], 1);
+}
+
+#define FT_LOOK_EVERY 32 /* a power of two; at most so many events later a full ring is noticed */
+
+/* How full the ring is. Asking costs as much as a tenth of an event, so it is not asked each time.
+ */
+static __always_inline u32 find_pressure(void)
+{
+	struct ft_counters *found = find_counters();
+
+	if (!found)
+		return FT_PRESSURE_NONE;
+	if (!(found->looked++ & (FT_LOOK_EVERY - 1))) {
+		u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+		found->pressure = used > targ_shed_events  ? FT_PRESSURE_EVENTS
+				  : used > targ_shed_parts ? FT_PRESSURE_PARTS
+							   : FT_PRESSURE_NONE;
+	}
+	return found->pressure;
+}
+
+/* Is the event to be left out, so that there is room for those that tell more? Counts it then. */
+static __always_inline bool is_shed(u32 type, u32 call_flags, u32 pressure)
+{
+	if (pressure < FT_PRESSURE_EVENTS || !(call_flags & FT_CALL_SHEDS))
+		return false;
+	count_made(type);
+	count_lost_event(type, call_flags);
+	FT_COUNT(shed_events);
+	return true;
 }
 
 #define FT_NEW_ID(counter) (__sync_fetch_and_add(&(counter), 1) + 1)

@@ -218,6 +218,10 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 		len = append_backlog(scratch, file);
 	else if (!from)
 		flags |= FT_PART_NULL;
+	else if (rule >> 24 & FT_WHEN_ROOM && scratch->pressure) {
+		flags |= FT_PART_SHED;
+		FT_COUNT(shed_parts);
+	}
 	else if (kind == FT_PART_STRING)
 		len = append_user_string(scratch, from, limit, &flags);
 	else if (kind == FT_PART_ARGV)

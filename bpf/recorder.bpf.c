@@ -204,7 +204,7 @@ int BPF_PROG(handle_exit, struct task_struct *task)
 	struct ft_exit *sample = bpf_ringbuf_reserve(&ring, sizeof(*sample), 0);
 	count_made(FT_EXIT);
 	if (!sample) {
-		count_lost(FT_EXIT);
+		count_lost_event(FT_EXIT, FT_CLASS_PROCESS << FT_CALL_CLASS_SHIFT);
 		return 0;
 	}
 	fill_header(&sample->header, FT_EXIT, 0);

@@ -27,6 +27,20 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     boot_time_ns: int = 0
 
 
+class LossInterval(msgspec.Struct, frozen=True, kw_only=True):
+    """When events were lost: between two readings of the counters, a second apart as a rule.
+
+    Attributes:
+        from_ns: the reading before, ns since the epoch.
+        to_ns: the reading at which they were found.
+        by_class: lost events by what they are about.
+    """
+
+    from_ns: int
+    to_ns: int
+    by_class: dict[str, int]
+
+
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
     """The loss account.
 
@@ -37,6 +51,8 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
         lost_count: events among them that did not reach the capture.
         by_cause: lost events by cause.
         by_cpu: lost events by CPU number.
+        by_class: lost events by what they are about (processes, files, reads and writes ...).
+        intervals: when they were lost; empty where nobody took it down.
         incomplete: other things that were missed (a path cut, a process not described), by cause.
     """
 
@@ -46,6 +62,8 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
     lost_count: int = 0
     by_cause: dict[str, int] = msgspec.field(default_factory=dict)
     by_cpu: list[int] = msgspec.field(default_factory=list)
+    by_class: dict[str, int] = msgspec.field(default_factory=dict)
+    intervals: list[LossInterval] = msgspec.field(default_factory=list)
     incomplete: dict[str, int] = msgspec.field(default_factory=dict)
 
 

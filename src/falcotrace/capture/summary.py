@@ -101,5 +101,7 @@ def describe_losses(losses: Losses) -> str:
             f"{cause} {count:,}" for cause, count in losses.by_cause.items() if count
         )
         text = f"{losses.lost_count:,} of {losses.made_count:,} events ({share:.2f} %): {causes}"
+        classes = ", ".join(f"{name} {count:,}" for name, count in losses.by_class.items())
+        text += f" ({classes})" if classes else ""
     missed = ", ".join(f"{what} {count:,}" for what, count in losses.incomplete.items() if count)
     return f"{text}; incomplete: {missed}" if missed else text

@@ -64,6 +64,19 @@ class PartFlag(enum.IntFlag):
     CUT = 1
     FAULT = 2
     NULL = 4
+    SHED = 8
+
+
+class CallClass(enum.IntEnum):
+    """What a call is about, in the account of losses."""
+
+    OTHER = 0
+    PROCESS = 1
+    FILE = 2
+    NETWORK = 3
+    TRANSFER = 4
+    WAIT = 5
+    MEMORY = 6
 
 
 class ProcessFlag(enum.IntFlag):
@@ -277,7 +290,11 @@ COUNTERS: Final = np.dtype(
         ("cut_parts", "<u8"),
         ("map_full", "<u8"),
         ("no_state", "<u8"),
-        ("reserved", "<u8"),
+        ("lost_by_class", "<u8", (8,)),
+        ("shed_events", "<u8"),
+        ("shed_parts", "<u8"),
+        ("looked", "<u8"),
+        ("pressure", "<u8"),
     ]
 )
 """Counters of one CPU."""

@@ -27,7 +27,7 @@ from falcotrace.record.followed import FollowedCommand, start_command
 from falcotrace.record.host import boot_to_epoch_ns, describe_host
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import Journal, segments
-from falcotrace.record.losses import loss_account
+from falcotrace.record.losses import LossHistory, loss_account
 from falcotrace.record.room import DEFAULT_FREE_BYTES, RoomKeeper
 from falcotrace.record.session import KernelSession, SessionSettings
 from falcotrace.record.spool import SYNC_SECONDS, Spool
@@ -241,6 +241,7 @@ class _Loop:
         self._on_progress = on_progress
         self._stop = stop
         self._counted = 0.0
+        self._history = LossHistory(time.time_ns())
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="falcotrace-conversion")
         self._step: Future[bool] | None = None
         self._started = time.monotonic()
@@ -280,9 +281,10 @@ class _Loop:
 
     def keep_counters(self, *, is_final: bool = False) -> Losses:
         """Read the account of losses, and keep it for whoever has to recover the recording."""
-        losses = loss_account(self._session.read_losses())
+        kernel, now_ns = self._session.read_losses(), time.time_ns()
+        losses = loss_account(kernel, self._history.note(kernel, now_ns))
         raw = msgspec.Raw(msgspec.json.encode(losses))
-        self._folder.write_counters(Counters(time_ns=time.time_ns(), is_final=is_final, losses=raw))
+        self._folder.write_counters(Counters(time_ns=now_ns, is_final=is_final, losses=raw))
         return losses
 
     def close(self) -> None:

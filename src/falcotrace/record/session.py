@@ -27,7 +27,7 @@ from typing import Final, Self
 import numpy as np
 
 from falcotrace.errors import RecordError
-from falcotrace.record.layout import COUNTERS, SampleType
+from falcotrace.record.layout import COUNTERS, CallClass, SampleType
 from falcotrace.record.libbpf import BpfObject, count_cpus, has_tracepoint
 from falcotrace.record.ring import Batch, Ring
 from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
@@ -43,7 +43,13 @@ _OBJECTS: Final = {
     "aarch64": "recorder.aarch64.bpf.o",
 }
 _ALWAYS: Final = ("handle_sys_exit", "handle_fork", "handle_exec", "handle_exit")
-_SIMPLE_COUNTERS: Final = ("faults", "cut_paths", "cut_parts", "map_full", "no_state")
+_SIMPLE_COUNTERS: Final = (
+    *("faults", "cut_paths", "cut_parts", "map_full", "no_state"),
+    *("shed_events", "shed_parts"),
+)
+_SHED_PARTS_SHARE, _SHED_EVENTS_SHARE = 1 / 2, 3 / 4
+"""How full the ring is when contents of buffers, and then reads, writes and waits are left out."""
+
 _AT_ENTER: Final = {
     "handle_enter_close": "syscalls/sys_enter_close",
     "handle_enter_dup2": "syscalls/sys_enter_dup2",
@@ -84,21 +90,28 @@ class Losses:
         made: samples made, by type.
         lost: of these, samples for which there was no room.
         lost_by_cpu: lost events (not descriptions) of each CPU.
+        lost_by_class: the same by what the calls are about.
         faults: texts and blocks of user memory that could not be read.
         cut_paths: kernel paths whose beginning is missing.
         cut_parts: texts and blocks longer than their limit.
         map_full: maps that took no entry; the thing is described again.
         no_state: calls that were not recorded, because the kernel had no memory for their thread.
+        shed_events: lost events that were left out before the ring was full, to keep room for those
+            that tell more.
+        shed_parts: contents of buffers that were left out of events for the same reason.
     """
 
     made: Mapping[SampleType, int]
     lost: Mapping[SampleType, int]
     lost_by_cpu: tuple[int, ...]
+    lost_by_class: Mapping[CallClass, int]
     faults: int
     cut_paths: int
     cut_parts: int
     map_full: int
     no_state: int
+    shed_events: int
+    shed_parts: int
 
     @property
     def lost_events(self) -> int:
@@ -186,6 +199,9 @@ class KernelSession:
             made=MappingProxyType({kind: int(made[kind]) for kind in SampleType}),
             lost=MappingProxyType({kind: int(lost[kind]) for kind in SampleType}),
             lost_by_cpu=tuple(by_cpu["lost"][:, list(_EVENTS)].sum(axis=1).tolist()),
+            lost_by_class=MappingProxyType(
+                {kind: int(by_cpu["lost_by_class"][:, kind].sum()) for kind in CallClass}
+            ),
             **{name: int(by_cpu[name].sum()) for name in _SIMPLE_COUNTERS},
         )
 
@@ -232,6 +248,11 @@ class KernelSession:
             argv=min(settings.argv_bytes, BLOCK_BYTES_MAX),
             env=min(settings.env_bytes, BLOCK_BYTES_MAX),
         )
+        for name, share in (
+            ("targ_shed_parts", _SHED_PARTS_SHARE),
+            ("targ_shed_events", _SHED_EVENTS_SHARE),
+        ):
+            bpf.set_setting(name, struct.pack("<Q", int(settings.ring_bytes * share)))
         bpf.set_setting("syscalls", build_table(self.arch, limits).tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from falcotrace.record.call_classes import class_of
 from falcotrace.record.layout import PARTS, PartKind
 
 ROWS: Final = 512
@@ -48,7 +49,9 @@ _FLAGS: Final = {
     "connects": 64,
     "binds": 128,
     "listens": 256,
+    "sheds": 512,
 }
+_CLASS_SHIFT: Final = 12
 _RESULTS: Final = {"": 0, "same": 1, "new": 1 | 2}
 _KINDS: Final = {
     "text": PartKind.STRING,
@@ -67,7 +70,7 @@ _KINDS: Final = {
 _BUFFERS: Final = {"data", "mdata", "vdata"}
 _LIMITS: Final = {"text": 4095, "sockaddr": 128, "mname": 128, "mcontrol": 256}
 _SIZE_RESULT, _SIZE_ARG, _SIZE_POINTED = 1, 8, 16
-_WHEN_SUCCESS: Final = 1
+_WHEN_SUCCESS, _WHEN_ROOM = 1, 2
 _DATA_NEVER, _DATA_ALWAYS, _DATA_ARG = 0, 1, 8
 _NO_VALUE: Final = 0xFFFFFFFF
 _PART: Final = re.compile(
@@ -219,6 +222,7 @@ def build_table(
 
 def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], limits: Limits) -> None:
     row["flags"] = _RESULTS[call.result] | sum(_FLAGS[effect] for effect in call.effects)
+    row["flags"] |= class_of(call.name) << _CLASS_SHIFT
     row["fd_arg"], row["other_arg"], row["pair_arg"] = call.fd, call.second, call.pair
     row["dir_arg"][: len(call.dirs)] = call.dirs
     row["part_count"] = len(parts)
@@ -232,6 +236,7 @@ def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], limits: Limits
     for index, part in enumerate(parts):
         size_from, scale = _size_code(part.size)
         flags = (_WHEN_SUCCESS if part.on_success else 0) | scale << 4
+        flags |= _WHEN_ROOM if part.is_buffer else 0
         limit = _limit_of(part, limits)
         row["part"][index] = (part.kind, part.arg, size_from, flags, limit)
 
