@@ -27,6 +27,7 @@ enum ft_syscall_flag {
 	FT_CALL_BINDS = 128,   /* names the socket, whose role is server if a port is given */
 	FT_CALL_LISTENS = 256, /* names the socket, whose role is server */
 	FT_CALL_SHEDS = 512,   /* left out when the ring is nearly full */
+	FT_CALL_OFF = 1024,    /* not recorded at all */
 	FT_CALL_CLASS = 7 << 12, /* enum ft_call_class */
 };
 
@@ -91,6 +92,8 @@ const volatile u32 targ_close_at_enter = 0; /* handle_sys_enter sees what is clo
 const volatile u32 targ_child_at_fork =
 	0; /* a child's first return is not traced: make its event at the fork */
 const volatile u32 targ_page_kib = 4;
+const volatile u32 targ_snap_files = 0;	  /* bytes of each buffer; <= FT_BLOCK_MAX */
+const volatile u32 targ_snap_sockets = 0; /* the same of what goes through sockets */
 const volatile u64 targ_shed_parts = 0;	 /* bytes in the ring from which on contents are left out */
 const volatile u64 targ_shed_events = 0; /* ... from which on reads, writes and waits are */
 const volatile u32 targ_execve_nr =

@@ -197,6 +197,13 @@ static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, 
 	return limit;
 }
 
+static __always_inline bool is_socket_file(u64 file)
+{
+	u32 mode = file ? BPF_CORE_READ((struct file *)file, f_inode, i_mode) : 0;
+
+	return (mode & S_IFMT) == S_IFSOCK;
+}
+
 /** Appends one part by its rule (struct ft_part_rule as a number) and notes it in the event's table
  * of parts. */
 __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 file)
@@ -210,6 +217,11 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 		return 0;
 	if ((rule >> 24 & FT_WHEN_SUCCESS) && scratch->ret < 0)
 		return 0;
+	if (rule >> 24 & FT_WHEN_ROOM) {
+		limit = is_socket_file(file) ? targ_snap_sockets : targ_snap_files;
+		if (!limit)
+			return 0;
+	}
 	u64 from = scratch->args[arg];
 	u64 size = part_size(scratch, size_from, rule >> 28 & 0xf, limit);
 	if (kind == FT_PART_USAGE)

@@ -21,13 +21,24 @@ static __always_inline int count_unrecorded(struct task_struct *task)
 	return 0;
 }
 
+static __always_inline bool is_off(s64 nr)
+{
+	u64 row = nr & (FT_SYSCALLS - 1);
+
+	/* Comparing first, the compiler would drop the mask that the verifier wants to see. */
+	barrier_var(row);
+	return syscalls[row].flags & FT_CALL_OFF && nr == (s64)row;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(handle_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct ft_thread *thread = find_thread(task);
 	s64 nr = call_number(regs);
 
+	if (is_off(nr) && !is_compat(task, nr))
+		return 0;
+	struct ft_thread *thread = find_thread(task);
 	if (!thread)
 		return count_unrecorded(task);
 	struct ft_call call = {
@@ -167,7 +178,7 @@ int BPF_PROG(handle_exec, struct task_struct *task, int old_pid, struct linux_bi
 		exec.flags |= FT_IMAGE_EXECVEAT;
 	__builtin_memcpy(thread->comm, task->comm, FT_COMM_LEN);
 	thread->image_pending = 0;
-	thread->exec_pending = 1;
+	thread->exec_pending = !is_off(targ_execve_nr);
 	describe_image(task, thread, &exec, NULL, 0);
 	return 0;
 }

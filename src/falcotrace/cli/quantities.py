@@ -33,6 +33,24 @@ def parse_size(text: str) -> int:
     return int(float(found.group(1)) * _BYTES[found.group(2)])
 
 
+def parse_snaplen(text: str) -> tuple[int, int]:
+    """Bytes of files and of sockets of `80` or `files=0,sockets=512`.
+
+    Raises:
+        ValueError: neither, with what was expected.
+    """
+    if "=" not in text:
+        size = parse_size(text)
+        return size, size
+    found = {"files": 0, "sockets": 0}
+    for item in text.split(","):
+        name, _, size_text = item.partition("=")
+        if name not in found:
+            raise ValueError(f"expected files=SIZE or sockets=SIZE, found {item!r}")
+        found[name] = parse_size(size_text)
+    return found["files"], found["sockets"]
+
+
 def parse_time(text: str, now: datetime.datetime | None = None) -> int:
     """Nanoseconds since the epoch of an ISO 8601 time, `@seconds`, or a duration back from now.
 

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.rule_sources import RulesOption, load_for_use
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from falcotrace.record.recorder import Outcome, Progress
 
 
@@ -31,6 +35,21 @@ def record(
     buffer: Annotated[
         str, typer.Option("--buffer", help="Size of the ring buffer, a power of two.")
     ] = "256M",
+    syscalls: Annotated[
+        str,
+        typer.Option(
+            "--syscalls",
+            help="all, rules (those that the rules ask for), or names such as execve,openat.",
+        ),
+    ] = "all",
+    rules: RulesOption = None,
+    snaplen: Annotated[
+        str,
+        typer.Option(
+            "--snaplen",
+            help="Bytes of what is read and written, such as 80, or files=0,sockets=512.",
+        ),
+    ] = "0",
     max_size: Annotated[
         str, typer.Option("--max-size", help="End before the recording is larger, such as 2G.")
     ] = "",
@@ -44,12 +63,16 @@ def record(
     capture of it if the recorder could not.
     """
     from falcotrace.cli.live_line import LiveLine
-    from falcotrace.cli.quantities import parse_duration, parse_size
+    from falcotrace.cli.quantities import parse_duration, parse_size, parse_snaplen
     from falcotrace.errors import RecordError
     from falcotrace.record.recorder import RecordOptions, record_host
 
     try:
+        files_bytes, sockets_bytes = parse_snaplen(snaplen)
         options = RecordOptions(
+            event_names=_event_names(syscalls, rules),
+            data_bytes=files_bytes,
+            socket_data_bytes=sockets_bytes,
             output=output,
             overwrite=force,
             duration_s=parse_duration(duration) if duration else None,
@@ -64,6 +87,24 @@ def record(
         outcome = record_host(options, lambda progress: line.show(_progress_text(progress)))
     print(_outcome_text(outcome), file=sys.stderr)
     sys.exit(outcome.exit_code)
+
+
+def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str] | None:
+    """Events to record; None for all."""
+    if syscalls == "all":
+        return None
+    if syscalls != "rules":
+        return frozenset(name.strip() for name in syscalls.split(",") if name.strip())
+    from falcotrace.record.coverage import recorded_events
+
+    plan = load_for_use(rules).plan
+    found: set[str] = set()
+    for rule in plan.enabled:
+        if rule.event_names is None:
+            print(f"note: {rule.name} asks for every event: all are recorded", file=sys.stderr)
+            return None
+        found |= rule.event_names
+    return recorded_events() & found
 
 
 def _progress_text(progress: "Progress") -> str:

@@ -128,7 +128,9 @@ class Conversion:
             CaptureError: it cannot be written.
         """
         with_containers = self._saw_container or self._converter.saw_container
-        columns = recorded_columns(with_containers=with_containers)
+        columns = recorded_columns(
+            with_containers=with_containers, with_contents=self._start.data_bytes > 0
+        )
         recording = msgspec.structs.replace(
             self._start.footer.recording,
             ended_ns=ended_ns,

@@ -4,14 +4,17 @@ In: the recorder's own tables. Out: what the footer says, so that a rule that as
     else is named and not silently quiet.
 """
 
+import difflib
+from collections.abc import Iterable
 from functools import cache
 
+from falcotrace.errors import RecordError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
 from falcotrace.record.argument_sources import sources
 from falcotrace.record.events import STREAMS, calls
 from falcotrace.record.process_table import RUNTIME_COLUMNS
-from falcotrace.record.syscalls import load_syscalls
+from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
 
 _COMMON = (
     *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.truncated"),
@@ -19,6 +22,7 @@ _COMMON = (
     *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
     *(f"fs.path.{name}{form}" for name in ("name", "source", "target") for form in ("", "raw")),
 )
+_EXECUTE = frozenset({"execve", "execveat"})
 _EXIT = ("status", "ret", "sig", "core", "reaper_tid")
 _UNRECORDED_FD = frozenset({"fd.types"})
 
@@ -30,11 +34,41 @@ def recorded_events() -> frozenset[str]:
     return frozenset(names | {syscall.name for syscall in load_syscalls()} | {"procexit"})
 
 
+def check_event_names(names: Iterable[str]) -> None:
+    """Check that a recording can have these events.
+
+    Raises:
+        RecordError: it cannot; says which are alike.
+    """
+    known = recorded_events()
+    for name in names:
+        if name not in known:
+            alike = difflib.get_close_matches(name, known, 3)
+            hint = f"Did you mean {' or '.join(alike)}?" if alike else ""
+            raise RecordError(f"no event is called {name!r}", hint)
+
+
+def numbers_of(names: frozenset[str], arch: str) -> frozenset[int]:
+    """The system calls whose events have these names, by number.
+
+    Where a program was executed the kernel no longer knows by which of the two calls.
+    """
+    if names & _EXECUTE:
+        names |= _EXECUTE
+    found = calls(arch).items()
+    own = {call.name: number for number, call in syscalls_by_number(arch).items()}
+    return frozenset(
+        {number for number, call in found if call.name in names}
+        | {number for name, number in own.items() if name in names}
+    )
+
+
 @cache
-def recorded_columns(*, with_containers: bool) -> frozenset[str]:
+def recorded_columns(*, with_containers: bool, with_contents: bool = False) -> frozenset[str]:
     """Columns that a recording fills where there is something to say.
 
     Args:
+        with_contents: whether contents of buffers were asked for.
         with_containers: whether a process in a container was seen. What a container's runtime would
             tell is missing then; outside containers it is known (`host`, empty, or never there).
     """
@@ -50,6 +84,8 @@ def recorded_columns(*, with_containers: bool) -> frozenset[str]:
     )
     found.update(column.path for column in PROCESS_COLUMNS)
     missing = frozenset(RUNTIME_COLUMNS) if with_containers else frozenset()
+    if not with_contents:
+        missing |= {"evt.buffer"}
     return frozenset(found & COLUMNS.keys()) - missing
 
 

@@ -20,7 +20,7 @@ from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.conversion import Conversion
 from falcotrace.record.converter import ROW_GROUP_EVENTS
-from falcotrace.record.coverage import recorded_events
+from falcotrace.record.coverage import check_event_names, numbers_of, recorded_events
 from falcotrace.record.drain import Drain
 from falcotrace.record.folder import Counters, RecordingFolder, Start
 from falcotrace.record.followed import FollowedCommand, start_command
@@ -53,6 +53,10 @@ class RecordOptions:
         duration_s: when to end; None for when it is told to.
         ring_bytes: size of the kernel's ring buffer, a power of two.
         command: follow only this command and its descendants, and end with it.
+        event_names: record only these events, as `evt.type` has them, and ends of processes; None:
+            every event.
+        data_bytes: how much of what is read and written; 0 none.
+        socket_data_bytes: the same for what goes through sockets; None: as of others.
         max_bytes: end before capture and journal are larger together; 0 no limit.
         free_bytes: end before less room than this is left on the disk.
     """
@@ -62,6 +66,9 @@ class RecordOptions:
     duration_s: float | None = None
     ring_bytes: int = 256 << 20
     command: tuple[str, ...] = ()
+    event_names: frozenset[str] | None = None
+    data_bytes: int = 0
+    socket_data_bytes: int | None = None
     max_bytes: int = 0
     free_bytes: int = DEFAULT_FREE_BYTES
 
@@ -103,6 +110,7 @@ def record_host(
         CaptureError: the file cannot be written.
     """
     _check_ring(options.ring_bytes)
+    check_event_names(options.event_names or ())
     if options.output.exists() and not options.overwrite:
         raise CaptureError(options.output, "exists already; --force overwrites it")
     with RecordingFolder.create(options.output) as folder:
@@ -125,9 +133,14 @@ def _record(
     options: RecordOptions, folder: RecordingFolder, on_progress: Callable[[Progress], None]
 ) -> Outcome:
     started_ns = time.time_ns()
+    names = options.event_names
     command = start_command(options.command)
     settings = SessionSettings(
-        ring_bytes=options.ring_bytes, follow_pid=command.pid if command else 0
+        ring_bytes=options.ring_bytes,
+        follow_pid=command.pid if command else 0,
+        data_bytes=options.data_bytes,
+        socket_data_bytes=options.socket_data_bytes,
+        numbers=None if names is None else numbers_of(names, os.uname().machine),
     )
     with KernelSession(settings) as session:
         start = _start(options, session, started_ns)
@@ -354,9 +367,10 @@ def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> S
         started_ns=started_ns,
         boot_to_epoch_ns=boot_to_epoch_ns(),
         left_out_pids=[os.getpid()],
-        event_names=sorted(recorded_events()),
+        event_names=sorted(_recorded(options)),
     )
     return Start(
+        data_bytes=max(options.data_bytes, options.socket_data_bytes or 0),
         magic=session.magic,
         arch=session.arch,
         interfaces=Interfaces.of_host().texts,
@@ -367,6 +381,11 @@ def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> S
             groups=accounts.groups,
         ),
     )
+
+
+def _recorded(options: RecordOptions) -> frozenset[str]:
+    every = recorded_events()
+    return every if options.event_names is None else every & (options.event_names | {"procexit"})
 
 
 def _check_ring(ring_bytes: int) -> None:

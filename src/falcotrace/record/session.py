@@ -67,6 +67,8 @@ class SessionSettings:
         env_bytes: how much of its environment; 0 none.
         data_bytes: how much of each buffer that is read or written; 0 none. Makes every read and
             write dearer.
+        socket_data_bytes: the same for what goes through sockets; None: as of others.
+        numbers: system calls to record, by number; None: all.
         measure_latency: time each call, which costs a second hook at every call.
         follow_pid: record this process and its descendants only; a pid of the caller's namespace.
             Set it later with `KernelSession.follow`.
@@ -77,6 +79,8 @@ class SessionSettings:
     argv_bytes: int = 4096
     env_bytes: int = 4096
     data_bytes: int = 0
+    socket_data_bytes: int | None = None
+    numbers: frozenset[int] | None = None
     measure_latency: bool = False
     follow_pid: int = 0
     follow_only: bool = False
@@ -244,7 +248,7 @@ class KernelSession:
         for name, value in self._numbers().items():
             bpf.set_setting(name, struct.pack("<I", value))
         limits = Limits(
-            data=min(settings.data_bytes, BLOCK_BYTES_MAX),
+            data=max(self._snap_bytes.values()),
             argv=min(settings.argv_bytes, BLOCK_BYTES_MAX),
             env=min(settings.env_bytes, BLOCK_BYTES_MAX),
         )
@@ -253,7 +257,8 @@ class KernelSession:
             ("targ_shed_events", _SHED_EVENTS_SHARE),
         ):
             bpf.set_setting(name, struct.pack("<Q", int(settings.ring_bytes * share)))
-        bpf.set_setting("syscalls", build_table(self.arch, limits).tobytes())
+        table = build_table(self.arch, limits, settings.numbers)
+        bpf.set_setting("syscalls", table.tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)
         bpf.set_max_entries("scratches", self._cpus * SCRATCHES_PER_CPU)
@@ -269,6 +274,7 @@ class KernelSession:
             "targ_magic": self.magic,
             "targ_argv_bytes": min(settings.argv_bytes, BLOCK_BYTES_MAX),
             "targ_env_bytes": min(settings.env_bytes, BLOCK_BYTES_MAX),
+            **self._snap_bytes,
             "targ_latency": int(settings.measure_latency),
             "targ_follow": int(settings.follow_only or settings.follow_pid > 0),
             "targ_close_at_enter": int(not self._at_enter),
@@ -277,6 +283,15 @@ class KernelSession:
             "targ_page_kib": mmap.PAGESIZE // 1024,
             "targ_execve_nr": numbers["execve"],
         }
+
+    @property
+    def _snap_bytes(self) -> dict[str, int]:
+        files, sockets = self.settings.data_bytes, self.settings.socket_data_bytes
+        wanted = {
+            "targ_snap_files": files,
+            "targ_snap_sockets": files if sockets is None else sockets,
+        }
+        return {name: min(size, BLOCK_BYTES_MAX) for name, size in wanted.items()}
 
     @property
     def _needs_enter(self) -> bool:

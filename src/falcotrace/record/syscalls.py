@@ -52,6 +52,7 @@ _FLAGS: Final = {
     "sheds": 512,
 }
 _CLASS_SHIFT: Final = 12
+_OFF: Final = 1024
 _RESULTS: Final = {"": 0, "same": 1, "new": 1 | 2}
 _KINDS: Final = {
     "text": PartKind.STRING,
@@ -203,13 +204,14 @@ class Limits:
 
 
 def build_table(
-    arch: str, limits: Limits | None = None
+    arch: str, limits: Limits | None = None, numbers: frozenset[int] | None = None
 ) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Make the kernel's array of `struct ft_syscall`.
 
     Args:
         arch: `x86_64` or `aarch64`.
         limits: what travels of buffers, arguments and environments.
+        numbers: record only these; None: all.
     """
     limits = limits or Limits()
     table = np.zeros(ROWS, SYSCALL)
@@ -217,6 +219,10 @@ def build_table(
         table[name] = -1
     for number, call in syscalls_by_number(arch).items():
         _fill_row(table[number], call, call.parts_sent(limits.data), limits)
+    if numbers is not None:
+        is_off = np.ones(ROWS, np.bool_)
+        is_off[sorted(numbers)] = False
+        table["flags"][is_off] |= _OFF
     return table
 
 

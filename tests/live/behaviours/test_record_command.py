@@ -252,3 +252,43 @@ def test_without_btf_it_says_which_kernels(tmp_path: Path) -> None:
     hint = libbpf.explain(22, euid=0, btf=tmp_path / "vmlinux")
     assert "CONFIG_DEBUG_INFO_BTF=y" in hint
     assert "\n" not in hint
+
+
+def test_only_what_rules_ask_for(tmp_path: Path) -> None:
+    """The rules that ship find what they look for; what nobody asks for is not recorded."""
+    capture = tmp_path / "c.parquet"
+    done = _record("--syscalls", "rules", "-o", capture, "--", "cat", "/etc/shadow")
+    assert done.returncode == 0, done.stderr
+    with open_captures(capture) as opened:
+        assert list(opened.scan())
+    types = {name for (name,) in _ask(capture, "SELECT DISTINCT evt.type FROM events")}
+    assert {"openat", "execve", "procexit"} <= types
+    assert not types & {"read", "mmap", "brk"}
+
+
+def test_a_rule_that_asks_for_more_than_was_recorded_is_named(tmp_path: Path) -> None:
+    """It is not silently quiet."""
+    capture = tmp_path / "c.parquet"
+    done = _record("--syscalls", "execve", "-o", capture, "--", "cat", "/etc/shadow")
+    assert done.returncode == 0, done.stderr
+    with open_captures(capture) as opened:
+        notes = opened.scan().coverage_notes
+    assert any("openat" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--syscalls", "execv", "Did you mean execve"),
+        ("--snaplen", "pipes=3", "expected files=SIZE or sockets=SIZE, found 'pipes=3'"),
+        ("--snaplen", "much", "expected a size"),
+        ("--max-size", "big", "expected a size"),
+    ],
+)
+def test_options_that_cannot_be(tmp_path: Path, option: str, value: str, expected: str) -> None:
+    """Say what was expected, and leave nothing behind."""
+    done = _record(option, value, "-o", tmp_path / "c.parquet", "--", "true")
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 from falcotrace.cli.quantities import (
     parse_duration,
     parse_size,
+    parse_snaplen,
     parse_time,
     show_bytes,
     show_duration,
@@ -61,3 +62,12 @@ def test_shown_quantities() -> None:
     assert show_duration(245) == "4 min 05 s"
     assert show_duration(7380) == "2 h 03 min"
     assert show_time(1767323045_000000007) == "2026-01-02T03:04:05.000000007Z"
+
+
+def test_snaplen() -> None:
+    """One size for all, or one for each class; a class that is not named has none."""
+    assert parse_snaplen("80") == (80, 80)
+    assert parse_snaplen("files=1K,sockets=3") == (1024, 3)
+    assert parse_snaplen("sockets=512") == (0, 512)
+    with pytest.raises(ValueError, match="expected files=SIZE"):
+        parse_snaplen("file=1")
