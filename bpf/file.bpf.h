@@ -169,7 +169,7 @@ static __always_inline void remember_recent(struct ft_thread *thread, u64 file, 
 
 	recent->file = known->settled ? file : 0;
 	recent->file_id = known->file_id;
-	recent->generation = *generation_of(file);
+	recent->generation = *generation_of(file) + file_epoch;
 }
 
 /** Number of the open file's description, which is made if there is none or if it is outdated; 0 if
@@ -224,7 +224,7 @@ static __always_inline u64 identify_fd(struct task_struct *task, struct ft_threa
 
 	if (!file)
 		return 0;
-	if (recent->file == file && recent->generation == *generation_of(file) &&
+	if (recent->file == file && recent->generation == *generation_of(file) + file_epoch &&
 	    !(how & (FT_HOW_NEW | FT_HOW_NAMED)))
 		return recent->file_id;
 	return identify_file(thread, file, inode_of(file), fd, how);

@@ -115,6 +115,10 @@ u64 last_cgroups_id = 0;
  * looked up. */
 u32 file_generations[FT_GENERATIONS] = {};
 
+/* Part of every generation. User space changes it now and then, so that no thread goes on using a
+ * number that the map of files has forgotten long ago: user space may forget it then. */
+u32 file_epoch = 0;
+
 /** A file that a thread used lately. */
 struct ft_recent {
 	u64 file;

@@ -40,6 +40,10 @@ class TextPool:
     def __len__(self) -> int:
         return len(self._texts)
 
+    def reset(self) -> None:
+        """Forget all texts; codes that were given mean nothing any more."""
+        self._texts, self._codes = [], {}
+
     def __getitem__(self, code: int) -> str:
         return self._texts[code]
 

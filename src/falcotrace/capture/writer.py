@@ -200,7 +200,8 @@ def _create(path: Path, overwrite: bool) -> int:  # noqa: FBT001 - an option pas
 def _reopen(path: Path, groups: Sequence[WrittenRowGroup]) -> int:
     end = max((one.entry.processes_offset + one.entry.processes_bytes for one in groups), default=0)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise CaptureError(path, f"cannot be written: {error.strerror}") from None
     if os.fstat(descriptor).st_size < end:

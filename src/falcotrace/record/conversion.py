@@ -17,10 +17,17 @@ from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import ROW_GROUP_EVENTS, Converted, Converter
 from falcotrace.record.coverage import recorded_columns
 from falcotrace.record.folder import Checkpoint, RecordingFolder, Start
+from falcotrace.record.framed_log import read_log
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import JournalReader
-from falcotrace.record.known_log import keep_block, restore
+from falcotrace.record.known_log import keep_block, restore, rewrite
 from falcotrace.record.ring import Batch
+
+FILES_OF_AN_EPOCH = 1 << 16
+
+COMPACT_BYTES = 16 << 20
+_COMPACT_FACTOR = 4
+"""A log of what is known is written anew when it is larger than that, and has grown so much."""
 
 
 class Conversion:
@@ -37,12 +44,20 @@ class Conversion:
 
     def __init__(self, folder: RecordingFolder, start: Start) -> None:
         checkpoint = folder.read_checkpoint()
-        recorded = start.footer
         self._folder = folder
         self._start = start
         self._saw_container = checkpoint.saw_container
         self._known_file = checkpoint.known_file
         self.writer = folder.resume_writer(checkpoint)
+        try:
+            self._restore(checkpoint)
+        except BaseException:
+            self.writer.__exit__(None, None, None)
+            raise
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Know again what was known at the checkpoint."""
+        folder, start, recorded = self._folder, self._start, self._start.footer
         self._converter = Converter(
             self.writer,
             Accounts(recorded.users, recorded.groups),
@@ -55,6 +70,7 @@ class Conversion:
         known = folder.read_known(checkpoint)
         restore(known, self._converter.known, start.magic, checkpoint.position)
         self._known = folder.open_known(checkpoint.known_file, checkpoint.known_bytes)
+        self._compacted_bytes = 0
         self._reader = JournalReader(folder.path, start.magic, checkpoint.position)
 
     def __enter__(self) -> Self:
@@ -74,6 +90,11 @@ class Conversion:
     def event_count(self) -> int:
         """Events in the capture."""
         return self._converter.event_count
+
+    @property
+    def file_epoch(self) -> int:
+        """Changes whenever very many files have been described; see `KernelSession.renew_files`."""
+        return self._converter.known.files.newest_id // FILES_OF_AN_EPOCH
 
     @property
     def sample_count(self) -> int:
@@ -102,6 +123,8 @@ class Conversion:
         self.writer.sync()
         groups_bytes = self._folder.note_groups([written] if written else [])
         self._known.sync()
+        if self._known.end > max(COMPACT_BYTES, _COMPACT_FACTOR * self._compacted_bytes):
+            self._compact()
         self._folder.write_checkpoint(
             Checkpoint(
                 position=self._reader.position,
@@ -114,6 +137,18 @@ class Conversion:
             )
         )
         self._reader.drop_converted()
+
+    def _compact(self) -> None:
+        """Go on with a log that holds only what later events may still name."""
+        before = read_log(self._folder.path / self._known_file, self._known.end)
+        number = int(self._known_file.removeprefix("known").removesuffix(".log") or 0) + 1
+        self._known_file = f"known{number}.log"
+        log = self._folder.open_known(self._known_file)
+        rewrite(before, self._converter.known, self._start.magic, log)
+        log.sync()
+        self._known.close()
+        self._known = log
+        self._compacted_bytes = log.end
 
     def finish(self, losses: Losses, *, ended_ns: int, ended_by: str, cpu_time_ns: int) -> None:
         """Write the footer; the capture is complete then.

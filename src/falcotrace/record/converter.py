@@ -7,11 +7,12 @@ files, processes, texts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.capture.encoding import KEY
-from falcotrace.capture.text_pool import TextPool
+from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
@@ -37,6 +38,9 @@ ROW_GROUP_EVENTS = 500_000
 
 REMEMBERED_PATHS = 1 << 20
 """Pairs of a directory and a path below it whose joined form is remembered."""
+
+REMEMBERED_TEXTS = 1 << 20
+"""Texts of all kinds behind which those that nothing refers to are forgotten."""
 
 _NO_INTERFACES = Interfaces()
 
@@ -141,10 +145,13 @@ class Converter:
                 events, known, self._exchanges, self._next_num, self._boot_to_epoch_ns
             )
             self._next_num += len(events.fixed)
-            written = self._writer.write_row_group(columns, self._process_table(columns))
+            written = self._writer.write_row_group(columns, self._process_table(columns[KEY]))
         known.processes.forget_ended()
+        known.files.forget_unused(known.processes.standard_files())
         if len(known.joined_paths) > REMEMBERED_PATHS:
             known.joined_paths.clear()
+        if len(known.pool) > REMEMBERED_TEXTS:
+            self._renew_pool()
         return Converted(
             block=block,
             written=written,
@@ -153,8 +160,19 @@ class Converter:
             last_key=known.processes.last_key,
         )
 
-    def _process_table(self, columns: dict[str, pa.Array]) -> pa.Table:
-        keys = columns["proc.key"].unique().to_pylist()
+    def _renew_pool(self) -> None:
+        """Forget texts that only events of the past have shown."""
+        known = self._known
+        used = known.files.used_codes()
+        codes = np.full(len(known.pool), MISSING, np.int32)
+        texts = known.pool.texts(used)
+        known.pool.reset()
+        codes[used] = known.pool.codes(texts)
+        known.files.recode(known.pool, codes)
+        known.joined_paths.clear()
+
+    def _process_table(self, keys_of_events: pa.Array) -> pa.Table:
+        keys = keys_of_events.unique().to_pylist()
         rows = [self._known.processes.rows[key] for key in keys if key != UNKNOWN_KEY]
         table = process_table(rows, self._known.accounts, self._boot_to_epoch_ns)
         self.saw_container |= pc.any(pc.not_equal(table["container.id"], HOST)).as_py() is True

@@ -18,9 +18,9 @@ from falcotrace.events.paths import merge_slashes
 from falcotrace.record.addresses import Endpoint
 from falcotrace.record.argument_sources import own_descriptor, sources
 from falcotrace.record.call import CallEvents
-from falcotrace.record.files import OpenFile
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import PartKind, Role
+from falcotrace.record.open_file import OpenFile
 
 _OPENS: Mapping[str, tuple[int, int | None]] = {
     "open": (0, None),

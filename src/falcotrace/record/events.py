@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
@@ -118,7 +119,7 @@ def event_columns(
     exchanges: Exchanges,
     first_num: int,
     boot_to_epoch_ns: int,
-) -> dict[str, pa.Array]:
+) -> dict[str, pa.Array | Sparse | Stepwise]:
     """Make the event columns of a row group.
 
     Args:
@@ -145,7 +146,7 @@ def event_columns(
             put_exits(events, rows, known, columns)
         else:
             _put_call(number, CallEvents(number, rows, events, known), known, columns)
-    return columns.arrow()
+    return columns.compact()
 
 
 def _file_order(keys: np.ndarray) -> np.ndarray:

@@ -17,10 +17,11 @@ import numpy as np
 from falcotrace.capture.distinct import distinct
 from falcotrace.record.addresses import Endpoint, parse_endpoint
 from falcotrace.record.call import CallEvents
-from falcotrace.record.files import OpenFile, OpenFiles
+from falcotrace.record.files import OpenFiles
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import PartKind, Role
+from falcotrace.record.open_file import OpenFile
 
 _SENDS = {
     "sendto": (PartKind.SOCKADDR, 4),

@@ -1,124 +1,23 @@
-"""Open files by number: what `fd.*` shows for each, and under which name it was opened.
+"""Open files by number: what is known of each, and under which name it was opened.
 
-In: file descriptions from the kernel, and the names that opens gave. Out: columns for the files
-    behind events. A loop for each file, none for each event.
+In: file descriptions from the kernel, and the names that opens gave. Out: names of the files behind
+    events. A loop for each file, none for each event. What has not been used for long is forgotten.
 """
 
-import os
-import socket
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.derived import OTHER_TYPECHAR, TYPECHAR_BY_FD_TYPE
-from falcotrace.record.addresses import NOBODY, V4_MAPPED, Endpoint
-from falcotrace.record.layout import FileFlag, FileKind, HeaderFlag, Role
+from falcotrace.record.open_file import OpenFile, describe_file, name_of
 
-_O_DIRECTORY = os.O_DIRECTORY
-
-# What the kernel calls an anonymous inode, and Falco's fd.type for it (libs 48dfd53c,
-# userspace/libscap/linux/scap_fds.c, scap_fd_handle_regular_file and scap_fd_get_type_from_name).
-_ANON_TYPES = {
-    "eventfd": "event",
-    "signalfd": "signalfd",
-    "eventpoll": "eventpoll",
-    "inotify": "inotify",
-    "timerfd": "timerfd",
-    "userfaultfd": "userfaultfd",
-    "io_uring": "io_uring",
-    "pidfd": "pidfd",
-    "bpf-map": "bpf",
-    "bpf-prog": "bpf",
-    "bpf_link": "bpf",
-    "bpf_iter": "bpf",
-}
-_PROTOCOLS: Mapping[int, str] = {
-    socket.IPPROTO_TCP: "tcp",
-    socket.IPPROTO_UDP: "udp",
-    socket.IPPROTO_ICMP: "icmp",
-    socket.IPPROTO_ICMPV6: "icmp",
-}
-_BY_SOCKET_TYPE: Mapping[int, str] = {
-    socket.SOCK_STREAM: "tcp",
-    socket.SOCK_DGRAM: "udp",
-    socket.SOCK_RAW: "raw",
-}
-_TYPE_BY_FAMILY: Mapping[int, str] = {
-    socket.AF_UNIX: "unix",
-    socket.AF_INET: "ipv4",
-    socket.AF_INET6: "ipv6",
-    socket.AF_NETLINK: "netlink",
-}
-_TCP_ESTABLISHED = 1
-_TCP_LISTEN = 10
-_TCP_SYN_SENT = 2
-NO_PROTOCOL = "<NA>"
-UNKNOWN_TYPE = "<NA>"
-"""`fd.type` of what has no name for its kind, such as packet sockets; a text, not missing."""
+REMEMBERED_FILES = 400_000
+"""Files that may have been described since one was used last, before that is forgotten; three times
+as many as the kernel side remembers."""
 
 FIRST_EXCHANGE_ID = 1 << 48
 """Numbers from here on are datagram sockets with the peer of an exchange, and not the kernel's."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """What is known of an open file besides its name."""
-
-    type: str | None
-    path: str | None
-    kernel_name: str
-    dev: int
-    ino: int
-    is_upper_layer: bool
-    is_lower_layer: bool
-    was_created: bool
-    local: Endpoint = NOBODY
-    remote: Endpoint = NOBODY
-    role: Role = Role.NONE
-    protocol: str = NO_PROTOCOL
-    is_listening: bool = False
-    is_connected: bool = False
-    sock: int = 0
-    peer: int = 0
-    previous_id: int = 0
-
-    @property
-    def ends(self) -> tuple[Endpoint, Endpoint]:
-        """Left and right end of the tuple: the client stands left."""
-        if self.role is Role.SERVER and not self.is_listening:
-            return self.remote, self.local
-        return self.local, self.remote
-
-    @property
-    def l4proto(self) -> str:
-        """`fd.l4proto`: only raw sockets show it before their role is known (FIELDS 4.9)."""
-        has_role = self.role is not Role.NONE or self.is_listening
-        if self.protocol == "raw" or (self.is_ip and has_role):
-            return self.protocol
-        return NO_PROTOCOL
-
-    @property
-    def is_ip(self) -> bool:
-        """Whether it is an IP socket."""
-        return self.type in {"ipv4", "ipv6"}
-
-    @property
-    def has_remote(self) -> bool:
-        """Whether the other end of an IP socket is known (a failed connect leaves an address)."""
-        return bool(self.remote.port) or (self.protocol != "tcp" and not self.remote.is_any)
-
-    def tuple_text(self, *, inbound: bool) -> str | None:
-        """Source and destination of traffic as arguments show them; None while nobody is known.
-
-        Of unix sockets the name is shown, which says client and server.
-        """
-        if self.is_ip:
-            ends = (self.remote, self.local) if inbound else (self.local, self.remote)
-            return "->".join(map(str, ends)) if self.has_remote else None
-        return name_of(self) if self.peer else None
 
 
 _PROTOCOL_CHARS = {"tcp": "t", "udp": "u", "icmp": "i", "raw": "r"}
@@ -140,6 +39,8 @@ class OpenFiles:
         self.raw_names = np.full(1024, MISSING, np.int32)
         self._used = np.zeros(1024, np.bool_)
         self._newly_named: list[np.ndarray] = []
+        self._last_use = np.zeros(1024, np.int64)
+        self._forgotten_at = 0
 
     def __getitem__(self, file_id: int) -> OpenFile | None:
         if file_id >= FIRST_EXCHANGE_ID:
@@ -194,6 +95,7 @@ class OpenFiles:
     def name_codes(self, file_ids: np.ndarray) -> np.ndarray:
         """Codes of `fd.name`; MISSING where nothing is known of the file."""
         self.reserve(file_ids)
+        self._touch(file_ids)
         if not self._exchanges:
             return self.names[file_ids]
         is_exchange = file_ids >= FIRST_EXCHANGE_ID
@@ -235,6 +137,7 @@ class OpenFiles:
             self.names = _grow(self.names, grown, MISSING)
             self.raw_names = _grow(self.raw_names, grown, MISSING)
             self._used = _grow(self._used, grown, fill=False)
+            self._last_use = _grow(self._last_use, grown, 0)
 
     def mark_used(self, file_ids: np.ndarray) -> np.ndarray:
         """Note that events name these files; which of them no event named before (0 never is)."""
@@ -243,7 +146,60 @@ class OpenFiles:
         own = np.where(is_own, file_ids, 0)
         fresh = ~self._used[own] & is_own
         self._used[own] = True
+        self._touch(file_ids)
         return fresh
+
+    def _touch(self, file_ids: np.ndarray) -> None:
+        """Note a use; the clock is the number of the file that was described last."""
+        own = file_ids[file_ids < FIRST_EXCHANGE_ID] if self._exchanges else file_ids
+        self._last_use[own] = self.newest_id
+
+    @property
+    def newest_id(self) -> int:
+        """The greatest number of a file that was described."""
+        return len(self._files) - 1
+
+    def knows(self, file_ids: np.ndarray) -> np.ndarray:
+        """Which of these files are described and not forgotten."""
+        return np.array(
+            [number < len(self._files) and self._files[number] is not None for number in file_ids],
+            np.bool_,
+        )
+
+    def forget_unused(self, kept: Iterable[int]) -> bool:
+        """Drop what no event that is still to come can name; whether anything was looked at.
+
+        The kernel side remembers the files that were used last (`files` in bpf/maps.bpf.h holds
+        131,072), and describes others anew under another number. Several times as many are kept
+        here.
+
+        Args:
+            kept: files that are kept although no event names them, as those of descriptor 0.
+        """
+        if self.newest_id - self._forgotten_at < REMEMBERED_FILES:
+            return False
+        self._forgotten_at = self.newest_id
+        is_old = self._last_use[: len(self._files)] + REMEMBERED_FILES < self.newest_id
+        is_old[list(kept)] = False
+        is_old[0] = False
+        old = np.flatnonzero(is_old)
+        for number in old.tolist():
+            self._files[number] = None
+        self.names[old] = self.raw_names[old] = MISSING
+        self._alike = {file: file for file in self._files if file is not None}
+        return True
+
+    def recode(self, pool: TextPool, codes: np.ndarray) -> None:
+        """Take another pool, given for each code of the old one that in the new one."""
+        self._pool = pool
+        for names in (self.names, self.raw_names, self._exchange_names):
+            is_there = names != MISSING
+            names[is_there] = codes[names[is_there]]
+
+    def used_codes(self) -> np.ndarray:
+        """Codes of all names."""
+        codes = np.concatenate([self.names, self.raw_names, self._exchange_names])
+        return np.unique(codes[codes != MISSING])
 
     def reserve(self, file_ids: np.ndarray) -> None:
         """Make room for names of files whose description has not come yet."""
@@ -256,128 +212,3 @@ def _grow(old: np.ndarray, size: int, fill: int) -> np.ndarray:
     new = np.full(size, fill, old.dtype)
     new[: len(old)] = old
     return new
-
-
-def describe_file(sample: np.void, path: str, name: str) -> OpenFile:
-    """Make an `OpenFile` of a sample of `layout.FILE`."""
-    flags = int(sample["file_flags"])
-    kind = int(sample["kind"])
-    common: dict[str, object] = {
-        "path": path or None,
-        "kernel_name": name.removeprefix("memfd:") if kind == FileKind.MEMFD else name,
-        "dev": int(sample["dev"]),
-        "ino": int(sample["ino"]),
-        "is_upper_layer": bool(flags & FileFlag.UPPER_LAYER),
-        "is_lower_layer": bool(flags & FileFlag.LOWER_LAYER),
-        "was_created": bool(flags & FileFlag.CREATED),
-        "previous_id": int(sample["previous_id"]),
-    }
-    if kind == FileKind.SOCKET:
-        return _describe_socket(sample, common)
-    return OpenFile(type=_file_type(sample, kind, name), **common)  # type: ignore[arg-type]
-
-
-def _file_type(sample: np.void, kind: int, name: str) -> str | None:
-    if kind == FileKind.PIPE:
-        return "pipe"
-    if kind == FileKind.MEMFD:
-        return "memfd"
-    if kind == FileKind.ANON:
-        return _ANON_TYPES.get(name.strip("[]"), UNKNOWN_TYPE)
-    if kind == FileKind.PATH:
-        # An open says directory by its flag; a file that was open before is looked at. Rules are
-        # written for that. DIFFERS: what O_TMPFILE makes is a file, though the kernel's O_TMPFILE
-        # holds O_DIRECTORY.
-        is_asked = int(sample["open_flags"]) & _O_DIRECTORY or sample["flags"] & HeaderFlag.SNAPSHOT
-        return "directory" if is_asked and stat.S_ISDIR(int(sample["mode"])) else "file"
-    return UNKNOWN_TYPE
-
-
-def _describe_socket(sample: np.void, common: dict[str, object]) -> OpenFile:
-    family = int(sample["family"])
-    kind = _socket_type(family)
-    flags = int(sample["file_flags"])
-    role, state = Role(int(sample["role"])), int(sample["state"])
-    if kind not in {"ipv4", "ipv6"}:
-        return OpenFile(
-            type=kind,
-            role=role,
-            sock=int(sample["sock"]),
-            peer=int(sample["peer"]),
-            is_connected=state == _TCP_ESTABLISHED and role is not Role.NONE,
-            **common,  # type: ignore[arg-type]
-        )
-    local, remote = _ends(sample, family)
-    if kind == "ipv6" and len(local.address or remote.address) == 4:
-        kind = "ipv4"
-    listening = bool(flags & FileFlag.LISTENING) or state == _TCP_LISTEN
-    # A connect makes the role only if it succeeds or goes on: what the state became since is open.
-    has_connected = state in {_TCP_ESTABLISHED, _TCP_SYN_SENT} or role is Role.CLIENT
-    return OpenFile(
-        type=kind,
-        local=local,
-        remote=remote,
-        role=role,
-        protocol=_protocol(sample),
-        is_listening=listening or (remote.port == 0 and role is Role.SERVER),
-        is_connected=has_connected and remote.port != 0,
-        sock=int(sample["sock"]),
-        peer=int(sample["peer"]),
-        **common,  # type: ignore[arg-type]
-    )
-
-
-def _protocol(sample: np.void) -> str:
-    """`fd.l4proto`: by protocol number; protocol 0 by the socket's type."""
-    kind = int(sample["socket_type"])
-    if kind == socket.SOCK_RAW:
-        return "raw"
-    return _PROTOCOLS.get(int(sample["protocol"])) or _BY_SOCKET_TYPE.get(kind, "raw")
-
-
-def _socket_type(family: int) -> str:
-    return _TYPE_BY_FAMILY.get(family, UNKNOWN_TYPE)
-
-
-def _ends(sample: np.void, family: int) -> tuple[Endpoint, Endpoint]:
-    local, remote = bytes(sample["local"]), bytes(sample["remote"])
-    if family == socket.AF_INET:
-        local, remote = local[:4], remote[:4]
-    elif local.startswith(V4_MAPPED) or remote.startswith(V4_MAPPED):
-        local, remote = local[12:], remote[12:]
-    return (
-        Endpoint(local, int(sample["local_port"])),
-        Endpoint(remote, int(sample["remote_port"])),
-    )
-
-
-def name_of(file: OpenFile) -> str:
-    """`fd.name` where no open gave one (FIELDS 4.6)."""
-    if file.is_ip:
-        return _ip_name(file)
-    if file.type == "unix":
-        return _unix_name(file)
-    if file.type == "memfd":
-        return file.kernel_name
-    return file.path or ""
-
-
-def _ip_name(file: OpenFile) -> str:
-    if file.is_listening:
-        return str(file.local)
-    if file.has_remote:
-        left, right = file.ends
-        return f"{left}->{right}"
-    # DIFFERS: of a socket bound to port 0 Falco shows the 0, and not the port that it got. A raw
-    # socket's port is its protocol.
-    is_bound = file.local.port and file.protocol != "raw"
-    return str(file.local) if is_bound else ""
-
-
-def _unix_name(file: OpenFile) -> str:
-    if not file.peer:
-        return file.kernel_name
-    client, server = file.sock, file.peer
-    if file.role is Role.SERVER:
-        client, server = server, client
-    return f"{client:x}->{server:x} {file.kernel_name}"

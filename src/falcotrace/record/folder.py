@@ -17,6 +17,7 @@ Nothing of it is executed or trusted when it is read: everything has a type and 
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ SUFFIX: Final = ".recording"
 FORMAT_VERSION: Final = 1
 
 _GROUP: Final = 1
+_KNOWN_FILE: Final = re.compile(r"known\d{0,9}\.log")
 
 _Document = TypeVar("_Document", bound=msgspec.Struct)
 
@@ -192,8 +194,16 @@ class RecordingFolder:
         return self._read("counters.json", Counters)
 
     def read_checkpoint(self) -> Checkpoint:
-        """How much belongs together; nothing where there was no checkpoint."""
-        return self._read("checkpoint.json", Checkpoint) or Checkpoint()
+        """How much belongs together; nothing where there was no checkpoint.
+
+        Raises:
+            RecordError: it says what cannot be.
+        """
+        found = self._read("checkpoint.json", Checkpoint) or Checkpoint()
+        numbers = (found.position, found.groups_bytes, found.known_bytes, found.last_key)
+        if min(numbers) < 0 or found.next_num < 1 or not _KNOWN_FILE.fullmatch(found.known_file):
+            raise RecordError(f"{self.path}/checkpoint.json says what cannot be")
+        return found
 
     def open_known(self, name: str, end: int = 0) -> FramedLog:
         """The log of what is known; cut off behind a byte."""

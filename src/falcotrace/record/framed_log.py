@@ -23,7 +23,7 @@ class FramedLog:
     """
 
     def __init__(self, path: Path, end: int = 0) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, end)
         os.lseek(self._file, end, os.SEEK_SET)
         self.end = end

@@ -206,6 +206,10 @@ class Processes:
             positions.append(position)
             names.append(life.face.name)
 
+    def standard_files(self) -> set[int]:
+        """Files behind descriptors 0, 1 and 2 of all threads."""
+        return {number for state in self.states.values() for number in state.std_files}
+
     def face_of_pid(self, pid: int) -> Face | None:
         """The process that has this pid now."""
         identity = self._by_pid.get(pid)

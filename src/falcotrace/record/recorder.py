@@ -278,6 +278,7 @@ class _Loop:
             if time.monotonic() - self._counted >= SYNC_SECONDS:
                 self._counted = time.monotonic()
                 self.keep_counters()
+                self._session.renew_files(self._conversion.file_epoch)
         return reason
 
     def convert_rest(self) -> None:

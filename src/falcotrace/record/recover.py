@@ -56,13 +56,14 @@ def recover_recording(
                 f"{target} exists already", "--force overwrites it, -o names another."
             )
         losses, ended_ns = _account(folder)
-        with Conversion(folder, start) as conversion:
-            try:
+        try:
+            with Conversion(folder, start) as conversion:
                 while conversion.step():
                     on_progress(conversion.event_count)
-            except OSError as error:
-                raise CaptureError(folder.path, f"cannot be written: {error.strerror}") from None
-            conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
+                conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
+        except OSError as error:
+            where = error.filename or folder.path
+            raise CaptureError(where, f"cannot be recovered: {error.strerror}") from None
         path = folder.finish(overwrite=overwrite, to=target)
         return Recovered(path, conversion.event_count, path.stat().st_size, losses)
 

@@ -183,6 +183,10 @@ class KernelSession:
         self._object.iterate(self._iterator)  # finds it
         self._object.iterate(self._iterator)  # finds its descendants, whatever their pids
 
+    def renew_files(self, epoch: int) -> None:
+        """Have threads look up again which files they use; see `OpenFiles.forget_unused`."""
+        self._object.write_variable("file_epoch", epoch & 0xFFFFFFFF)
+
     def poll(self) -> Batch:
         """Take what has come, at most a few MiB, with memory of its own; empty if nothing has."""
         batch = self.ring.take()

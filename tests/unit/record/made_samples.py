@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from falcotrace.capture.encoding import select_processes
 from falcotrace.capture.footer import Group, User
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -157,20 +158,31 @@ class Stream:
         return batch
 
 
+def _listed(column: Any, count: int) -> list[Any]:
+    if not isinstance(column, Sparse):
+        return list((column.array(count) if isinstance(column, Stepwise) else column).to_pylist())
+    values: list[Any] = [None] * count
+    for place, value in zip(column.places.tolist(), column.values.to_pylist(), strict=True):
+        values[place] = value
+    return values
+
+
 class Rows:
     """Takes row groups as a capture does; its rows are in the order of `evt.num`."""
 
     def __init__(self) -> None:
         self.groups: list[list[Row]] = []
 
-    def write_row_group(self, events: Mapping[str, pa.Array], processes: pa.Table) -> None:
+    def write_row_group(
+        self, events: Mapping[str, pa.Array | Sparse | Stepwise], processes: pa.Table
+    ) -> None:
         """Keep one row group."""
         keys = np.asarray(events["proc.key"])
         present = select_processes(processes, keys)
         index = np.searchsorted(np.asarray(present["proc.key"]), keys)
         states = present.take(pa.array(index))
         columns = {**events, **{path: states[path] for path in states.column_names}}
-        values = {path: array.to_pylist() for path, array in columns.items()}
+        values = {path: _listed(column, len(keys)) for path, column in columns.items()}
         rows = [
             Row({path: column[at] for path, column in values.items()}) for at in range(len(keys))
         ]

@@ -11,14 +11,9 @@ import pytest
 
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.record.addresses import Endpoint
-from falcotrace.record.files import (
-    FIRST_EXCHANGE_ID,
-    OpenFile,
-    OpenFiles,
-    describe_file,
-    name_of,
-)
+from falcotrace.record.files import FIRST_EXCHANGE_ID, OpenFiles
 from falcotrace.record.layout import FILE, FileFlag, FileKind, HeaderFlag, Role
+from falcotrace.record.open_file import OpenFile, describe_file, name_of
 
 HERE, THERE = bytes([127, 0, 0, 1]), bytes([192, 0, 2, 7])
 ESTABLISHED, CLOSED, LISTENING, SYN_SENT = 1, 7, 10, 2

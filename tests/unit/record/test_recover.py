@@ -14,6 +14,7 @@ from falcotrace.capture.summary import describe_losses
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record import conversion as conversion_module
+from falcotrace.record import converter as converter_module
 from falcotrace.record.conversion import Conversion
 from falcotrace.record.folder import SUFFIX, Counters, RecordingFolder, Start
 from falcotrace.record.journal import Journal
@@ -112,18 +113,31 @@ def uninterrupted(tmp_path: Path, small_row_groups: None) -> dict[str, list[obje
     return columns_of(tmp_path / "whole.parquet")
 
 
+@pytest.mark.parametrize("forgetful", [False, True], ids=["", "forgetful"])
 @pytest.mark.parametrize("steps", range(BATCHES + 1))
 def test_interrupted_anywhere(
-    tmp_path: Path, uninterrupted: dict[str, list[object]], steps: int
+    tmp_path: Path,
+    uninterrupted: dict[str, list[object]],
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    *,
+    forgetful: bool,
 ) -> None:
-    """Events, names, processes and numbers are those of a recording that was not."""
+    """Events, names, processes and numbers are those of a recording that was not.
+
+    Also where texts are forgotten and the log of what is known is written anew behind each block.
+    """
+    if forgetful:
+        monkeypatch.setattr(converter_module, "REMEMBERED_TEXTS", 0)
+        monkeypatch.setattr(conversion_module, "COMPACT_BYTES", 0)
+        monkeypatch.setattr(conversion_module, "_COMPACT_FACTOR", 0)
     output = tmp_path / "a.parquet"
     with started(output) as folder:
         with Conversion(folder, START) as conversion:
             for _ in range(steps):
                 assert conversion.step()
-        for name in ("capture.parquet", "known.log", "groups.log"):
-            with (folder.path / name).open("ab") as file:
+        for one in (folder.capture, folder.path / "groups.log", *folder.path.glob("known*")):
+            with one.open("ab") as file:
                 file.write(b"half of what was written when it ended")
     recovered = recover_recording(output.with_name(output.name + SUFFIX))
     assert recovered.path == output
@@ -207,6 +221,34 @@ def test_damaged_files(interrupted: Path, name: str, content: bytes) -> None:
         assert str(error)
     else:
         assert recovered.event_count > 0
+
+
+@pytest.mark.parametrize("name", ["known.log", "groups.log", "capture.parquet"])
+def test_links_are_not_followed(interrupted: Path, tmp_path: Path, name: str) -> None:
+    """Whoever recovers somebody else's folder as root must not write to other files."""
+    other = tmp_path / "precious"
+    other.write_bytes(b"x" * 1000)
+    (interrupted / name).unlink()
+    (interrupted / name).symlink_to(other)
+    with pytest.raises((RecordError, CaptureError)):
+        recover_recording(interrupted)
+    assert other.read_bytes() == b"x" * 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"known_file": "../precious"}, {"known_file": "/precious"}, {"position": -1}, {"next_num": 0}],
+)
+def test_a_checkpoint_that_cannot_be(
+    interrupted: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    """Names and numbers from the folder are checked before they are used."""
+    (tmp_path / "precious").write_bytes(b"x")
+    path = interrupted / "checkpoint.json"
+    path.write_bytes(msgspec.json.encode(msgspec.json.decode(path.read_bytes()) | change))
+    with pytest.raises(RecordError, match="says what cannot be"):
+        recover_recording(interrupted)
+    assert (tmp_path / "precious").read_bytes() == b"x"
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
