@@ -174,5 +174,7 @@ class Columns:
             return Sparse(places[is_there], self._pool.arrow(values[is_there]))
         if path in self._numbers:
             return Sparse(places, pa.array(values, flat_type(path)))
-        items = pa.array(self._bytes[path].items, pa.binary())
-        return Sparse(places, items.take(pa.array(values)))
+        items = self._bytes[path].items
+        is_item = np.array([item is not None for item in items], np.bool_)[values]
+        found = pa.array(items, pa.binary()).take(pa.array(values[is_item]))
+        return Sparse(places[is_item], found)
