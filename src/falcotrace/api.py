@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Self
 
 from falcotrace.alerts import Alert
 from falcotrace.capture.reader import Capture, is_scap, open_capture
-from falcotrace.capture.summary import Summary, describe_losses, has_losses, summarise
+from falcotrace.capture.summary import (
+    Summary,
+    describe_losses,
+    has_losses,
+    is_near_losses,
+    summarise,
+)
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
@@ -50,9 +56,15 @@ class ScanReport:
         self._captures = captures
         self._plan = plan
         self._options = options
+        self._near_losses = 0
 
     def __iter__(self) -> Iterator[Alert]:
+        self._near_losses = 0
         for batch in ReplayEngine().scan(self._captures, self._plan, self._options):
+            losses = batch.capture.footer.losses
+            if losses.intervals:
+                near = (is_near_losses(losses, alert.time_ns) for alert in batch.alerts)
+                self._near_losses += sum(near)
             yield from batch.alerts
 
     def _repr_html_(self) -> str:
@@ -66,6 +78,11 @@ class ScanReport:
         return tuple(
             (capture, gap) for capture in self._captures for gap in find_gaps(self._plan, capture)
         )
+
+    @property
+    def near_losses(self) -> int:
+        """Alerts of the last iteration within seconds of which events were lost."""
+        return self._near_losses
 
     @property
     def coverage_notes(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 import falcotrace as ft
 from falcotrace.api import describe_gap
-from falcotrace.capture.footer import Footer, Losses
+from falcotrace.capture.footer import Footer, Losses, LossInterval
 from falcotrace.engines.base import RuleGap
 from small_captures import write_capture
 
@@ -106,3 +106,33 @@ def test_gaps_are_sentences(folder: Path) -> None:
         "rule `r` ran without the events switch and without values of container.mount.dest, a, b, "
         "c and 1 more, which this capture does not have"
     )
+
+
+def test_alerts_near_lost_events_are_counted(folder: Path) -> None:
+    """Whoever reads an alert must know that what led to it may be missing."""
+    second = 1_000_000_000
+    losses = Losses(
+        is_known=True,
+        made_count=9,
+        lost_count=1,
+        intervals=[LossInterval(from_ns=20 * second, to_ns=21 * second, by_class={"files": 1})],
+    )
+    times = [14, 15, 20, 26, 27]
+    rows = [{"evt.type": "openat", "evt.time": time * second} for time in times]
+    write_capture(folder / "c.parquet", [rows], Footer(losses=losses)).close()
+    with ft.open(folder / "c.parquet") as capture:
+        report = capture.scan(ft.rules(folder / "r.yaml"))
+        assert len(list(report)) == 5
+        assert report.near_losses == 3
+        assert len(list(report)) == 5
+        assert report.near_losses == 3
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "falcotrace", "scan", folder / "c.parquet"),
+            *("-r", folder / "r.yaml"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "note: 3 alerts lie within 5 s of lost events" in done.stderr

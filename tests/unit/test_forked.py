@@ -12,6 +12,7 @@ from falcotrace.forked import Forked, forked_map
 
 
 def always(_: object) -> bool:
+    """Every item is worth a process."""
     return True
 
 

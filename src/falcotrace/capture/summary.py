@@ -18,6 +18,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str
     architecture: str
     tool: str
+    ended_by: str
+    cpu_time_ns: int
+    peak_memory_bytes: int
+    journal_bytes: int
     first_time_ns: int
     last_time_ns: int
     event_count: int
@@ -56,6 +60,10 @@ def summarise(capture: Capture) -> Summary:
         kernel=footer.host.kernel,
         architecture=footer.host.architecture,
         tool=footer.recording.tool,
+        ended_by=footer.recording.ended_by,
+        cpu_time_ns=footer.recording.cpu_time_ns,
+        peak_memory_bytes=footer.recording.peak_memory_bytes,
+        journal_bytes=footer.recording.journal_bytes,
         first_time_ns=min((g.first_time_ns for g in groups), default=0),
         last_time_ns=max((g.last_time_ns for g in groups), default=0),
         event_count=capture.row_count,
@@ -74,6 +82,18 @@ def has_losses(losses: Losses) -> bool:
     if not losses.is_told:
         return bool(losses.incomplete)
     return bool(losses.lost_count) or not losses.is_known
+
+
+NEAR_NS = 5_000_000_000
+"""An alert that is no further from lost events may lack what led to it."""
+
+
+def is_near_losses(losses: Losses, time_ns: int) -> bool:
+    """Whether events were lost shortly before or after a time, as far as it is known when."""
+    return any(
+        interval.from_ns - NEAR_NS <= time_ns <= interval.to_ns + NEAR_NS
+        for interval in losses.intervals
+    )
 
 
 def _why_unknown(losses: Losses) -> str:

@@ -31,6 +31,20 @@ def info(
         _draw(summary)
 
 
+def _of_recorder(summary: "Summary") -> dict[str, str]:
+    """Why recording ended and what it cost, where the recorder took it down."""
+    from falcotrace.cli.quantities import show_bytes, show_duration
+
+    if not summary.journal_bytes:
+        return {}
+    cpu = f"{show_duration(summary.cpu_time_ns / 1e9)} of CPU, " if summary.cpu_time_ns else ""
+    memory, journal = show_bytes(summary.peak_memory_bytes), show_bytes(summary.journal_bytes)
+    return {
+        "ended by": summary.ended_by,
+        "recorder": f"{cpu}{memory} of memory at most, {journal} of journal",
+    }
+
+
 def _draw(summary: "Summary") -> None:
     from falcotrace.cli.quantities import show_bytes, show_duration, show_time
     from falcotrace.cli.render import key_values, table
@@ -47,6 +61,7 @@ def _draw(summary: "Summary") -> None:
             "span": show_duration(seconds),
             "events": f"{summary.event_count:,}",
             "processes": f"{summary.process_count:,}",
+            **_of_recorder(summary),
             "lost": summary.losses_text,
             "size": f"{show_bytes(summary.size_bytes)}, {per_event:.1f} bytes an event",
         },

@@ -4,6 +4,7 @@ In: a recording's folder. Out: the capture in it. While recording this follows t
 grows; after a crash it goes on where the last checkpoint was.
 """
 
+import resource
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -171,6 +172,8 @@ class Conversion:
             ended_ns=ended_ns,
             ended_by=ended_by,
             cpu_time_ns=cpu_time_ns,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+            journal_bytes=self._reader.position,
         )
         footer: Footer = msgspec.structs.replace(
             self._start.footer,

@@ -61,6 +61,7 @@ class Processes:
 
     @last_key.setter
     def last_key(self, key: int) -> None:
+        """Go on behind a key that another converter gave."""
         self._last_key = key
 
     def add_state(self, state: State, position: int) -> None:
