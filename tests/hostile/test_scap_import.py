@@ -13,7 +13,7 @@ import pytest
 from falcotrace.capture.reader import open_capture
 from falcotrace.scap import (
     batch_sizes,
-    descriptor_events,
+    descriptor_tables,
     parameters,
     poll_lists,
     start,
@@ -251,7 +251,7 @@ def test_a_table_of_descriptors_has_a_limit() -> None:
 
 def test_children_get_descriptors_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred thousand children of a process with thousands do not fill the memory."""
-    monkeypatch.setattr(descriptor_events, "_MOST_PASSED_ON", 5)
+    monkeypatch.setattr(descriptor_tables, "_MOST_PASSED_ON", 5)
     opened = [opens(10, fd, f"/{fd}") for fd in range(3, 6)]
     seen = replay(*opened, clones(10, 30), clones(10, 31), reads(30, 3), reads(31, 3))
     assert seen["fd.name"][-2:] == ["/3", ""]
@@ -314,7 +314,7 @@ def test_costs_grow_with_the_number_of_events(
 ) -> None:
     """Four times as many take four times as long, and not sixteen."""
     # What is limited by number costs the same for each event only where the limit is reached.
-    monkeypatch.setattr(descriptor_events, "MOST_ENTRIES", 100)
+    monkeypatch.setattr(descriptor_tables, "MOST_ENTRIES", 100)
     monkeypatch.setattr(views, "_MOST_ANCESTORS", 50)
     monkeypatch.setattr(threads, "_MOST_HANDED_OVER", 100)
     seconds = [min(_seconds(name, count, tmp_path) for _ in range(2)) for count in (1500, 6000)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
+from column_values import listed
 from falcotrace.capture.encoding import select_processes
 from falcotrace.capture.footer import Group, User
 from falcotrace.capture.parquet.values import Sparse, Stepwise
@@ -158,15 +159,6 @@ class Stream:
         return batch
 
 
-def _listed(column: Any, count: int) -> list[Any]:
-    if not isinstance(column, Sparse):
-        return list((column.array(count) if isinstance(column, Stepwise) else column).to_pylist())
-    values: list[Any] = [None] * count
-    for place, value in zip(column.places.tolist(), column.values.to_pylist(), strict=True):
-        values[place] = value
-    return values
-
-
 class Rows:
     """Takes row groups as a capture does; its rows are in the order of `evt.num`."""
 
@@ -182,7 +174,7 @@ class Rows:
         index = np.searchsorted(np.asarray(present["proc.key"]), keys)
         states = present.take(pa.array(index))
         columns = {**events, **{path: states[path] for path in states.column_names}}
-        values = {path: _listed(column, len(keys)) for path, column in columns.items()}
+        values = {path: listed(column, len(keys)) for path, column in columns.items()}
         rows = [
             Row({path: column[at] for path, column in values.items()}) for at in range(len(keys))
         ]

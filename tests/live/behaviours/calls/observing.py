@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
+from column_values import listed
 from falcotrace.capture.encoding import select_processes
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.converter import Converter
@@ -37,14 +39,16 @@ class _Rows:
     def __init__(self) -> None:
         self.rows: list[Event] = []
 
-    def write_row_group(self, events: Mapping[str, pa.Array], processes: pa.Table) -> None:
+    def write_row_group(
+        self, events: Mapping[str, pa.Array | Sparse | Stepwise], processes: pa.Table
+    ) -> None:
         keys = np.asarray(events["proc.key"])
         present = select_processes(processes, keys)
         index = np.searchsorted(np.asarray(present["proc.key"]), keys)
         states = present.take(pa.array(index))
         columns = {**events, **{path: states[path] for path in states.column_names}}
-        values = {path: array.to_pylist() for path, array in columns.items()}
         count = len(keys)
+        values = {path: listed(column, count) for path, column in columns.items()}
         rows = [Event({path: column[at] for path, column in values.items()}) for at in range(count)]
         self.rows += sorted(rows, key=lambda row: cast("int", row["evt.num"]))
 

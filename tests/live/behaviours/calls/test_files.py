@@ -383,7 +383,7 @@ def test_copies_of_descriptors(observe: Observe) -> None:
 
 def test_dup_that_fails(observe: Observe, libc: ctypes.CDLL) -> None:
     """Nothing new: no descriptor, the error's name."""
-    event = observe(lambda: libc.dup(99)).last("dup")
+    event = observe(lambda: libc.dup(99_999)).last("dup")
     assert (event["evt.res"], event["fd.num"], event["fd.type"]) == ("EBADF", -1, None)
     assert event["evt.arg.res"] == "EBADF"
 
