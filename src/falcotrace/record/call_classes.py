@@ -41,7 +41,7 @@ _WAITS |= {"clock_nanosleep", "clock_gettime", "gettimeofday", "time", "sched_yi
 
 @cache
 def class_of(name: str) -> CallClass:
-    """What a system call is about."""
+    """What a system call is about, by its name or by that of its event."""
     if name in _SOCKET_TRAFFIC:
         return CallClass.NETWORK
     if name in _WAITS:
@@ -52,4 +52,6 @@ def class_of(name: str) -> CallClass:
 @cache
 def _categories() -> Mapping[str, str]:
     of_event = {event.constant: event.category for event in EVENT_TYPES}
-    return {syscall.name: of_event.get(syscall.exit_event, "") for syscall in SYSCALLS}
+    # Some events have another name than their call: pread64's is pread.
+    of_name = {event.name: event.category for event in EVENT_TYPES if event.is_exit}
+    return of_name | {syscall.name: of_event.get(syscall.exit_event, "") for syscall in SYSCALLS}

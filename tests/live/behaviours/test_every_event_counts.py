@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from falcotrace.api import Captures, open_captures
+
+GENERATOR = Path(__file__).parents[2] / "bench" / "generator.py"
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("live_kernel")]
 
@@ -60,3 +63,23 @@ def test_a_ring_that_is_too_small_loses_and_says_so(tmp_path: Path) -> None:
         assert captures.has_losses
         assert f"{lost:,}" in captures.loss_notes[0]
     assert sum(losses.by_cause.values()) == sum(losses.by_cpu) == lost
+
+
+@pytest.mark.parametrize("buffer", ["256M", "1M"])
+def test_each_type_of_call_is_accounted_for(
+    need_programs: Callable[..., None], buffer: str
+) -> None:
+    """Threads that count their calls: with room all are there, and what is missing was counted."""
+    need_programs("gcc")
+    command = [sys.executable, str(GENERATOR), "--seconds", "2", "--threads", "4"]
+    done = subprocess.run(
+        [*command, "--buffer", buffer], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:17]]
+    made = {name: int(count.replace(",", "")) for name, count, _, _ in rows}
+    assert min(made.values()) > 5_000
+    assert done.stdout.endswith("unaccounted: none\n")
+    if buffer == "256M":
+        assert {missing for _, _, _, missing in rows} == {"0"}
+        assert "lost: nothing" in done.stdout
