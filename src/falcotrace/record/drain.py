@@ -5,6 +5,8 @@ gathered. Nothing is decoded here. The memory is bounded: when the converter is 
 ring is left to fill, and the kernel counts what finds no room.
 """
 
+import contextlib
+import os
 import threading
 from dataclasses import dataclass, field
 
@@ -12,6 +14,12 @@ from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
 
 IDLE_SECONDS = 0.004
 """Pause when the ring is empty: the recorder's cost when nothing happens."""
+
+DRAIN_NICENESS = -5
+"""The drain's priority; without the right to it, it has that of everybody."""
+
+PRESSED_SHARE = 1 / 8
+"""How full the ring is when conversion has to wait."""
 
 BACKLOG_LIMIT_BYTES = 2 << 30
 """Samples that may wait for conversion."""
@@ -70,7 +78,15 @@ class Drain:
         """Whether the thread still works."""
         return self._thread.is_alive()
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether the ring fills faster than it is emptied."""
+        return self._ring.pending_bytes > self._ring.size * PRESSED_SHARE
+
     def _guarded(self) -> None:
+        # Only what comes before anything else loses nothing when all cores are busy.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAIN_NICENESS)
         try:
             self._run()
         except BaseException as error:  # noqa: BLE001 - handed to whoever calls stop()

@@ -267,7 +267,8 @@ class _Loop:
         """
         while not (reason := self._reason_to_end()):
             waiting = self._spool.written_count - self._conversion.sample_count
-            if self._step is None and waiting >= ROW_GROUP_EVENTS:
+            is_due = waiting >= ROW_GROUP_EVENTS and not self._drain.is_pressed
+            if self._step is None and is_due:
                 self._step = self._worker.submit(self._conversion.step)
             elif self._step is not None and self._step.done():
                 self._step.result()

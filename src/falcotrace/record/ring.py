@@ -131,7 +131,7 @@ class Ring:
 
     def __init__(self, fd: int, size: int, magic: int) -> None:
         page = mmap.PAGESIZE
-        self._size = size
+        self.size = self._size = size
         self._magic = magic
         # The data are mapped twice in a row, so that a sample never wraps around.
         self._consumer_page = mmap.mmap(fd, page, mmap.MAP_SHARED)
