@@ -13,7 +13,7 @@ DEFAULT_FREE_BYTES: Final = 256 << 20
 RESERVE_BYTES: Final = 16 << 20
 """Given back when the disk is full: enough for the row group with which the journal shrinks."""
 
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.1
 
 
 class RoomKeeper:

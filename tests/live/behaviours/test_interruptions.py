@@ -141,8 +141,8 @@ def test_a_full_disk_ends_the_recording(tmp_path: Path) -> None:
 
 def test_room_is_left_for_others(tmp_path: Path) -> None:
     """The recording ends before the disk is full."""
-    with small_disk(tmp_path / "disk", "200m") as disk:
-        options = RecordOptions(disk / "c.parquet", duration_s=60, free_bytes=120 << 20)
+    with small_disk(tmp_path / "disk", "500m") as disk:
+        options = RecordOptions(disk / "c.parquet", duration_s=60, free_bytes=300 << 20)
         outcome = record_noise(options)
         assert outcome.ended_by == "disk: less room left than asked for"
         assert_complete(outcome)
