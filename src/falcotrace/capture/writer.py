@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from falcotrace.capture.encoding import KEY, EncodedRowGroup, encode_row_group
 from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encode_footer
-from falcotrace.capture.parquet.file import ParquetFile
+from falcotrace.capture.parquet.file import MAGIC, ParquetFile
+from falcotrace.capture.parquet.moved import moved_row_group
 from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.schema import capture_schema
 from falcotrace.errors import CaptureError
@@ -146,6 +147,39 @@ class CaptureWriter:
         self._note(written)
         return written
 
+    def copy(self, source: int, begin: int, group: WrittenRowGroup) -> WrittenRowGroup:
+        """Write a row group that stands in another file, as it stands there.
+
+        Args:
+            source: the other file, open for reading.
+            begin: its first byte there; see `begins`.
+            group: what `append` told of it there.
+
+        Returns:
+            As `append`.
+
+        Raises:
+            CaptureError: the file cannot be written, or the other one ends before the row group.
+            ValueError: `group` does not describe a row group.
+        """
+        with self._reported():
+            self._file.flush()
+            distance = self._file.tell() - begin
+            end = _end_of(group)
+            while begin < end:
+                count = os.sendfile(self._file.fileno(), source, begin, end - begin)
+                if not count:
+                    raise CaptureError(self._path, "cannot be made: a part of it ends too early")
+                begin += count
+            self._file.seek(0, os.SEEK_END)
+        about = moved_row_group(group.about, distance)
+        offset = group.entry.processes_offset + distance
+        entry = msgspec.structs.replace(group.entry, processes_offset=offset)
+        written = msgspec.structs.replace(group, about=about, entry=entry)
+        self._parquet.adopt(about, entry.row_count)
+        self._note(written)
+        return written
+
     def sync(self) -> None:
         """Have the row groups survive the machine's end.
 
@@ -197,8 +231,17 @@ def _create(path: Path, overwrite: bool) -> int:  # noqa: FBT001 - an option pas
     return descriptor
 
 
+def _end_of(group: WrittenRowGroup) -> int:
+    return group.entry.processes_offset + group.entry.processes_bytes
+
+
+def begins(groups: Sequence[WrittenRowGroup]) -> list[int]:
+    """The first byte of each row group of one file, given all of them in their order."""
+    return [len(MAGIC), *map(_end_of, groups)][: len(groups)]
+
+
 def _reopen(path: Path, groups: Sequence[WrittenRowGroup]) -> int:
-    end = max((one.entry.processes_offset + one.entry.processes_bytes for one in groups), default=0)
+    end = max(map(_end_of, groups), default=0)
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)

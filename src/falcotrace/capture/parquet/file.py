@@ -15,7 +15,7 @@ from falcotrace.capture.parquet.chunk import Chunk, Statistics
 from falcotrace.capture.parquet.schema import leaves, schema_elements
 from falcotrace.capture.parquet.thrift import EMPTY, Value, binary, i32, i64, sequence, structure
 
-_MAGIC: Final = b"PAR1"
+MAGIC: Final = b"PAR1"
 _VERSION: Final = 2
 _TYPE_ORDER: Final = structure({1: EMPTY})  # statistics are in the order of the column's type
 
@@ -37,7 +37,7 @@ class ParquetFile:
         self._row_groups: list[Value] = []
         self._row_count = 0
         if not file.tell():
-            file.write(_MAGIC)
+            file.write(MAGIC)
 
     def write_row_group(
         self, chunks: Iterable[Chunk], row_count: int, statistics: Mapping[str, Statistics]
@@ -92,4 +92,4 @@ class ParquetFile:
                 7: sequence([_TYPE_ORDER] * len(leaves(self._schema))),
             }
         ).raw
-        self._file.write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+        self._file.write(footer + len(footer).to_bytes(4, "little") + MAGIC)

@@ -40,7 +40,8 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _zigzag(number: int) -> bytes:
+def zigzag(number: int) -> bytes:
+    """A number that may be negative: small ones stay short."""
     return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
@@ -52,12 +53,12 @@ def byte(number: int) -> Value:
 @lru_cache(1024)
 def i32(number: int) -> Value:
     """A number of 32 bits."""
-    return Value(_I32, _zigzag(number))
+    return Value(_I32, zigzag(number))
 
 
 def i64(number: int) -> Value:
     """A number of 64 bits."""
-    return Value(_I64, _zigzag(number))
+    return Value(_I64, zigzag(number))
 
 
 def binary(raw: bytes) -> Value:
