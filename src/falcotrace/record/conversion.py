@@ -6,11 +6,15 @@ grows; after a crash it goes on where the last checkpoint was.
 
 import resource
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
+from falcotrace.capture.encoding import encode_row_group
 from falcotrace.capture.footer import Footer, Losses
 from falcotrace.errors import RecordError
 from falcotrace.events.columns import COLUMNS
@@ -22,6 +26,8 @@ from falcotrace.record.framed_log import read_log
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import JournalReader
 from falcotrace.record.known_log import keep_block, restore, rewrite
+from falcotrace.record.losses import account_since
+from falcotrace.record.parts import Content, WrittenCapture
 from falcotrace.record.ring import Batch
 
 FILES_OF_AN_EPOCH = 1 << 16
@@ -29,6 +35,23 @@ FILES_OF_AN_EPOCH = 1 << 16
 COMPACT_BYTES = 16 << 20
 _COMPACT_FACTOR = 4
 """A log of what is known is written anew when it is larger than that, and has grown so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a capture's footer says of its end.
+
+    Attributes:
+        time_ns: when, since the epoch.
+        reason: why.
+        losses: the account of the whole recording.
+        cpu_time_ns: the recorder's own CPU time; 0 where nobody knows.
+    """
+
+    time_ns: int
+    reason: str
+    losses: Losses
+    cpu_time_ns: int = 0
 
 
 class Conversion:
@@ -49,30 +72,24 @@ class Conversion:
         self._start = start
         self._saw_container = checkpoint.saw_container
         self._known_file = checkpoint.known_file
-        self.writer = folder.resume_writer(checkpoint)
+        self.parts = folder.open_parts(checkpoint, start.footer.recording.started_ns)
         try:
             self._restore(checkpoint)
         except BaseException:
-            self.writer.__exit__(None, None, None)
+            self.parts.close()
             raise
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Know again what was known at the checkpoint."""
-        folder, start, recorded = self._folder, self._start, self._start.footer
-        self._converter = Converter(
-            self.writer,
-            Accounts(recorded.users, recorded.groups),
-            start.arch,
-            recorded.recording.boot_to_epoch_ns,
-            start.data_bytes,
-            _interfaces(start),
-        )
+        folder, start = self._folder, self._start
+        self._converter = converter_of(start)
         self._converter.go_on(checkpoint.position, checkpoint.next_num, checkpoint.last_key)
         known = folder.read_known(checkpoint)
         restore(known, self._converter.known, start.magic, checkpoint.position)
         self._known = folder.open_known(checkpoint.known_file, checkpoint.known_bytes)
         self._compacted_bytes = 0
         self._reader = JournalReader(folder.path, start.magic, checkpoint.position)
+        self._converted = (checkpoint.position, checkpoint.next_num, checkpoint.last_key)
 
     def __enter__(self) -> Self:
         return self
@@ -83,19 +100,25 @@ class Conversion:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        del kind, error, trace
         self._reader.close()
         self._known.close()
-        self.writer.__exit__(kind, error, trace)
+        self.parts.close()
 
     @property
     def event_count(self) -> int:
-        """Events in the capture."""
+        """Events that were converted."""
         return self._converter.event_count
 
     @property
     def file_epoch(self) -> int:
         """Changes whenever very many files have been described; see `KernelSession.renew_files`."""
         return self._converter.known.files.newest_id // FILES_OF_AN_EPOCH
+
+    @property
+    def position(self) -> int:
+        """How much of the journal was taken, bytes."""
+        return self._reader.position
 
     @property
     def sample_count(self) -> int:
@@ -119,25 +142,32 @@ class Conversion:
 
     def _keep(self, converted: Converted) -> None:
         """Make what was converted survive, and give back its part of the journal."""
-        written = converted.written
+        if converted.columns is not None:
+            self.parts.append(encode_row_group(converted.columns, converted.processes))
         keep_block(converted.block, self._converter.known.files, self._known)
-        self.writer.sync()
-        groups_bytes = self._folder.note_groups([written] if written else [])
         self._known.sync()
         if self._known.end > max(COMPACT_BYTES, _COMPACT_FACTOR * self._compacted_bytes):
             self._compact()
+        self._converted = (self._reader.position, converted.next_num, converted.last_key)
+        self.keep_parts()
+        self._reader.drop_converted()
+
+    def keep_parts(self) -> None:
+        """Write a checkpoint, and remove parts that were dropped before it."""
+        position, next_num, last_key = self._converted
         self._folder.write_checkpoint(
             Checkpoint(
-                position=self._reader.position,
-                next_num=converted.next_num,
-                last_key=converted.last_key,
-                groups_bytes=groups_bytes,
+                position=position,
+                next_num=next_num,
+                last_key=last_key,
+                parts=self.parts.kept,
+                finished=self.parts.finished,
                 known_bytes=self._known.end,
                 known_file=self._known_file,
                 saw_container=self._saw_container or self._converter.saw_container,
             )
         )
-        self._reader.drop_converted()
+        self.parts.remove_dropped()
 
     def _compact(self) -> None:
         """Go on with a log that holds only what later events may still name."""
@@ -151,37 +181,84 @@ class Conversion:
         self._known = log
         self._compacted_bytes = log.end
 
-    def finish(self, losses: Losses, *, ended_ns: int, ended_by: str, cpu_time_ns: int) -> None:
-        """Write the footer; the capture is complete then.
+    def seal(self, path: Path, ending: Ending, since_ns: int = 0) -> WrittenCapture:
+        """Make a capture of what was converted; recording goes on.
 
         Args:
-            losses: the account.
-            ended_ns: when recording ended, since the epoch.
-            ended_by: why.
-            cpu_time_ns: the recorder's own CPU time.
+            path: the file; what stands there is replaced.
+            ending: what its footer says of the end.
+            since_ns: leave out row groups that end before.
 
         Raises:
             CaptureError: it cannot be written.
         """
+        return self.parts.assemble(path, partial(self._footer, ending), since_ns)
+
+    def begin_part(self, ending: Ending, *, is_capture: bool) -> WrittenCapture | None:
+        """Go on with another part, for which a checkpoint is written.
+
+        Args:
+            ending: when that is, and the account until then.
+            is_capture: make a capture of the part that was the newest, in the folder until
+                `Parts.move_finished`.
+        """
+        found = None
+        if is_capture:
+            footer_of = partial(self._footer, ending)
+            found = self.parts.finish_and_begin(footer_of, ending.time_ns, ending.losses)
+        else:
+            self.parts.begin(ending.time_ns, ending.losses)
+        self.keep_parts()
+        return found
+
+    def finish(self, ending: Ending, since_ns: int = 0) -> WrittenCapture:
+        """Make a capture of all parts, still in the folder.
+
+        Raises:
+            CaptureError: it cannot be written.
+        """
+        footer_of = partial(self._footer, ending)
+        if len(self.parts.kept) == 1:
+            return self.parts.finish_newest(footer_of)
+        return self.parts.assemble(self._folder.assembled, footer_of, since_ns)
+
+    def _footer(self, ending: Ending, content: Content) -> Footer:
+        """The footer of a capture that begins with some part."""
         with_containers = self._saw_container or self._converter.saw_container
         columns = recorded_columns(
             with_containers=with_containers, with_contents=self._start.data_bytes > 0
         )
         recording = msgspec.structs.replace(
             self._start.footer.recording,
-            ended_ns=ended_ns,
-            ended_by=ended_by,
-            cpu_time_ns=cpu_time_ns,
+            started_ns=content.first.began_ns,
+            ended_ns=ending.time_ns,
+            ended_by=ending.reason,
+            cpu_time_ns=ending.cpu_time_ns,
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
             journal_bytes=self._reader.position,
         )
-        footer: Footer = msgspec.structs.replace(
+        return msgspec.structs.replace(
             self._start.footer,
             recording=recording,
-            losses=losses,
+            losses=account_since(ending.losses, content.first, content.event_count),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
-        self.writer.close(footer)
+
+
+def converter_of(start: Start) -> Converter:
+    """A converter for the samples of a recording.
+
+    Raises:
+        RecordError: what was written down at its start cannot be.
+    """
+    recorded = start.footer
+    return Converter(
+        Accounts(recorded.users, recorded.groups),
+        start.arch,
+        recorded.recording.boot_to_epoch_ns,
+        start.data_bytes,
+        _interfaces(start),
+    )
 
 
 def _interfaces(start: Start) -> Interfaces:

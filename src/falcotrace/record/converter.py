@@ -1,10 +1,10 @@
-"""Turns drained samples into row groups of a capture.
+"""Turns drained samples into the columns of row groups.
 
-In: batches of the ring. Out: row groups in a `CaptureWriter`. Keeps what has been described so far:
-files, processes, texts.
+In: batches of the ring. Out: columns of events and tables of process states, as a writer takes
+them. Keeps what has been described so far: files, processes, texts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from falcotrace.capture.encoding import KEY
+from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.text_pool import MISSING, TextPool
-from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.descriptions import (
@@ -43,6 +43,7 @@ REMEMBERED_TEXTS = 1 << 20
 """Texts of all kinds behind which those that nothing refers to are forgotten."""
 
 _NO_INTERFACES = Interfaces()
+_NO_PROCESSES = pa.table({KEY: pa.array([], pa.int64())})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,14 +52,16 @@ class Converted:
 
     Attributes:
         block: its samples.
-        written: its row group; None where it held descriptions alone.
+        columns: the events' columns by path; None where it held descriptions alone.
+        processes: the states of their processes.
         position: how far the stream is converted, bytes.
         next_num: the next event's `evt.num`.
         last_key: the greatest `proc.key` so far.
     """
 
     block: SampleBlock
-    written: WrittenRowGroup | None
+    columns: Mapping[str, pa.Array | Sparse | Stepwise] | None
+    processes: pa.Table
     position: int
     next_num: int
     last_key: int
@@ -68,7 +71,6 @@ class Converter:
     """Converts the samples of one recording.
 
     Args:
-        writer: takes the row groups.
         accounts: names of users and groups.
         arch: whose numbers system calls have, `x86_64` or `aarch64`.
         boot_to_epoch_ns: added to times since boot.
@@ -78,7 +80,6 @@ class Converter:
 
     def __init__(
         self,
-        writer: CaptureWriter,
         accounts: Accounts,
         arch: str,
         boot_to_epoch_ns: int,
@@ -86,7 +87,6 @@ class Converter:
         interfaces: Interfaces = _NO_INTERFACES,
     ) -> None:
         pool = TextPool()
-        self._writer = writer
         self._boot_to_epoch_ns = boot_to_epoch_ns
         self._position = 0
         self._next_num = 1
@@ -104,7 +104,7 @@ class Converter:
 
     @property
     def event_count(self) -> int:
-        """Events written so far."""
+        """Events so far."""
         return self._next_num - 1
 
     @property
@@ -117,18 +117,16 @@ class Converter:
         self._position, self._next_num = position, next_num
         self._known.processes.last_key = last_key
 
-    def convert(self, batches: Sequence[Batch]) -> list[Converted]:
-        """Convert batches and write their events, as one row group unless they are very many."""
-        done: list[Converted] = []
+    def convert(self, batches: Sequence[Batch]) -> Iterator[Converted]:
+        """Convert batches, as one row group unless they are very many."""
         pending: list[Batch] = []
         for batch in batches:
             pending.append(batch)
             if sum(map(len, pending)) >= ROW_GROUP_EVENTS:
-                done.append(self._convert_block(pending))
+                yield self._convert_block(pending)
                 pending = []
         if pending:
-            done.append(self._convert_block(pending))
-        return done
+            yield self._convert_block(pending)
 
     def _convert_block(self, batches: Sequence[Batch]) -> Converted:
         block = block_of(batches, self._position)
@@ -139,13 +137,14 @@ class Converter:
         take_files(block, known.files)
         take_processes(block, known.processes)
         events = merge_events(block)
-        written = None
+        columns = None
+        processes = _NO_PROCESSES
         if len(events.fixed):
             columns = event_columns(
                 events, known, self._exchanges, self._next_num, self._boot_to_epoch_ns
             )
             self._next_num += len(events.fixed)
-            written = self._writer.write_row_group(columns, self._process_table(columns[KEY]))
+            processes = self._process_table(columns[KEY])
         known.processes.forget_ended()
         known.files.forget_unused(known.processes.standard_files())
         if len(known.joined_paths) > REMEMBERED_PATHS:
@@ -154,7 +153,8 @@ class Converter:
             self._renew_pool()
         return Converted(
             block=block,
-            written=written,
+            columns=columns,
+            processes=processes,
             position=self._position,
             next_num=self._next_num,
             last_key=known.processes.last_key,

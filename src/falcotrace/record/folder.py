@@ -4,8 +4,8 @@ In: what conversion has done so far. Out: the same after a crash. It holds
 
     start.json       what was recorded, when and where: enough to read the samples
     journal-N        samples that are not converted yet (`journal.py`)
-    capture.parquet  row groups, still without their footer
-    groups.log       what the footer will say of them
+    part-N.parquet   row groups, still without their footer
+    part-N.log       what the footer will say of them (`parts.py`)
     known.log        descriptions that later events may name, as the kernel made them, and names
     checkpoint.json  how much of all these belongs together
     counters.json    the kernel's account of losses, once a second
@@ -19,21 +19,20 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import msgspec
 
 from falcotrace.capture.footer import Footer
-from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.errors import RecordError
 from falcotrace.record.framed_log import FramedLog, read_log
+from falcotrace.record.parts import Part, Parts
 
 SUFFIX: Final = ".recording"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
-_GROUP: Final = 1
 _KNOWN_FILE: Final = re.compile(r"known\d{0,9}\.log")
 
 _Document = TypeVar("_Document", bound=msgspec.Struct)
@@ -66,7 +65,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         position: samples of the journal before it are converted, bytes.
         next_num: the next event's `evt.num`.
         last_key: the greatest `proc.key` that was given.
-        groups_bytes: the part of groups.log that counts.
+        parts: files of row groups, and how much of each counts; empty before the first.
+        finished: parts that are captures and wait to be moved to their place.
         known_bytes: the part of known.log that counts.
         known_file: name of that log.
         saw_container: whether a process in a container was seen.
@@ -75,7 +75,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
     next_num: int = 1
     last_key: int = 0
-    groups_bytes: int = 0
+    parts: tuple[Part, ...] = ()
+    finished: tuple[Part, ...] = ()
     known_bytes: int = 0
     known_file: str = "known.log"
     saw_container: bool = False
@@ -118,7 +119,6 @@ class RecordingFolder:
         except OSError:
             os.close(self._lock)
             raise RecordError(f"{path} is in use", "A recording into it is under way.") from None
-        self._groups: FramedLog | None = None
 
     @classmethod
     def create(cls, output: Path) -> Self:
@@ -150,13 +150,10 @@ class RecordingFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-        if self._groups is not None:
-            self._groups.close()
-            self._groups = None
 
     @property
-    def capture(self) -> Path:
-        """Where row groups are written."""
+    def assembled(self) -> Path:
+        """Where parts are put together."""
         return self.path / "capture.parquet"
 
     @property
@@ -177,10 +174,11 @@ class RecordingFolder:
         start = self._read("start.json", Start)
         if start is None:
             raise RecordError(f"{self.path} is no recording's folder, or it ended before it began")
-        if start.format_version > FORMAT_VERSION:
+        if start.format_version != FORMAT_VERSION:
             raise RecordError(
-                f"{self.path} was written by a newer version ({start.format_version})",
-                "Recover it with that version.",
+                f"{self.path} was written by another version of FalcoTrace",
+                f"Recover it with that one: the folder's format is {start.format_version}, not "
+                f"{FORMAT_VERSION}.",
             )
         return start
 
@@ -200,8 +198,18 @@ class RecordingFolder:
             RecordError: it says what cannot be.
         """
         found = self._read("checkpoint.json", Checkpoint) or Checkpoint()
-        numbers = (found.position, found.groups_bytes, found.known_bytes, found.last_key)
-        if min(numbers) < 0 or found.next_num < 1 or not _KNOWN_FILE.fullmatch(found.known_file):
+        numbers = (found.position, found.known_bytes, found.last_key)
+        parts = (*found.finished, *found.parts)
+        places = [part.number for part in parts]
+        if (
+            min(numbers) < 0
+            or found.next_num < 1
+            or not _KNOWN_FILE.fullmatch(found.known_file)
+            or min((part.groups_bytes for part in parts), default=0) < 0
+            or min(places, default=1) < 1
+            or places != sorted(set(places))
+            or bool(found.finished) > bool(found.parts)
+        ):
             raise RecordError(f"{self.path}/checkpoint.json says what cannot be")
         return found
 
@@ -215,22 +223,15 @@ class RecordingFolder:
         if path.exists():
             yield from read_log(path, checkpoint.known_bytes)
 
-    def resume_writer(self, checkpoint: Checkpoint) -> CaptureWriter:
-        """A writer that goes on behind the row groups of a checkpoint."""
-        path = self.path / "groups.log"
-        raw = read_log(path, checkpoint.groups_bytes) if path.exists() else iter(())
-        groups = [msgspec.msgpack.decode(payload, type=WrittenRowGroup) for _, payload in raw]
-        self._groups = FramedLog(path, checkpoint.groups_bytes)
-        return CaptureWriter(self.capture, resume=groups)
+    def open_parts(self, checkpoint: Checkpoint, started_ns: int) -> Parts:
+        """The files of row groups, gone on with behind what a checkpoint says.
 
-    def note_groups(self, groups: Sequence[WrittenRowGroup]) -> int:
-        """Keep what the footer will say of row groups; returns the length of that log."""
-        if self._groups is None:
-            self._groups = FramedLog(self.path / "groups.log")
-        for group in groups:
-            self._groups.append(_GROUP, msgspec.msgpack.encode(group))
-        self._groups.sync()
-        return self._groups.end
+        Args:
+            checkpoint: what counts.
+            started_ns: when recording began, for the first part.
+        """
+        kept = checkpoint.parts or (Part(number=1, began_ns=started_ns),)
+        return Parts(self.path, kept, checkpoint.finished)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Say how much belongs together; everything named must be on disk already."""
@@ -239,8 +240,13 @@ class RecordingFolder:
             if path.name != checkpoint.known_file:
                 path.unlink()
 
-    def finish(self, *, overwrite: bool, to: Path | None = None) -> Path:
-        """Make the capture appear under its name, and remove the folder.
+    def finish(self, capture: Path, *, overwrite: bool, to: Path | None = None) -> Path:
+        """Make a capture appear under its name, and remove the folder.
+
+        Args:
+            capture: the file in the folder.
+            overwrite: replace a file that has the name.
+            to: another name than the recording's own.
 
         Raises:
             RecordError: another file has taken the name.
@@ -252,7 +258,7 @@ class RecordingFolder:
                 f"`falcotrace recover {self.path} -o OTHER` makes a capture of it.",
             )
         try:
-            self.capture.replace(output)
+            capture.replace(output)
         except OSError as error:
             raise RecordError(f"{output} cannot be made: {error.strerror}") from None
         self.remove()

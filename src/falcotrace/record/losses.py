@@ -1,10 +1,13 @@
 """The loss account: what the kernel counted, in the words of the footer, and when it was lost."""
 
+from itertools import zip_longest
+
 import msgspec
 
 from falcotrace.capture.footer import Losses, LossInterval
 from falcotrace.record.call_classes import CLASS_NAMES
 from falcotrace.record.layout import SampleType
+from falcotrace.record.parts import Part
 from falcotrace.record.session import Losses as KernelLosses
 
 EVENT_TYPES = (SampleType.EVENT, SampleType.EVENT_DATA, SampleType.EXIT)
@@ -55,6 +58,38 @@ def loss_account(kernel: KernelLosses, intervals: tuple[LossInterval, ...] = ())
 def _by_class(kernel: KernelLosses) -> dict[str, int]:
     named = {name: kernel.lost_by_class[kind] for kind, name in CLASS_NAMES.items()}
     return {name: count for name, count in named.items() if count}
+
+
+def account_since(now: Losses, part: Part, event_count: int) -> Losses:
+    """The account of what happened since a part of a recording began.
+
+    Args:
+        now: the account of the whole recording.
+        part: the part.
+        event_count: the events that were recorded since.
+    """
+    before = part.losses
+    if not before.made_count:
+        return now
+    lost_count = now.lost_count - before.lost_count
+    return msgspec.structs.replace(
+        now,
+        made_count=event_count + lost_count,
+        lost_count=lost_count,
+        by_cause=_difference(now.by_cause, before.by_cause),
+        by_cpu=[count - was for count, was in zip_longest(now.by_cpu, before.by_cpu, fillvalue=0)],
+        by_class=_difference(now.by_class, before.by_class),
+        intervals=[one for one in now.intervals if one.to_ns > part.began_ns],
+        incomplete=_difference(now.incomplete, before.incomplete),
+    )
+
+
+def _difference(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {
+        name: count - before.get(name, 0)
+        for name, count in now.items()
+        if count > before.get(name, 0)
+    }
 
 
 class LossHistory:

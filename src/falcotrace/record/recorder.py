@@ -18,7 +18,7 @@ import msgspec
 from falcotrace.capture.footer import Footer, Losses, Recording
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.accounts import Accounts
-from falcotrace.record.conversion import Conversion
+from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.converter import ROW_GROUP_EVENTS
 from falcotrace.record.coverage import check_event_names, numbers_of, recorded_events
 from falcotrace.record.drain import Drain
@@ -154,18 +154,15 @@ def _record(
                     command.release()
                 source = _Source(session, drain, spool, command)
                 ended = _run(options, source, conversion, folder, on_progress)
-            conversion.finish(
-                ended.losses,
-                ended_ns=ended.time_ns,
-                ended_by=ended.reason,
-                cpu_time_ns=time.process_time_ns(),
+            found = conversion.finish(
+                Ending(ended.time_ns, ended.reason, ended.losses, time.process_time_ns())
             )
-    path = folder.finish(overwrite=options.overwrite)
+    path = folder.finish(found.path, overwrite=options.overwrite)
     return Outcome(
         path=path,
         elapsed_s=(ended.time_ns - started_ns) / 1e9,
-        event_count=conversion.event_count,
-        size_bytes=path.stat().st_size,
+        event_count=found.event_count,
+        size_bytes=found.size_bytes,
         losses=ended.losses,
         ended_by=ended.reason,
         exit_code=(command.exit_status or 0) if command else 0,
@@ -334,7 +331,7 @@ class _Loop:
                 event_count=count,
                 events_per_s=(count - before) / (now - then),
                 lost_count=self._session.read_losses().lost_events,
-                file_bytes=self._conversion.writer.bytes_written,
+                file_bytes=self._conversion.parts.newest_bytes,
                 waiting_count=waiting,
             )
         )

@@ -12,7 +12,7 @@ import msgspec
 
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import CaptureError, RecordError
-from falcotrace.record.conversion import Conversion
+from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.folder import RecordingFolder
 
 INTERRUPTED = "interruption"
@@ -60,12 +60,12 @@ def recover_recording(
             with Conversion(folder, start) as conversion:
                 while conversion.step():
                     on_progress(conversion.event_count)
-                conversion.finish(losses, ended_ns=ended_ns, ended_by=INTERRUPTED, cpu_time_ns=0)
+                found = conversion.finish(Ending(ended_ns, INTERRUPTED, losses))
         except OSError as error:
             where = error.filename or folder.path
             raise CaptureError(where, f"cannot be recovered: {error.strerror}") from None
-        path = folder.finish(overwrite=overwrite, to=target)
-        return Recovered(path, conversion.event_count, path.stat().st_size, losses)
+        path = folder.finish(found.path, overwrite=overwrite, to=target)
+        return Recovered(path, found.event_count, found.size_bytes, losses)
 
 
 def _account(folder: RecordingFolder) -> tuple[Losses, int]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,6 @@ from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.layout import SAMPLES, FileKind, PartKind, ProcessFlag, SampleType
 from falcotrace.record.ring import Batch
 from falcotrace.record.syscalls import load_syscalls
-
-if TYPE_CHECKING:
-    from falcotrace.capture.writer import CaptureWriter
 
 ARCH = "x86_64"
 BOOT_NS = 1_000_000_000_000
@@ -187,7 +184,6 @@ class Conversion:
     def __init__(self, *, interfaces: Interfaces | None = None, data_bytes: int = 0) -> None:
         self.rows = Rows()
         self.converter = Converter(
-            cast("CaptureWriter", self.rows),
             ACCOUNTS,
             ARCH,
             BOOT_NS,
@@ -195,9 +191,15 @@ class Conversion:
             interfaces=interfaces or Interfaces(),
         )
 
+    def take(self, batches: Sequence[Batch]) -> None:
+        """Convert batches and keep their rows."""
+        for converted in self.converter.convert(batches):
+            if converted.columns is not None:
+                self.rows.write_row_group(converted.columns, converted.processes)
+
     def of(self, stream: Stream) -> list[Row]:
         """The rows of a stream as one row group."""
-        self.converter.convert([stream.batch()])
+        self.take([stream.batch()])
         return self.rows.groups[-1] if self.rows.groups else []
 
 

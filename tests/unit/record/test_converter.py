@@ -10,8 +10,8 @@ from unit.record.made_samples import Conversion, Stream, started
 def test_nothing_makes_no_row_group() -> None:
     """Descriptions alone are taken in and written with the first event that needs them."""
     conversion = Conversion()
-    conversion.converter.convert([])
-    conversion.converter.convert([started().batch()])
+    conversion.take([])
+    conversion.take([started().batch()])
     assert conversion.rows.groups == []
     stream = Stream()
     stream.call("getuid")
@@ -27,7 +27,7 @@ def test_batches_are_one_row_group() -> None:
         stream = Stream()
         stream.call("unlink", parts=[(PartKind.STRING, path)])
         batches.append(stream.batch())
-    conversion.converter.convert(batches)
+    conversion.take(batches)
     [rows] = conversion.rows.groups
     assert [row["evt.arg.path"] for row in rows] == ["/a", "/b"]
 
@@ -42,7 +42,7 @@ def test_a_backlog_becomes_several_row_groups(monkeypatch: pytest.MonkeyPatch) -
         stream.call("getuid")
         stream.call("getpid")
         batches.append(stream.batch())
-    conversion.converter.convert(batches)
+    conversion.take(batches)
     assert [len(rows) for rows in conversion.rows.groups] == [2, 4, 4]
     numbers = [row["evt.num"] for rows in conversion.rows.groups for row in rows]
     assert numbers == list(range(1, 11))

@@ -15,7 +15,7 @@ from falcotrace.errors import CaptureError, RecordError
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record import conversion as conversion_module
 from falcotrace.record import converter as converter_module
-from falcotrace.record.conversion import Conversion
+from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.folder import SUFFIX, Counters, RecordingFolder, Start
 from falcotrace.record.journal import Journal
 from falcotrace.record.layout import SampleType
@@ -108,8 +108,8 @@ def uninterrupted(tmp_path: Path, small_row_groups: None) -> dict[str, list[obje
         with Conversion(folder, START) as conversion:
             while conversion.step():
                 pass
-            conversion.finish(Losses(is_known=True), ended_ns=5, ended_by="signal", cpu_time_ns=1)
-        folder.finish(overwrite=False)
+            found = conversion.finish(Ending(5, "signal", Losses(is_known=True), 1))
+        folder.finish(found.path, overwrite=False)
     return columns_of(tmp_path / "whole.parquet")
 
 
@@ -136,7 +136,7 @@ def test_interrupted_anywhere(
         with Conversion(folder, START) as conversion:
             for _ in range(steps):
                 assert conversion.step()
-        for one in (folder.capture, folder.path / "groups.log", *folder.path.glob("known*")):
+        for one in (*folder.path.glob("part-*"), *folder.path.glob("known*")):
             with one.open("ab") as file:
                 file.write(b"half of what was written when it ended")
     recovered = recover_recording(output.with_name(output.name + SUFFIX))
@@ -205,7 +205,7 @@ def interrupted(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    "name", ["start.json", "checkpoint.json", "counters.json", "known.log", "groups.log"]
+    "name", ["start.json", "checkpoint.json", "counters.json", "known.log", "part-000001.log"]
 )
 @pytest.mark.parametrize(
     "content",
@@ -223,7 +223,7 @@ def test_damaged_files(interrupted: Path, name: str, content: bytes) -> None:
         assert recovered.event_count > 0
 
 
-@pytest.mark.parametrize("name", ["known.log", "groups.log", "capture.parquet"])
+@pytest.mark.parametrize("name", ["known.log", "part-000001.log", "part-000001.parquet"])
 def test_links_are_not_followed(interrupted: Path, tmp_path: Path, name: str) -> None:
     """Whoever recovers somebody else's folder as root must not write to other files."""
     other = tmp_path / "precious"

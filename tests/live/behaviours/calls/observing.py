@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,6 @@ from falcotrace.record.host import boot_to_epoch_ns
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.ring import Batch
 from falcotrace.record.session import KernelSession, SessionSettings
-
-if TYPE_CHECKING:
-    from falcotrace.capture.writer import CaptureWriter
 
 
 class Event(dict[str, Any]):
@@ -86,7 +83,6 @@ class Observer:
         self._session.start()
         self._rows = _Rows()
         self._converter = Converter(
-            cast("CaptureWriter", self._rows),
             Accounts.of_host(),
             self._session.arch,
             boot_to_epoch_ns(),
@@ -97,9 +93,14 @@ class Observer:
         while len(batch := self._session.poll()):
             yield batch
 
+    def _take(self) -> None:
+        for converted in self._converter.convert(list(self._drain())):
+            if converted.columns is not None:
+                self._rows.write_row_group(converted.columns, converted.processes)
+
     def run(self, function: Callable[[], object]) -> Observed:
         """Run a function in a forked child and return the decoded events of it."""
-        self._converter.convert(list(self._drain()))
+        self._take()
         self._rows.rows.clear()
         reader, writer = os.pipe()
         pid = os.fork()
@@ -111,7 +112,7 @@ class Observer:
         os.close(writer)
         status = os.waitpid(pid, 0)[1]
         time.sleep(0.02)
-        self._converter.convert(list(self._drain()))
+        self._take()
         assert status == 0, "the child failed; its traceback is above"
         return Observed(list(self._rows.rows), pid)
 

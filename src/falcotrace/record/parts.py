@@ -1,0 +1,265 @@
+"""The parts of a recording: files of row groups, of which the oldest may go while the newest grows.
+
+In: row groups. Out: captures, of one part as it stands or of several put together. Beside each part
+lies a log of what a capture's footer says of its row groups; both count as far as a checkpoint says
+(`folder.py`).
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from falcotrace.capture.encoding import EncodedRowGroup
+from falcotrace.capture.footer import Footer, Losses
+from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup, begins
+from falcotrace.errors import CaptureError, RecordError
+from falcotrace.record.framed_log import FramedLog, read_log
+
+_GROUP = 1
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of row groups.
+
+    Attributes:
+        number: from 1 on.
+        began_ns: events since then are in it, ns since the epoch.
+        groups_bytes: how much of its log counts.
+        losses: the account when it began, without intervals.
+    """
+
+    number: int
+    began_ns: int
+    groups_bytes: int = 0
+    losses: Losses = Losses(is_known=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a capture is about to hold: the first of its parts, and its number of events."""
+
+    first: Part
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCapture:
+    """A capture that is complete."""
+
+    path: Path
+    event_count: int
+    size_bytes: int
+
+
+FooterOf = Callable[[Content], Footer]
+"""Makes the footer of a capture."""
+
+
+class Parts:
+    """Writes the newest part and knows the others.
+
+    Args:
+        folder: where they are.
+        kept: as a checkpoint has them; the last one is gone on with.
+        finished: captures that wait to be moved to their place.
+
+    Raises:
+        CaptureError: a file is not what it should be.
+        RecordError: a log is not.
+    """
+
+    def __init__(self, folder: Path, kept: Sequence[Part], finished: Sequence[Part] = ()) -> None:
+        self._folder = folder
+        self._closed = list(kept[:-1])
+        self._finished = list(finished)
+        self._open(kept[-1])
+
+    def _open(self, part: Part) -> None:
+        groups = self._groups(part)
+        self._newest = part
+        self._event_count = sum(group.entry.row_count for group in groups)
+        self._log = FramedLog(self._log_path(part.number), part.groups_bytes)
+        self._writer = CaptureWriter(self._path(part.number), resume=groups)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._log.close()
+        self._writer.__exit__(None, None, None)
+
+    @property
+    def kept(self) -> tuple[Part, ...]:
+        """The parts, for a checkpoint."""
+        newest = msgspec.structs.replace(self._newest, groups_bytes=self._log.end)
+        return (*self._closed, newest)
+
+    @property
+    def finished(self) -> tuple[Part, ...]:
+        """Parts that are captures and wait to be moved to their place."""
+        return tuple(self._finished)
+
+    @property
+    def newest_bytes(self) -> int:
+        """Size of the newest part."""
+        return self._writer.bytes_written
+
+    @property
+    def newest_began_ns(self) -> int:
+        """When the newest part began."""
+        return self._newest.began_ns
+
+    @property
+    def is_newest_empty(self) -> bool:
+        """Whether it has no row group yet."""
+        return not self._writer.row_group_count
+
+    def append(self, group: EncodedRowGroup) -> None:
+        """Write a row group, so that it survives.
+
+        Raises:
+            CaptureError: it cannot be written.
+        """
+        written = self._writer.append(group)
+        self._writer.sync()
+        self._log.append(_GROUP, msgspec.msgpack.encode(written))
+        self._log.sync()
+        self._event_count += group.row_count
+
+    def begin(self, began_ns: int, losses: Losses) -> None:
+        """Begin a part."""
+        part = Part(
+            number=self._newest.number + 1,
+            began_ns=began_ns,
+            losses=msgspec.structs.replace(losses, intervals=[]),
+        )
+        self._closed = list(self.kept)
+        self.close()
+        self._open(part)
+
+    def drop_before(self, time_ns: int) -> None:
+        """Forget parts that ended before a time; the newest stays."""
+        ends = [part.began_ns for part in self.kept[1:]]
+        self._closed = [
+            part for part, end_ns in zip(self._closed, ends, strict=True) if end_ns > time_ns
+        ]
+
+    def drop_first(self) -> bool:
+        """Forget the oldest part if there is one behind it."""
+        return bool(self._closed) and bool(self._closed.pop(0))
+
+    def remove_dropped(self) -> None:
+        """Remove the files of parts that were forgotten; when a checkpoint says so."""
+        numbers = {part.number for part in (*self._closed, *self._finished, self._newest)}
+        for path in self._folder.glob("part-*"):
+            if path not in {make(at) for at in numbers for make in (self._path, self._log_path)}:
+                path.unlink()
+
+    def finish_newest(self, footer_of: FooterOf) -> WrittenCapture:
+        """Make a capture of the newest part where it stands; nothing is written to it any more.
+
+        Raises:
+            CaptureError: it cannot be written.
+        """
+        footer = footer_of(Content(self._newest, self._event_count))
+        self._writer.close(footer)
+        path = self._path(self._newest.number)
+        return WrittenCapture(path, self._event_count, path.stat().st_size)
+
+    def finish_and_begin(
+        self, footer_of: FooterOf, began_ns: int, losses: Losses
+    ) -> WrittenCapture:
+        """Make a capture of the newest part and begin another; see `move_finished`.
+
+        Raises:
+            CaptureError: it cannot be written.
+        """
+        found = self.finish_newest(footer_of)
+        self.begin(began_ns, losses)
+        self._finished.append(self._closed.pop())
+        return found
+
+    def move_finished(self, place_of: Callable[[Part], Path]) -> list[Path]:
+        """Move captures to their place, when a checkpoint says that they are finished.
+
+        Raises:
+            RecordError: one cannot be moved.
+        """
+        moved = []
+        for part in self._finished:
+            path = self._path(part.number)
+            # One that is not there was moved before the recorder ended.
+            if path.exists():
+                place = place_of(part)
+                try:
+                    path.rename(place)
+                except OSError as error:
+                    raise RecordError(f"{place} cannot be made: {error.strerror}") from None
+                moved.append(place)
+        self._finished = []
+        return moved
+
+    def assemble(self, path: Path, footer_of: FooterOf, since_ns: int = 0) -> WrittenCapture:
+        """Put row groups of all parts together in another file.
+
+        Args:
+            path: the file; whatever stands there is replaced.
+            footer_of: makes its footer.
+            since_ns: leave out row groups that end before, ns since the epoch.
+
+        Raises:
+            CaptureError: it cannot be written.
+            RecordError: a log is damaged.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        count = 0
+        first = None
+        with CaptureWriter(path) as writer:
+            for part in self.kept:
+                groups = self._groups(part)
+                places = zip(begins(groups), groups, strict=True)
+                wanted = [one for one in places if one[1].entry.last_time_ns >= since_ns]
+                if wanted:
+                    first = first or part
+                    count += self._copy(part, wanted, writer)
+            writer.close(footer_of(Content(first or self._newest, count)))
+        return WrittenCapture(path, count, path.stat().st_size)
+
+    def _copy(
+        self, part: Part, groups: Sequence[tuple[int, WrittenRowGroup]], writer: CaptureWriter
+    ) -> int:
+        """Copy row groups; returns their events."""
+        path = self._path(part.number)
+        try:
+            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise CaptureError(path, f"cannot be read: {error.strerror}") from None
+        try:
+            for begin, group in groups:
+                writer.copy(source, begin, group)
+        except ValueError as error:
+            raise RecordError(f"{self._log_path(part.number)} is damaged: {error}") from None
+        finally:
+            os.close(source)
+        return sum(group.entry.row_count for _, group in groups)
+
+    def _groups(self, part: Part) -> list[WrittenRowGroup]:
+        path = self._log_path(part.number)
+        if not part.groups_bytes or not path.exists():
+            return []
+        try:
+            return [
+                msgspec.msgpack.decode(payload, type=WrittenRowGroup)
+                for _, payload in read_log(path, part.groups_bytes)
+            ]
+        except (OSError, msgspec.MsgspecError) as error:
+            raise RecordError(f"{path} cannot be read: {error}") from None
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"part-{number:06}.parquet"
+
+    def _log_path(self, number: int) -> Path:
+        return self._folder / f"part-{number:06}.log"
