@@ -24,7 +24,8 @@ from falcotrace.engines.sql import rule_sql
 from falcotrace.outputs.escape import for_terminal
 from falcotrace.outputs.times import iso_time
 from falcotrace.record.libbpf import KERNEL_BTF
-from falcotrace.record.recorder import Outcome, Progress, RecordOptions, record_host
+from falcotrace.record.options import Observer, Outcome, Progress, RecordOptions
+from falcotrace.record.recorder import record_host
 from falcotrace.rules.load import load_rules
 from falcotrace.rules.shipped import shipped_rules
 
@@ -159,12 +160,14 @@ def record_activity(folder: Path) -> Outcome:
     """
     actors: list[threading.Thread] = []
 
-    def act_once(_: Progress) -> None:
-        if not actors:
-            actors.append(threading.Thread(target=act, args=(folder,)))
-            actors[0].start()
+    class Starter(Observer):
+        def progressed(self, progress: Progress) -> None:
+            del progress
+            if not actors:
+                actors.append(threading.Thread(target=act, args=(folder,)))
+                actors[0].start()
 
-    outcome = record_host(RecordOptions(folder / "here.parquet", duration_s=SECONDS), act_once)
+    outcome = record_host(RecordOptions(folder / "here.parquet", duration_s=SECONDS), Starter())
     for actor in actors:
         actor.join()
     return outcome

@@ -82,7 +82,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         left_out_pids: processes that were left out (the recorder itself).
         event_names: events that were on; None means every event.
         cpu_time_ns: the recorder's own CPU time.
-        peak_memory_bytes: the most memory that the recorder had; 0 where nobody knows.
+        peak_memory_bytes: the most memory that the recorder had beside the kernel's ring; 0 where
+            nobody knows.
         journal_bytes: what the kernel told, before it was converted; 0 where nobody knows.
     """
 

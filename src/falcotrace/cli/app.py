@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from falcotrace.cli import fields, import_, info, record, recover, rules, scan
+from falcotrace.cli import fields, import_, info, record, recover, rules, scan, seal
 from falcotrace.version import __version__
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("record")(record.record)
+app.command("seal")(seal.seal)
 app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)

@@ -26,7 +26,13 @@ class LiveLine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed in its place."""
         if self._drawn:
+            self._drawn = False
+            self._last = 0.0
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 

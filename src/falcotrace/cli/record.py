@@ -11,7 +11,7 @@ from falcotrace.cli.rule_sources import RulesOption, load_for_use
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from falcotrace.record.recorder import Outcome, Progress
+    from falcotrace.record.options import Outcome
 
 
 def record(
@@ -50,22 +50,46 @@ def record(
             help="Bytes of what is read and written, such as 80, or files=0,sockets=512.",
         ),
     ] = "0",
+    ring: Annotated[
+        str,
+        typer.Option(
+            "--ring",
+            help="Keep only the last, such as 10m; `falcotrace seal` makes a capture of it.",
+        ),
+    ] = "",
+    rotate: Annotated[
+        str,
+        typer.Option("--rotate", help="Go on with another capture after a time, such as 1h."),
+    ] = "",
+    rotate_size: Annotated[
+        str,
+        typer.Option("--rotate-size", help="The same when a capture is large, such as 500M."),
+    ] = "",
     max_size: Annotated[
-        str, typer.Option("--max-size", help="End before the recording is larger, such as 2G.")
+        str,
+        typer.Option(
+            "--max-size",
+            help="End before the recording is larger, such as 2G; with --ring drop the oldest.",
+        ),
     ] = "",
     disk_free: Annotated[
-        str, typer.Option("--disk-free", help="End before less room than this is left on the disk.")
+        str,
+        typer.Option(
+            "--disk-free", help="The same before less room than this is left on the disk."
+        ),
     ] = "256M",
 ) -> None:
     """Record this host's system calls into one capture. Needs root.
 
     What is recorded lies in OUTPUT.recording until it is complete; `falcotrace recover` makes a
-    capture of it if the recorder could not.
+    capture of it if the recorder could not. SIGUSR1 or `falcotrace seal` makes a capture of what
+    is there while recording goes on.
     """
-    from falcotrace.cli.live_line import LiveLine
     from falcotrace.cli.quantities import parse_duration, parse_size, parse_snaplen
+    from falcotrace.cli.recording_lines import RecordingLines
     from falcotrace.errors import RecordError
-    from falcotrace.record.recorder import RecordOptions, record_host
+    from falcotrace.record.options import RecordOptions
+    from falcotrace.record.recorder import record_host
 
     try:
         files_bytes, sockets_bytes = parse_snaplen(snaplen)
@@ -80,11 +104,14 @@ def record(
             command=tuple(command or ()),
             max_bytes=parse_size(max_size) if max_size else 0,
             free_bytes=parse_size(disk_free),
+            window_s=parse_duration(ring) if ring else 0,
+            rotate_s=parse_duration(rotate) if rotate else 0,
+            rotate_bytes=parse_size(rotate_size) if rotate_size else 0,
         )
     except ValueError as error:
         raise RecordError(str(error)) from None
-    with LiveLine() as line:
-        outcome = record_host(options, lambda progress: line.show(_progress_text(progress)))
+    with RecordingLines() as lines:
+        outcome = record_host(options, lines)
     print(_outcome_text(outcome), file=sys.stderr)
     sys.exit(outcome.exit_code)
 
@@ -105,16 +132,6 @@ def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str
             return None
         found |= rule.event_names
     return recorded_events() & found
-
-
-def _progress_text(progress: "Progress") -> str:
-    from falcotrace.cli.quantities import show_bytes, show_duration
-
-    return (
-        f"recording {show_duration(progress.elapsed_s)}  {progress.event_count:,} events  "
-        f"{progress.events_per_s:,.0f}/s  lost {progress.lost_count:,}  "
-        f"{show_bytes(progress.file_bytes)}  {progress.waiting_count:,} waiting  (Ctrl-C ends)"
-    )
 
 
 def _outcome_text(outcome: "Outcome") -> str:

@@ -22,9 +22,8 @@ def recover(
 
     Everything that had reached the disk is in it, which is all but the last second.
     """
-    from falcotrace.capture.summary import describe_losses
     from falcotrace.cli.live_line import LiveLine
-    from falcotrace.cli.quantities import show_bytes
+    from falcotrace.cli.recording_lines import captured
     from falcotrace.outputs.escape import for_terminal
     from falcotrace.record.recover import recover_recording
 
@@ -35,8 +34,4 @@ def recover(
             overwrite=force,
             on_progress=lambda count: line.show(f"recovering  {count:,} events"),
         )
-    text = (
-        f"{found.path}: {found.event_count:,} events, {show_bytes(found.size_bytes)}; "
-        f"lost: {describe_losses(found.losses)}"
-    )
-    print(for_terminal(text), file=sys.stderr)
+    print(for_terminal(captured(found)), file=sys.stderr)

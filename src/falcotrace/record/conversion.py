@@ -4,7 +4,6 @@ In: a recording's folder. Out: the capture in it. While recording this follows t
 grows; after a crash it goes on where the last checkpoint was.
 """
 
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,12 +45,14 @@ class Ending:
         reason: why.
         losses: the account of the whole recording.
         cpu_time_ns: the recorder's own CPU time; 0 where nobody knows.
+        peak_memory_bytes: the most memory that it had beside the kernel's ring; 0 likewise.
     """
 
     time_ns: int
     reason: str
     losses: Losses
     cpu_time_ns: int = 0
+    peak_memory_bytes: int = 0
 
 
 class Conversion:
@@ -234,7 +235,7 @@ class Conversion:
             ended_ns=ending.time_ns,
             ended_by=ending.reason,
             cpu_time_ns=ending.cpu_time_ns,
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+            peak_memory_bytes=ending.peak_memory_bytes,
             journal_bytes=self._reader.position,
         )
         return msgspec.structs.replace(

@@ -48,6 +48,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
         footer: host, recorder, accounts, clock.
         interfaces: the host's addresses with their networks.
         data_bytes: how much of each buffer was asked for.
+        rotates: whether the recording goes on from capture to capture.
     """
 
     format_version: int = FORMAT_VERSION
@@ -56,6 +57,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     footer: Footer
     interfaces: tuple[str, ...] = ()
     data_bytes: int = 0
+    rotates: bool = False
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

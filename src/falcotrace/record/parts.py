@@ -7,6 +7,7 @@ lies a log of what a capture's footer says of its row groups; both count as far 
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class WrittenCapture:
-    """A capture that is complete."""
+    """A capture that is complete, and its account of losses."""
 
     path: Path
     event_count: int
     size_bytes: int
+    losses: Losses
 
 
 FooterOf = Callable[[Content], Footer]
@@ -67,6 +69,10 @@ class Parts:
         kept: as a checkpoint has them; the last one is gone on with.
         finished: captures that wait to be moved to their place.
 
+    Attributes:
+        newest_bytes: size of the newest part.
+        size_bytes: size of all parts.
+
     Raises:
         CaptureError: a file is not what it should be.
         RecordError: a log is not.
@@ -76,6 +82,8 @@ class Parts:
         self._folder = folder
         self._closed = list(kept[:-1])
         self._finished = list(finished)
+        self._bytes: dict[int, int] = {}
+        self.newest_bytes = self.size_bytes = 0
         self._open(kept[-1])
 
     def _open(self, part: Part) -> None:
@@ -84,6 +92,15 @@ class Parts:
         self._event_count = sum(group.entry.row_count for group in groups)
         self._log = FramedLog(self._log_path(part.number), part.groups_bytes)
         self._writer = CaptureWriter(self._path(part.number), resume=groups)
+        self._note_sizes()
+
+    def _note_sizes(self) -> None:
+        """Keep sizes as numbers: another thread may ask at any time."""
+        newest = self._newest.number
+        self._bytes[newest] = self.newest_bytes = self._writer.bytes_written
+        kept = {part.number for part in self._closed} | {newest}
+        self._bytes = {number: size for number, size in self._bytes.items() if number in kept}
+        self.size_bytes = sum(self._bytes.values())
 
     def close(self) -> None:
         """Let go of the files."""
@@ -102,19 +119,9 @@ class Parts:
         return tuple(self._finished)
 
     @property
-    def newest_bytes(self) -> int:
-        """Size of the newest part."""
-        return self._writer.bytes_written
-
-    @property
     def newest_began_ns(self) -> int:
         """When the newest part began."""
         return self._newest.began_ns
-
-    @property
-    def is_newest_empty(self) -> bool:
-        """Whether it has no row group yet."""
-        return not self._writer.row_group_count
 
     def append(self, group: EncodedRowGroup) -> None:
         """Write a row group, so that it survives.
@@ -127,6 +134,7 @@ class Parts:
         self._log.append(_GROUP, msgspec.msgpack.encode(written))
         self._log.sync()
         self._event_count += group.row_count
+        self._note_sizes()
 
     def begin(self, began_ns: int, losses: Losses) -> None:
         """Begin a part."""
@@ -145,10 +153,15 @@ class Parts:
         self._closed = [
             part for part, end_ns in zip(self._closed, ends, strict=True) if end_ns > time_ns
         ]
+        self._note_sizes()
 
     def drop_first(self) -> bool:
         """Forget the oldest part if there is one behind it."""
-        return bool(self._closed) and bool(self._closed.pop(0))
+        if not self._closed:
+            return False
+        self._closed.pop(0)
+        self._note_sizes()
+        return True
 
     def remove_dropped(self) -> None:
         """Remove the files of parts that were forgotten; when a checkpoint says so."""
@@ -166,7 +179,7 @@ class Parts:
         footer = footer_of(Content(self._newest, self._event_count))
         self._writer.close(footer)
         path = self._path(self._newest.number)
-        return WrittenCapture(path, self._event_count, path.stat().st_size)
+        return WrittenCapture(path, self._event_count, path.stat().st_size, footer.losses)
 
     def finish_and_begin(
         self, footer_of: FooterOf, began_ns: int, losses: Losses
@@ -181,8 +194,11 @@ class Parts:
         self._finished.append(self._closed.pop())
         return found
 
-    def move_finished(self, place_of: Callable[[Part], Path]) -> list[Path]:
+    def move_finished(self, output: Path) -> list[Path]:
         """Move captures to their place, when a checkpoint says that they are finished.
+
+        Args:
+            output: the name of the recording; theirs are with the time, see `stamped`.
 
         Raises:
             RecordError: one cannot be moved.
@@ -192,7 +208,7 @@ class Parts:
             path = self._path(part.number)
             # One that is not there was moved before the recorder ended.
             if path.exists():
-                place = place_of(part)
+                place = stamped(output, part.began_ns)
                 try:
                     path.rename(place)
                 except OSError as error:
@@ -225,8 +241,9 @@ class Parts:
                 if wanted:
                     first = first or part
                     count += self._copy(part, wanted, writer)
-            writer.close(footer_of(Content(first or self._newest, count)))
-        return WrittenCapture(path, count, path.stat().st_size)
+            footer = footer_of(Content(first or self._newest, count))
+            writer.close(footer)
+        return WrittenCapture(path, count, path.stat().st_size, footer.losses)
 
     def _copy(
         self, part: Part, groups: Sequence[tuple[int, WrittenRowGroup]], writer: CaptureWriter
@@ -263,3 +280,19 @@ class Parts:
 
     def _log_path(self, number: int) -> Path:
         return self._folder / f"part-{number:06}.log"
+
+
+def stamped(output: Path, time_ns: int) -> Path:
+    """A name for one of several captures: the output's with a time, and a number if need be.
+
+    Example:
+        >>> stamped(Path("c.parquet"), 0).name
+        'c-19700101T000000Z.parquet'
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time_ns // 10**9))
+    path = output.with_name(f"{output.stem}-{stamp}{output.suffix}")
+    number = 1
+    while path.exists():
+        number += 1
+        path = output.with_name(f"{output.stem}-{stamp}-{number}{output.suffix}")
+    return path

@@ -4,8 +4,8 @@ In: a recording's folder, after a crash, a full disk or a power cut. Out: the ca
 everything that had reached the disk, and an account of losses that says what nobody knows.
 """
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -14,19 +14,10 @@ from falcotrace.capture.footer import Losses
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.folder import RecordingFolder
+from falcotrace.record.parts import WrittenCapture, stamped
 
 INTERRUPTED = "interruption"
 """`Recording.ended_by` of what was recovered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What a recovery came to."""
-
-    path: Path
-    event_count: int
-    size_bytes: int
-    losses: Losses
 
 
 def recover_recording(
@@ -35,7 +26,7 @@ def recover_recording(
     output: Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> Recovered:
+) -> WrittenCapture:
     """Convert what an interrupted recording has left, and remove its folder.
 
     Args:
@@ -51,7 +42,7 @@ def recover_recording(
     with RecordingFolder(folder_path) as folder:
         start = folder.read_start()
         target = output or folder.output
-        if target.exists() and not overwrite:
+        if target.exists() and not overwrite and (output or not start.rotates):
             raise RecordError(
                 f"{target} exists already", "--force overwrites it, -o names another."
             )
@@ -60,12 +51,15 @@ def recover_recording(
             with Conversion(folder, start) as conversion:
                 while conversion.step():
                     on_progress(conversion.event_count)
+                if start.rotates:
+                    conversion.parts.move_finished(folder.output)
+                    target = output or stamped(folder.output, conversion.parts.newest_began_ns)
                 found = conversion.finish(Ending(ended_ns, INTERRUPTED, losses))
         except OSError as error:
             where = error.filename or folder.path
             raise CaptureError(where, f"cannot be recovered: {error.strerror}") from None
         path = folder.finish(found.path, overwrite=overwrite, to=target)
-        return Recovered(path, found.event_count, found.size_bytes, losses)
+        return dataclasses.replace(found, path=path)
 
 
 def _account(folder: RecordingFolder) -> tuple[Losses, int]:

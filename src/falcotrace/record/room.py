@@ -23,6 +23,9 @@ class RoomKeeper:
         folder: the recording's folder; the reserve is in it.
         max_bytes: what it may take; 0 for no limit.
         free_bytes: what must be left for others.
+
+    Attributes:
+        moved_bytes: what the recording has written to other places.
     """
 
     def __init__(self, folder: Path, max_bytes: int, free_bytes: int) -> None:
@@ -32,6 +35,7 @@ class RoomKeeper:
         self._looked = 0.0
         self._reason = ""
         self._reserve = folder / "reserve"
+        self.moved_bytes = 0
         with contextlib.suppress(OSError):
             file = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -39,7 +43,7 @@ class RoomKeeper:
             finally:
                 os.close(file)
 
-    def reason_to_end(self) -> str:
+    def reached_limit(self) -> str:
         """Which limit is reached; empty while none is."""
         now = time.monotonic()
         if now - self._looked >= _LOOK_SECONDS:
@@ -61,7 +65,7 @@ class RoomKeeper:
         return ""
 
     def _taken_bytes(self) -> int:
-        sizes = 0
+        sizes = self.moved_bytes
         for path in self._folder.iterdir():
             # A part of the journal may be given back meanwhile.
             with contextlib.suppress(FileNotFoundError):

@@ -20,6 +20,8 @@ class Spool:
 
     Attributes:
         failure: why it writes no more; None while it does.
+        is_held: leave samples where they are; when the drain's memory is full they stay in the
+            ring, and what finds no room there is lost and counted.
     """
 
     def __init__(self, drain: Drain, journal: Journal) -> None:
@@ -29,12 +31,18 @@ class Spool:
         self._thread = threading.Thread(target=self._run, name="falcotrace-spool", daemon=True)
         self._synced = time.monotonic()
         self.failure: OSError | None = None
+        self.is_held = False
         self.unwritten = Backlog()
 
     @property
     def written_count(self) -> int:
         """Samples in the journal."""
         return self._journal.sample_count
+
+    @property
+    def position(self) -> int:
+        """Size of what was written to the journal, bytes."""
+        return self._journal.end
 
     def start(self) -> None:
         """Begin to write."""
@@ -54,7 +62,7 @@ class Spool:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                if not self._write():
+                if self.is_held or not self._write():
                     self._stop.wait(_PAUSE_SECONDS)
                 if time.monotonic() - self._synced >= SYNC_SECONDS:
                     self._sync()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from falcotrace.api import open_captures
-from falcotrace.record.recorder import RecordOptions, record_host
+from falcotrace.record.options import RecordOptions
+from falcotrace.record.recorder import record_host
 from falcotrace.rules.plan import Plan
 from oracle.oracle_files import expected_alerts
 

@@ -14,7 +14,8 @@ import pytest
 from falcotrace.api import open_captures
 from falcotrace.record.folder import SUFFIX
 from falcotrace.record.journal import segments
-from falcotrace.record.recorder import Outcome, RecordOptions, record_host
+from falcotrace.record.options import Observer, Outcome, Progress, RecordOptions
+from falcotrace.record.recorder import record_host
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("live_kernel")]
 
@@ -185,14 +186,15 @@ def test_what_a_recorder_that_fails_has_recorded(
     """Stays, and the error says what to do with it; without anything recorded nothing stays."""
     folder = tmp_path / f"c.parquet{SUFFIX}"
 
-    def fail(progress: object) -> None:
-        del progress
-        if segments(folder):
-            raise ZeroDivisionError
+    class Failing(Observer):
+        def progressed(self, progress: Progress) -> None:
+            del progress
+            if segments(folder):
+                raise ZeroDivisionError
 
     options = RecordOptions(tmp_path / "c.parquet", duration_s=30)
     with running(NOISE), pytest.raises(ZeroDivisionError) as caught:
-        record_host(options, fail)
+        record_host(options, Failing())
     assert caught.value.__notes__ == [f"What was recorded is kept: falcotrace recover {folder}"]
     done = subprocess.run([*FALCOTRACE, "recover", str(folder)], check=False)
     assert done.returncode == 0

@@ -15,7 +15,8 @@ import pytest
 from falcotrace.api import open_captures
 from falcotrace.errors import RecordError
 from falcotrace.record import libbpf
-from falcotrace.record.recorder import RecordOptions, record_host
+from falcotrace.record.options import RecordOptions
+from falcotrace.record.recorder import record_host
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("live_kernel")]
 

@@ -1,0 +1,284 @@
+"""The recorder's main loop: has what gathers converted, answers requests, knows when to end.
+
+In: the running parts of a recording. Out: why it ended. What takes long is done in one thread
+beside it, a step at a time, so that the end and requests come when they are due.
+"""
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from falcotrace.capture.footer import Losses
+from falcotrace.errors import CaptureError, RecordError
+from falcotrace.record.conversion import Conversion
+from falcotrace.record.converter import ROW_GROUP_EVENTS
+from falcotrace.record.cost import Cost
+from falcotrace.record.drain import Drain
+from falcotrace.record.folder import Counters, RecordingFolder
+from falcotrace.record.followed import FollowedCommand
+from falcotrace.record.losses import LossHistory, loss_account
+from falcotrace.record.options import Observer, Progress, RecordOptions
+from falcotrace.record.parts import WrittenCapture, stamped
+from falcotrace.record.room import RoomKeeper
+from falcotrace.record.sealing import SealRequest, reply, take_request
+from falcotrace.record.session import KernelSession
+from falcotrace.record.spool import SYNC_SECONDS, Spool
+from falcotrace.record.upkeep import Upkeep
+
+_TICK_SECONDS = 0.05
+"""How often the recorder looks whether there is something to do."""
+
+_SHOW_SECONDS = 0.2
+"""How often progress is told."""
+
+_Step = Callable[[], list[WrittenCapture]]
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Where samples come from, and the command that is followed."""
+
+    session: KernelSession
+    drain: Drain
+    spool: Spool
+    command: FollowedCommand | None
+
+
+@dataclass(slots=True, eq=False)
+class Signals:
+    """What signals have asked for."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    is_seal_wanted: bool = False
+
+
+class Account:
+    """The account of losses as it goes on; may be read from several threads."""
+
+    def __init__(self, session: KernelSession, folder: RecordingFolder) -> None:
+        self._session = session
+        self._folder = folder
+        self._history = LossHistory(time.time_ns())
+        self._lock = threading.Lock()
+
+    def read(self) -> Losses:
+        """The account now."""
+        with self._lock:
+            kernel = self._session.read_losses()
+            return loss_account(kernel, self._history.note(kernel, time.time_ns()))
+
+    def keep(self, *, is_final: bool = False) -> Losses:
+        """Read it, and keep it for whoever has to recover the recording."""
+        losses = self.read()
+        raw = msgspec.Raw(msgspec.json.encode(losses))
+        self._folder.write_counters(Counters(time_ns=time.time_ns(), is_final=is_final, losses=raw))
+        return losses
+
+
+class Loop:
+    """Runs a recording.
+
+    Args:
+        options: what was asked for.
+        source: where samples come from.
+        conversion: takes them.
+        folder: the recording's folder.
+        account: the account of losses.
+        observer: is told what happens.
+        signals: what signals ask for.
+    """
+
+    def __init__(
+        self,
+        options: RecordOptions,
+        source: Source,
+        conversion: Conversion,
+        folder: RecordingFolder,
+        account: Account,
+        observer: Observer,
+        signals: Signals,
+    ) -> None:
+        self._options = options
+        self._source = source
+        self._conversion = conversion
+        self._folder = folder
+        self._account = account
+        self._observer = observer
+        self._signals = signals
+        self._room = RoomKeeper(folder.path, options.max_bytes, options.free_bytes)
+        self.cost = Cost()
+        self.upkeep = Upkeep(options, conversion, source.spool, account.read, self.cost)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="falcotrace-conversion")
+        self._step: Future[list[WrittenCapture]] | None = None
+        self._stepped = self._counted = self._started = time.monotonic()
+        self._shown = (self._started, 0)
+        self._seals: deque[_Step] = deque()
+
+    def run(self) -> str:
+        """Run until it is time to end; returns why it is."""
+        while not (reason := self._reason_to_end()):
+            self._take_requests()
+            if self._step is not None and self._step.done():
+                self._finish_step()
+            if self._step is None and (due := self._due()):
+                self._step = self._worker.submit(due)
+            self._signals.stop.wait(_TICK_SECONDS)
+            self._show()
+            if time.monotonic() - self._counted >= SYNC_SECONDS:
+                self._counted = time.monotonic()
+                self._account.keep()
+                self.cost.look()
+                self._source.session.renew_files(self._conversion.file_epoch)
+        return reason
+
+    def convert_rest(self) -> None:
+        """Convert what waits when recording has ended; what was on no disk comes last."""
+        self._room.give_back()
+        self.cost.look()
+        if self._step is not None:
+            self._result(self._step)
+            self._finish_step()
+        while self._result(self._worker.submit(self._conversion.step)):
+            pass
+        self._conversion.add(self._source.spool.unwritten.batches)
+        self.cost.look()
+        for seal in self._seals:
+            self._tell(seal())
+
+    def close(self) -> None:
+        """End the thread; what it does now is done to its end."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _result(self, step: "Future[_Result]") -> "_Result":
+        while not step.done():
+            wait([step], _SHOW_SECONDS)
+            self._show()
+        return step.result()
+
+    def _due(self) -> _Step | None:
+        """What is to be done next."""
+        if self._seals:
+            return self._seals.popleft()
+        if self._options.window_s:
+            is_short = bool(self._room.reached_limit())
+            has_old = len(self._conversion.parts.kept) > 1
+            self._source.spool.is_held = is_short and not has_old
+            if is_short and has_old:
+                return self.upkeep.drop_oldest
+        if self.upkeep.is_part_over():
+            return self.upkeep.end_part
+        waiting = self._source.spool.written_count - self._conversion.sample_count
+        if waiting >= ROW_GROUP_EVENTS and not self._source.drain.is_pressed:
+            return self.upkeep.step
+        limit = self._options.step_s
+        if limit is not None and time.monotonic() - self._stepped >= limit:
+            return self.upkeep.step
+        return None
+
+    def _finish_step(self) -> None:
+        assert self._step is not None
+        step, self._step = self._step, None
+        self._stepped = time.monotonic()
+        self._tell(step.result())
+        self._room.moved_bytes = self.upkeep.moved_bytes
+
+    def _tell(self, captures: list[WrittenCapture]) -> None:
+        for capture in captures:
+            self._observer.wrote(capture)
+
+    def _take_requests(self) -> None:
+        """Have captures made that somebody has asked for."""
+        if self._signals.is_seal_wanted:
+            self._signals.is_seal_wanted = False
+            self._seals.append(partial(self._seal, stamped(self._options.output, time.time_ns())))
+        request = take_request(self._folder.path)
+        if request is not None:
+            self._seals.append(partial(self._answer, request))
+
+    def _seal(self, path: Path, reason: str = "seal") -> list[WrittenCapture]:
+        """Make a capture; that it cannot be written ends no recording."""
+        try:
+            return [self.upkeep.seal(path, reason)]
+        except (CaptureError, RecordError) as error:
+            self._observer.failed(str(error))
+            return []
+
+    def _answer(self, request: SealRequest) -> list[WrittenCapture]:
+        path = Path(request.output or stamped(self._options.output, time.time_ns()))
+        if path.exists() and not request.overwrite:
+            reply(self._folder.path, request, RecordError(f"{path} exists already"))
+            return []
+        try:
+            found = self.upkeep.seal(path, "seal")
+        except (CaptureError, RecordError) as error:
+            reply(self._folder.path, request, error)
+            return []
+        reply(self._folder.path, request, found)
+        return [found]
+
+    def _reason_to_end(self) -> str:
+        limit = self._options.duration_s
+        command = self._source.command
+        if self._signals.stop.is_set():
+            return "signal"
+        if not self._source.drain.is_alive:
+            return "failure"
+        if self._source.spool.failure is not None:
+            return f"disk: {self._source.spool.failure.strerror}"
+        if limit is not None and time.monotonic() - self._started >= limit:
+            return "duration"
+        if command is not None and command.has_ended():
+            return "command"
+        return "" if self._options.window_s else self._room.reached_limit()
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        then, before = self._shown
+        count = self._source.drain.taken_count
+        if now - then < _SHOW_SECONDS:
+            return
+        self._shown = (now, count)
+        self._observer.progressed(
+            Progress(
+                elapsed_s=now - self._started,
+                event_count=count,
+                events_per_s=(count - before) / (now - then),
+                lost_count=self._source.session.read_losses().lost_events,
+                file_bytes=self._conversion.parts.size_bytes,
+                unconverted_count=count - self._conversion.sample_count,
+            )
+        )
+
+
+@contextmanager
+def signals_taken() -> Iterator[Signals]:
+    """While the block runs SIGINT and SIGTERM ask for the end, and SIGUSR1 for a capture."""
+    signals = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+
+    def stop(*_: object) -> None:
+        signals.stop.set()
+
+    def seal(*_: object) -> None:
+        signals.is_seal_wanted = True
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGUSR1: seal}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield signals
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
