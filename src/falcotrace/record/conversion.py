@@ -46,6 +46,7 @@ class Ending:
         losses: the account of the whole recording.
         cpu_time_ns: the recorder's own CPU time; 0 where nobody knows.
         peak_memory_bytes: the most memory that it had beside the kernel's ring; 0 likewise.
+        is_last: whether recording has ended, so that nothing is still on its way.
     """
 
     time_ns: int
@@ -53,6 +54,7 @@ class Ending:
     losses: Losses
     cpu_time_ns: int = 0
     peak_memory_bytes: int = 0
+    is_last: bool = False
 
 
 class Conversion:
@@ -241,9 +243,16 @@ class Conversion:
         return msgspec.structs.replace(
             self._start.footer,
             recording=recording,
-            losses=account_since(ending.losses, content.first, content.event_count),
+            losses=self._losses(ending, content),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
+
+    @staticmethod
+    def _losses(ending: Ending, content: Content) -> Losses:
+        """Of a whole recording what the kernel counted; of a part what adds up to its events."""
+        if ending.is_last and content.first.number == 1:
+            return ending.losses
+        return account_since(ending.losses, content.first, content.event_count)
 
 
 def converter_of(start: Start) -> Converter:

@@ -8,7 +8,7 @@ ring is left to fill, and the kernel counts what finds no room.
 import contextlib
 import os
 import threading
-from dataclasses import dataclass, field
+from collections import deque
 
 from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
 
@@ -22,16 +22,7 @@ PRESSED_SHARE = 1 / 8
 """How full the ring is when conversion has to wait."""
 
 BACKLOG_LIMIT_BYTES = 2 << 30
-"""Samples that may wait for conversion."""
-
-
-@dataclass(slots=True)
-class Backlog:
-    """Samples that wait for conversion."""
-
-    batches: list[Batch] = field(default_factory=list)
-    sample_count: int = 0
-    size_bytes: int = 0
+"""Samples that may wait in memory."""
 
 
 class Drain:
@@ -40,8 +31,9 @@ class Drain:
     def __init__(self, ring: Ring, limit_bytes: int = BACKLOG_LIMIT_BYTES) -> None:
         self._ring = ring
         self._limit_bytes = limit_bytes
+        self._waiting: deque[Batch] = deque()
         self._lock = threading.Lock()
-        self._backlog = Backlog()
+        self._waiting_bytes = 0
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._guarded, name="falcotrace-drain", daemon=True)
@@ -62,16 +54,14 @@ class Drain:
         if self._failure is not None:
             raise self._failure
 
-    def take(self) -> Backlog:
-        """Everything that waits, and start anew."""
+    def take(self) -> Batch | None:
+        """The batch that has waited longest; None if none waits."""
         with self._lock:
-            backlog, self._backlog = self._backlog, Backlog()
-        return backlog
-
-    @property
-    def waiting_count(self) -> int:
-        """Samples that wait."""
-        return self._backlog.sample_count
+            if not self._waiting:
+                return None
+            batch = self._waiting.popleft()
+            self._waiting_bytes -= len(batch.raw)
+            return batch
 
     @property
     def is_alive(self) -> bool:
@@ -95,7 +85,7 @@ class Drain:
     def _run(self) -> None:
         while not self._stop.is_set():
             # A pause after small batches makes the next ones large, and large ones are cheaper.
-            if self._backlog.size_bytes > self._limit_bytes or self._move() < PAUSE_BELOW_BYTES:
+            if self._waiting_bytes > self._limit_bytes or self._move() < PAUSE_BELOW_BYTES:
                 self._stop.wait(IDLE_SECONDS)
         while self._move():
             pass
@@ -108,8 +98,7 @@ class Drain:
         own = batch.detach()
         self._ring.release(batch)
         with self._lock:
-            self._backlog.batches.append(own)
-            self._backlog.sample_count += len(own)
-            self._backlog.size_bytes += size
+            self._waiting.append(own)
+            self._waiting_bytes += size
         self.taken_count += len(own)
         return size

@@ -129,6 +129,9 @@ class Loop:
         """Run until it is time to end; returns why it is."""
         while not (reason := self._reason_to_end()):
             self._take_requests()
+            if self._options.window_s:
+                # Until the oldest has gone, or conversion has made room in the journal.
+                self._source.spool.is_held = bool(self._room.reached_limit())
             if self._step is not None and self._step.done():
                 self._finish_step()
             if self._step is None and (due := self._due()):
@@ -151,7 +154,7 @@ class Loop:
             self._finish_step()
         while self._result(self._worker.submit(self._conversion.step)):
             pass
-        self._conversion.add(self._source.spool.unwritten.batches)
+        self._conversion.add(self._source.spool.unwritten)
         self.cost.look()
         for seal in self._seals:
             self._tell(seal())
@@ -170,12 +173,8 @@ class Loop:
         """What is to be done next."""
         if self._seals:
             return self._seals.popleft()
-        if self._options.window_s:
-            is_short = bool(self._room.reached_limit())
-            has_old = len(self._conversion.parts.kept) > 1
-            self._source.spool.is_held = is_short and not has_old
-            if is_short and has_old:
-                return self.upkeep.drop_oldest
+        if self._source.spool.is_held and len(self._conversion.parts.kept) > 1:
+            return self.upkeep.drop_oldest
         if self.upkeep.is_part_over():
             return self.upkeep.end_part
         waiting = self._source.spool.written_count - self._conversion.sample_count

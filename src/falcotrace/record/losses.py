@@ -69,8 +69,6 @@ def account_since(now: Losses, part: Part, event_count: int) -> Losses:
         event_count: the events that were recorded since.
     """
     before = part.losses
-    if not before.made_count:
-        return now
     lost_count = now.lost_count - before.lost_count
     return msgspec.structs.replace(
         now,

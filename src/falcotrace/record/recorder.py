@@ -136,7 +136,7 @@ def _run(
         finally:
             loop.close()
     cost = loop.cost
-    return Ending(time_ns, reason, losses, cost.cpu_time_ns, cost.peak_memory_bytes)
+    return Ending(time_ns, reason, losses, cost.cpu_time_ns, cost.peak_memory_bytes, is_last=True)
 
 
 def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> Start:

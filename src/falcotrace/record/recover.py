@@ -54,7 +54,7 @@ def recover_recording(
                 if start.rotates:
                     conversion.parts.move_finished(folder.output)
                     target = output or stamped(folder.output, conversion.parts.newest_began_ns)
-                found = conversion.finish(Ending(ended_ns, INTERRUPTED, losses))
+                found = conversion.finish(Ending(ended_ns, INTERRUPTED, losses, is_last=True))
         except OSError as error:
             where = error.filename or folder.path
             raise CaptureError(where, f"cannot be recovered: {error.strerror}") from None

@@ -6,9 +6,13 @@ memory, nor the conversion.
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
-from falcotrace.record.drain import Backlog, Drain
+from falcotrace.record.drain import Drain
 from falcotrace.record.journal import Journal
+
+if TYPE_CHECKING:
+    from falcotrace.record.ring import Batch
 
 _PAUSE_SECONDS = 0.02
 SYNC_SECONDS = 1.0
@@ -32,7 +36,7 @@ class Spool:
         self._synced = time.monotonic()
         self.failure: OSError | None = None
         self.is_held = False
-        self.unwritten = Backlog()
+        self.unwritten: list[Batch] = []
 
     @property
     def written_count(self) -> int:
@@ -51,40 +55,39 @@ class Spool:
     def stop(self) -> None:
         """Write what the drain has left, which must have stopped, and end the thread.
 
-        What could not be written is in `unwritten`.
+        What could not or should not be written is in `unwritten`.
         """
         self._stop.set()
         self._thread.join()
         self._journal.close()
-        if self.failure is not None:
-            self._keep(self._drain.take())
+        while (batch := self._drain.take()) is not None:
+            self.unwritten.append(batch)
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                if self.is_held or not self._write():
+                if not self._write_one():
                     self._stop.wait(_PAUSE_SECONDS)
-                if time.monotonic() - self._synced >= SYNC_SECONDS:
-                    self._sync()
-            self._write()
+            while self._write_one():
+                pass
             self._sync()
         except OSError as error:
             self.failure = error
 
+    def _write_one(self) -> bool:
+        """Write the batch that has waited longest, if any waits and may be written."""
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
+            self._sync()
+        batch = None if self.is_held else self._drain.take()
+        if batch is None:
+            return False
+        try:
+            self._journal.append(batch)
+        except OSError:
+            self.unwritten.append(batch)
+            raise
+        return True
+
     def _sync(self) -> None:
         self._journal.sync()
         self._synced = time.monotonic()
-
-    def _write(self) -> bool:
-        backlog = self._drain.take()
-        for place, batch in enumerate(backlog.batches):
-            try:
-                self._journal.append(batch)
-            except OSError:
-                self._keep(Backlog(backlog.batches[place:]))
-                raise
-        return bool(backlog.batches)
-
-    def _keep(self, backlog: Backlog) -> None:
-        self.unwritten.batches.extend(backlog.batches)
-        self.unwritten.sample_count += sum(map(len, backlog.batches))
