@@ -26,7 +26,7 @@ from falcotrace.capture.summary import (
     is_near_losses,
     summarise,
 )
-from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, find_gaps
+from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
 from falcotrace.rules.plan import Plan
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from falcotrace.scap.capture import ScapCapture
 
 CAPTURE_SUFFIX = ".parquet"
-
-_NAMED_FIELDS = 4
-"""More missing fields than these are only counted in a note."""
 
 
 class ScanReport:
@@ -253,26 +250,3 @@ def expand_source(source: str | Path) -> list[Path]:
             raise CaptureError(path, "no file matches")
         return matches
     return [path]
-
-
-def describe_gap(gap: RuleGap) -> str:
-    """One sentence about a rule that could not fully run."""
-    name = f"rule `{gap.rule.name}`"
-    if gap.other_source:
-        return f"{name} did not run: it is about events of `{gap.rule.source}`"
-    reasons = []
-    if gap.missing_events:
-        reasons.append(f"without the events {', '.join(gap.missing_events)}")
-    if gap.unrecorded_fields:
-        reasons.append(f"without values of {_short_list(gap.unrecorded_fields)}")
-    if gap.unsupported_fields:
-        reasons.append(f"with fields that are not supported: {_short_list(gap.unsupported_fields)}")
-    verb = "did not run" if gap.runs_on_no_event else "ran"
-    return f"{name} {verb} {' and '.join(reasons)}, which this capture does not have"
-
-
-def _short_list(fields: Sequence[str]) -> str:
-    """Names of fields without their arguments, each once, the first few."""
-    names = list(dict.fromkeys(field.partition("[")[0] for field in fields))
-    more = f" and {len(names) - _NAMED_FIELDS} more" if len(names) > _NAMED_FIELDS else ""
-    return ", ".join(names[:_NAMED_FIELDS]) + more

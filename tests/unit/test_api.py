@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 import falcotrace as ft
-from falcotrace.api import describe_gap
 from falcotrace.capture.footer import Footer, Losses, LossInterval
-from falcotrace.engines.base import RuleGap
+from falcotrace.engines.base import RuleGap, describe_gap
 from small_captures import write_capture
 
 RULE = "- {rule: r, desc: d, condition: evt.type=openat, output: x, priority: INFO}\n"

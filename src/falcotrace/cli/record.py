@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falcotrace.cli.rule_sources import RulesOption, load_for_use
+from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,22 @@ def record(
         str,
         typer.Option("--rotate-size", help="The same when a capture is large, such as 500M."),
     ] = "",
+    output_format: Annotated[
+        str, typer.Option("--format", help="How --rules prints alerts: text or json (Falco's).")
+    ] = "text",
+    priority: Annotated[
+        str, typer.Option("--priority", help="Ask rules of this priority and more severe.")
+    ] = "debug",
+    seal_on: Annotated[
+        str,
+        typer.Option(
+            "--seal-on",
+            help="An alert of this priority and more severe seals, such as critical.",
+        ),
+    ] = "",
+    seal_after: Annotated[
+        str, typer.Option("--seal-after", help="How long after the alert it does.")
+    ] = "10s",
     max_size: Annotated[
         str,
         typer.Option(
@@ -83,7 +99,7 @@ def record(
 
     What is recorded lies in OUTPUT.recording until it is complete; `falcotrace recover` makes a
     capture of it if the recorder could not. SIGUSR1 or `falcotrace seal` makes a capture of what
-    is there while recording goes on.
+    is there while recording goes on. With --rules it prints alerts about a second after the events.
     """
     from falcotrace.cli.quantities import parse_duration, parse_size, parse_snaplen
     from falcotrace.cli.recording_lines import RecordingLines
@@ -91,6 +107,8 @@ def record(
     from falcotrace.record.options import RecordOptions
     from falcotrace.record.recorder import record_host
 
+    if output_format not in _LINES:
+        raise typer.BadParameter(f"expected {' or '.join(_LINES)}, found {output_format!r}")
     try:
         files_bytes, sockets_bytes = parse_snaplen(snaplen)
         options = RecordOptions(
@@ -107,10 +125,15 @@ def record(
             window_s=parse_duration(ring) if ring else 0,
             rotate_s=parse_duration(rotate) if rotate else 0,
             rotate_bytes=parse_size(rotate_size) if rotate_size else 0,
+            plan=at_least(load_for_use(rules).plan, priority_of(priority)) if rules else None,
+            seal_priority=priority_of(seal_on) if seal_on else None,
+            seal_delay_s=parse_duration(seal_after),
         )
     except ValueError as error:
         raise RecordError(str(error)) from None
-    with RecordingLines() as lines:
+    from falcotrace.outputs import falco
+
+    with RecordingLines(getattr(falco, _LINES[output_format])) as lines:
         outcome = record_host(options, lines)
     print(_outcome_text(outcome), file=sys.stderr)
     sys.exit(outcome.exit_code)
@@ -144,6 +167,9 @@ def _outcome_text(outcome: "Outcome") -> str:
         f"{_ENDED.get(outcome.ended_by, f'; ended by {outcome.ended_by}')}"
     )
 
+
+_LINES = {"text": "text_line", "json": "json_line"}
+"""Functions of `outputs.falco` by the name of the format."""
 
 _ENDED = {"duration": "", "command": "", "signal": ""}
 """Ends that need no word; all others are unexpected."""

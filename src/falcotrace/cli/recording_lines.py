@@ -1,9 +1,12 @@
-"""What `falcotrace record` prints while it records: one live line, and captures as they appear."""
+"""What `falcotrace record` prints meanwhile: alerts, captures as they appear, a live line."""
 
 import sys
+import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from falcotrace.alerts import Alert
 from falcotrace.capture.summary import describe_losses
 from falcotrace.cli.live_line import LiveLine
 from falcotrace.cli.quantities import show_bytes, show_duration
@@ -13,10 +16,18 @@ from falcotrace.record.parts import WrittenCapture
 
 
 class RecordingLines(Observer):
-    """Prints to standard error. Use as a context manager."""
+    """Prints alerts to standard output, everything else to standard error.
 
-    def __init__(self) -> None:
+    Use as a context manager.
+
+    Args:
+        alert_line: how an alert is written.
+    """
+
+    def __init__(self, alert_line: Callable[[Alert], str]) -> None:
         self._line = LiveLine()
+        self._alert_line = alert_line
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -31,24 +42,34 @@ class RecordingLines(Observer):
 
     def progressed(self, progress: Progress) -> None:
         """Draw the live line."""
-        self._line.show(
+        text = (
             f"recording {show_duration(progress.elapsed_s)}  {progress.event_count:,} events  "
             f"{progress.events_per_s:,.0f}/s  lost {progress.lost_count:,}  "
             f"{show_bytes(progress.file_bytes)}  {progress.unconverted_count:,} waiting  "
             "(Ctrl-C ends)"
         )
+        with self._lock:
+            self._line.show(text)
 
     def wrote(self, capture: WrittenCapture) -> None:
         """Say which capture was written."""
         self._print(captured(capture))
 
-    def failed(self, reason: str) -> None:
-        """Say which was not."""
-        self._print(f"warning: {reason}")
+    def noted(self, text: str) -> None:
+        """Say what did not go as asked."""
+        self._print(f"note: {text}")
+
+    def alerted(self, alert: Alert) -> None:
+        """Print an alert."""
+        text = self._alert_line(alert)
+        with self._lock:
+            self._line.clear()
+            print(text, flush=True)
 
     def _print(self, text: str) -> None:
-        self._line.clear()
-        print(for_terminal(text), file=sys.stderr, flush=True)
+        with self._lock:
+            self._line.clear()
+            print(for_terminal(text), file=sys.stderr, flush=True)
 
 
 def captured(capture: WrittenCapture) -> str:

@@ -1,5 +1,6 @@
 """Which rules a command uses: the user's, or those that ship; and how their problems are told."""
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from falcotrace.rules.load import Ruleset
+    from falcotrace.rules.plan import Plan, Priority
 
 RulesOption = Annotated[
     list[Path] | None,
@@ -34,3 +36,29 @@ def load_for_use(rules: Sequence[Path] | None, *, append_suggested: bool = True)
         if not str(warning.code).startswith("LOAD_UNUSED"):
             print(render_diagnostic(warning), file=sys.stderr)
     return ruleset
+
+
+def priority_of(name: str) -> "Priority":
+    """A priority by its name.
+
+    Raises:
+        typer.BadParameter: there is none; says which there are.
+    """
+    from falcotrace.rules.plan import Priority
+
+    try:
+        return Priority[{"INFO": "INFORMATIONAL"}.get(name.upper(), name.upper())]
+    except KeyError:
+        known = ", ".join(item.name.lower() for item in Priority)
+        raise typer.BadParameter(f"expected one of {known}, found {name!r}") from None
+
+
+def at_least(plan: "Plan", least: "Priority") -> "Plan":
+    """The plan with rules switched off that are less severe than `least`."""
+    return dataclasses.replace(
+        plan,
+        rules=tuple(
+            dataclasses.replace(rule, enabled=rule.enabled and rule.priority <= least)
+            for rule in plan.rules
+        ),
+    )

@@ -1,6 +1,5 @@
 """`falcotrace scan`: ask rules of captures."""
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.rule_sources import RulesOption, load_for_use
+from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from falcotrace.alerts import Alert
     from falcotrace.api import Captures, ScanReport
-    from falcotrace.rules.plan import Plan, Priority
+    from falcotrace.rules.plan import Plan
 
 
 def scan(
@@ -98,14 +97,9 @@ def _chosen_plan(
     disabled: "Sequence[str]",
 ) -> "Plan":
     """The rules to run: chosen ones only, if any were named, without those that were disabled."""
-    from falcotrace.rules.plan import Priority
     from falcotrace.rules.select import Selection, select_rules
 
-    try:
-        least = Priority[{"INFO": "INFORMATIONAL"}.get(priority.upper(), priority.upper())]
-    except KeyError:
-        known = ", ".join(item.name.lower() for item in Priority)
-        raise typer.BadParameter(f"expected one of {known}, found {priority!r}") from None
+    least = priority_of(priority)
     plan = load_for_use(rules).plan
     selections = [Selection(enables=True, tag=tag) for tag in tags]
     selections += [Selection(enables=True, rule=name) for name in names]
@@ -113,17 +107,6 @@ def _chosen_plan(
         selections.insert(0, Selection(enables=False, rule="*"))
     selections += [Selection(enables=False, rule=name) for name in disabled]
     return at_least(select_rules(plan, selections, least), least)
-
-
-def at_least(plan: "Plan", least: "Priority") -> "Plan":
-    """The plan with rules switched off that are less severe than `least`."""
-    return dataclasses.replace(
-        plan,
-        rules=tuple(
-            dataclasses.replace(rule, enabled=rule.enabled and rule.priority <= least)
-            for rule in plan.rules
-        ),
-    )
 
 
 def _print_json(report: "ScanReport") -> int:

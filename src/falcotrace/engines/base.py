@@ -35,6 +35,10 @@ def default_threads() -> int:
     return cores + 1 if cores > 1 else 1
 
 
+_NAMED_FIELDS = 4
+"""More missing fields than these are only counted in a note."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
     """How to scan.
@@ -141,6 +145,29 @@ def find_gaps(plan: Plan, capture: CaptureData | StreamedCapture) -> tuple[RuleG
     """Return what a capture cannot answer, for each enabled rule that is concerned."""
     gaps = (_gap(rule, capture) for rule in plan.enabled)
     return tuple(gap for gap in gaps if gap is not None)
+
+
+def describe_gap(gap: RuleGap) -> str:
+    """One sentence about a rule that could not fully run."""
+    name = f"rule `{gap.rule.name}`"
+    if gap.other_source:
+        return f"{name} did not run: it is about events of `{gap.rule.source}`"
+    reasons = []
+    if gap.missing_events:
+        reasons.append(f"without the events {', '.join(gap.missing_events)}")
+    if gap.unrecorded_fields:
+        reasons.append(f"without values of {_short_list(gap.unrecorded_fields)}")
+    if gap.unsupported_fields:
+        reasons.append(f"with fields that are not supported: {_short_list(gap.unsupported_fields)}")
+    verb = "did not run" if gap.runs_on_no_event else "ran"
+    return f"{name} {verb} {' and '.join(reasons)}, which this capture does not have"
+
+
+def _short_list(fields: Sequence[str]) -> str:
+    """Names of fields without their arguments, each once, the first few."""
+    names = list(dict.fromkeys(field.partition("[")[0] for field in fields))
+    more = f" and {len(names) - _NAMED_FIELDS} more" if len(names) > _NAMED_FIELDS else ""
+    return ", ".join(names[:_NAMED_FIELDS]) + more
 
 
 def runs_on_captures(rule: RulePlan) -> bool:

@@ -64,6 +64,9 @@ class Conversion:
         folder: its folder.
         start: what was recorded.
 
+    Attributes:
+        other_readers: whoever else follows the journal; it is kept for them.
+
     Raises:
         CaptureError: the capture cannot be written.
         RecordError: the folder holds something else than a recording.
@@ -75,6 +78,7 @@ class Conversion:
         self._start = start
         self._saw_container = checkpoint.saw_container
         self._known_file = checkpoint.known_file
+        self.other_readers: list[JournalReader] = []
         self.parts = folder.open_parts(checkpoint, start.footer.recording.started_ns)
         try:
             self._restore(checkpoint)
@@ -153,7 +157,7 @@ class Conversion:
             self._compact()
         self._converted = (self._reader.position, converted.next_num, converted.last_key)
         self.keep_parts()
-        self._reader.drop_converted()
+        self._reader.drop_read(self.other_readers)
 
     def keep_parts(self) -> None:
         """Write a checkpoint, and remove parts that were dropped before it."""
@@ -255,8 +259,12 @@ class Conversion:
         return account_since(ending.losses, content.first, content.event_count)
 
 
-def converter_of(start: Start) -> Converter:
+def converter_of(start: Start, numbers: frozenset[int] | None = None) -> Converter:
     """A converter for the samples of a recording.
+
+    Args:
+        start: what was recorded.
+        numbers: make columns of these system calls only; None: of all.
 
     Raises:
         RecordError: what was written down at its start cannot be.
@@ -268,6 +276,7 @@ def converter_of(start: Start) -> Converter:
         recorded.recording.boot_to_epoch_ns,
         start.data_bytes,
         _interfaces(start),
+        numbers,
     )
 
 

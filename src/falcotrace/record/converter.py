@@ -22,7 +22,7 @@ from falcotrace.record.descriptions import (
     take_images,
     take_processes,
 )
-from falcotrace.record.events import event_columns, merge_events
+from falcotrace.record.events import event_columns, merge_events, name_files
 from falcotrace.record.exchanges import Exchanges
 from falcotrace.record.files import OpenFiles
 from falcotrace.record.interfaces import Interfaces
@@ -76,6 +76,8 @@ class Converter:
         boot_to_epoch_ns: added to times since boot.
         data_bytes: how much of each buffer was asked for.
         interfaces: the host's addresses.
+        numbers: make columns of these system calls only, `PROCEXIT_NUMBER` for ends of processes;
+            None: of all events. The others count, and what they tell is known.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Converter:
         boot_to_epoch_ns: int,
         data_bytes: int = 0,
         interfaces: Interfaces = _NO_INTERFACES,
+        numbers: frozenset[int] | None = None,
     ) -> None:
         pool = TextPool()
         self._boot_to_epoch_ns = boot_to_epoch_ns
@@ -101,6 +104,7 @@ class Converter:
             data_bytes=data_bytes,
         )
         self._exchanges = Exchanges(interfaces)
+        self._numbers = None if numbers is None else np.array(sorted(numbers))
 
     @property
     def event_count(self) -> int:
@@ -136,14 +140,16 @@ class Converter:
         take_control_groups(block, known.processes)
         take_files(block, known.files)
         take_processes(block, known.processes)
+        columns, processes = None, _NO_PROCESSES
         events = merge_events(block)
-        columns = None
-        processes = _NO_PROCESSES
-        if len(events.fixed):
-            columns = event_columns(
-                events, known, self._exchanges, self._next_num, self._boot_to_epoch_ns
-            )
-            self._next_num += len(events.fixed)
+        nums = np.arange(self._next_num, self._next_num + len(events.fixed))
+        self._next_num += len(events.fixed)
+        name_files(events, known, self._exchanges)
+        if self._numbers is not None:
+            rows = np.flatnonzero(np.isin(events.fixed["nr"], self._numbers))
+            events, nums = events.take(rows), nums[rows]
+        if len(nums):
+            columns = event_columns(events, known, nums, self._boot_to_epoch_ns)
             processes = self._process_table(columns[KEY])
         known.processes.forget_ended()
         known.files.forget_unused(known.processes.standard_files())

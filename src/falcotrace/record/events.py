@@ -113,30 +113,35 @@ def _exit_part(exits: np.ndarray) -> np.ndarray:
     return part
 
 
-def event_columns(
-    events: MergedEvents,
-    known: Known,
-    exchanges: Exchanges,
-    first_num: int,
-    boot_to_epoch_ns: int,
-) -> dict[str, pa.Array | Sparse | Stepwise]:
-    """Make the event columns of a row group.
+def name_files(events: MergedEvents, known: Known, exchanges: Exchanges) -> None:
+    """Take in what events tell about files: names under which they were opened, peers.
 
     Args:
         events: merged events; their descriptions have been taken in.
         known: files, processes, texts.
         exchanges: peers of datagram sockets.
-        first_num: `evt.num` of the first.
+    """
+    numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
+    name_opened_files(events, known, numbers_by_name)
+    note_renamed(events, known)
+    exchanges.name(events, known, numbers_by_name)
+
+
+def event_columns(
+    events: MergedEvents, known: Known, nums: np.ndarray, boot_to_epoch_ns: int
+) -> dict[str, pa.Array | Sparse | Stepwise]:
+    """Make the event columns of a row group.
+
+    Args:
+        events: merged events; what they tell has been taken in.
+        known: files, processes, texts.
+        nums: their `evt.num`.
         boot_to_epoch_ns: added to times since boot.
     """
     count = len(events.fixed)
     keys = known.processes.keys_at(events.fixed["process_id"], events.position)
     columns = Columns(count, known.pool, _file_order(keys))
-    numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
-    name_opened_files(events, known, numbers_by_name)
-    note_renamed(events, known)
-    exchanges.name(events, known, numbers_by_name)
-    _put_common(events, known, columns, keys, first_num, boot_to_epoch_ns)
+    _put_common(events, known, columns, keys, nums, boot_to_epoch_ns)
     order = np.argsort(events.fixed["nr"], kind="stable")
     numbers, starts = np.unique(events.fixed["nr"][order], return_index=True)
     bounds = [*starts.tolist(), count]
@@ -165,12 +170,12 @@ def _put_common(
     known: Known,
     columns: Columns,
     keys: np.ndarray,
-    first_num: int,
+    nums: np.ndarray,
     boot_to_epoch_ns: int,
 ) -> None:
     every = np.arange(len(keys))
     fixed = events.fixed
-    columns.put_numbers("evt.num", every, np.arange(first_num, first_num + len(fixed)))
+    columns.put_numbers("evt.num", every, nums)
     times = fixed["ts_ns"].astype(np.int64) + boot_to_epoch_ns
     columns.put_numbers("evt.time", every, times)
     columns.put_numbers("evt.cpu", every, fixed["cpu"])

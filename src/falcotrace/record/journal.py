@@ -10,7 +10,7 @@ be torn, and a power cut may leave zeros in it: batches count up to the first th
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -136,10 +136,11 @@ class JournalReader:
             self.position += len(batch.raw)
             yield batch
 
-    def drop_converted(self) -> None:
-        """Remove files in which nothing is left to be read."""
+    def drop_read(self, others: Sequence["JournalReader"] = ()) -> None:
+        """Remove files in which nothing is left to be read, by this reader and others."""
+        current = [reader._path for reader in (self, *others)]  # noqa: SLF001 - others of this class
         for path in segments(self._folder):
-            if self._path is None or path >= self._path:
+            if any(one is None or path >= one for one in current):
                 break
             path.unlink()
 

@@ -4,7 +4,7 @@ In: nothing. Out: two records that the decoding steps pass to each other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,3 +51,13 @@ class MergedEvents:
     data_index: np.ndarray
     parts_start: np.ndarray
     before: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "MergedEvents":
+        """Some of the events."""
+        return replace(
+            self,
+            position=self.position[rows],
+            fixed=self.fixed[rows],
+            data_index=self.data_index[rows],
+            before=self.before[rows],
+        )

@@ -20,12 +20,14 @@ import msgspec
 
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import CaptureError, RecordError
+from falcotrace.record.alert_seals import AlertSeals
 from falcotrace.record.conversion import Conversion
 from falcotrace.record.converter import ROW_GROUP_EVENTS
 from falcotrace.record.cost import Cost
 from falcotrace.record.drain import Drain
 from falcotrace.record.folder import Counters, RecordingFolder
 from falcotrace.record.followed import FollowedCommand
+from falcotrace.record.live import Watch
 from falcotrace.record.losses import LossHistory, loss_account
 from falcotrace.record.options import Observer, Progress, RecordOptions
 from falcotrace.record.parts import WrittenCapture, stamped
@@ -43,16 +45,6 @@ _SHOW_SECONDS = 0.2
 
 _Step = Callable[[], list[WrittenCapture]]
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """Where samples come from, and the command that is followed."""
-
-    session: KernelSession
-    drain: Drain
-    spool: Spool
-    command: FollowedCommand | None
 
 
 @dataclass(slots=True, eq=False)
@@ -86,39 +78,55 @@ class Account:
         return losses
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """What works together while recording goes on.
+
+    Attributes:
+        folder: the recording's folder.
+        session: the kernel's side.
+        drain: takes samples from there.
+        spool: writes them to the journal.
+        conversion: takes them from there.
+        account: of losses.
+        observer: is told what happens.
+        command: the one that is followed, if any.
+        watch: asks rules meanwhile, if any are asked.
+        alert_seals: which alerts make captures.
+    """
+
+    folder: RecordingFolder
+    session: KernelSession
+    drain: Drain
+    spool: Spool
+    conversion: Conversion
+    account: Account
+    observer: Observer
+    command: FollowedCommand | None
+    watch: Watch | None
+    alert_seals: AlertSeals
+
+
 class Loop:
     """Runs a recording.
 
     Args:
         options: what was asked for.
-        source: where samples come from.
-        conversion: takes them.
-        folder: the recording's folder.
-        account: the account of losses.
-        observer: is told what happens.
+        running: what does it.
         signals: what signals ask for.
     """
 
-    def __init__(
-        self,
-        options: RecordOptions,
-        source: Source,
-        conversion: Conversion,
-        folder: RecordingFolder,
-        account: Account,
-        observer: Observer,
-        signals: Signals,
-    ) -> None:
+    def __init__(self, options: RecordOptions, running: Running, signals: Signals) -> None:
         self._options = options
-        self._source = source
-        self._conversion = conversion
-        self._folder = folder
-        self._account = account
-        self._observer = observer
+        self._running = running
+        self._conversion = running.conversion
         self._signals = signals
-        self._room = RoomKeeper(folder.path, options.max_bytes, options.free_bytes)
+        self._watch = running.watch
+        self._room = RoomKeeper(running.folder.path, options.max_bytes, options.free_bytes)
         self.cost = Cost()
-        self.upkeep = Upkeep(options, conversion, source.spool, account.read, self.cost)
+        self.upkeep = Upkeep(
+            options, running.conversion, running.spool, running.account.read, self.cost
+        )
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="falcotrace-conversion")
         self._step: Future[list[WrittenCapture]] | None = None
         self._stepped = self._counted = self._started = time.monotonic()
@@ -131,7 +139,7 @@ class Loop:
             self._take_requests()
             if self._options.window_s:
                 # Until the oldest has gone, or conversion has made room in the journal.
-                self._source.spool.is_held = bool(self._room.reached_limit())
+                self._running.spool.is_held = bool(self._room.reached_limit())
             if self._step is not None and self._step.done():
                 self._finish_step()
             if self._step is None and (due := self._due()):
@@ -140,9 +148,10 @@ class Loop:
             self._show()
             if time.monotonic() - self._counted >= SYNC_SECONDS:
                 self._counted = time.monotonic()
-                self._account.keep()
+                self._running.account.keep()
                 self.cost.look()
-                self._source.session.renew_files(self._conversion.file_epoch)
+                self._running.session.renew_files(self._conversion.file_epoch)
+                self._look_after_watch()
         return reason
 
     def convert_rest(self) -> None:
@@ -154,10 +163,29 @@ class Loop:
             self._finish_step()
         while self._result(self._worker.submit(self._conversion.step)):
             pass
-        self._conversion.add(self._source.spool.unwritten)
+        self._conversion.add(self._running.spool.unwritten)
         self.cost.look()
         for seal in self._seals:
             self._tell(seal())
+
+    def watch_rest(self) -> None:
+        """Have rules asked of what is left."""
+        watch = self._watch
+        if watch is not None:
+            watch.end(self._running.spool.unwritten)
+            while watch.is_alive:
+                time.sleep(_TICK_SECONDS)
+                self._show()
+            self._look_after_watch()
+
+    def _look_after_watch(self) -> None:
+        """Say when rules are no longer asked; recording does not depend on it."""
+        watch = self._watch
+        if watch is not None and not watch.is_alive:
+            self._watch = None
+            self._conversion.other_readers.clear()
+            if watch.failure is not None:
+                self._running.observer.noted(f"rules are asked no more: {watch.failure}")
 
     def close(self) -> None:
         """End the thread; what it does now is done to its end."""
@@ -173,12 +201,12 @@ class Loop:
         """What is to be done next."""
         if self._seals:
             return self._seals.popleft()
-        if self._source.spool.is_held and len(self._conversion.parts.kept) > 1:
+        if self._running.spool.is_held and len(self._conversion.parts.kept) > 1:
             return self.upkeep.drop_oldest
         if self.upkeep.is_part_over():
             return self.upkeep.end_part
-        waiting = self._source.spool.written_count - self._conversion.sample_count
-        if waiting >= ROW_GROUP_EVENTS and not self._source.drain.is_pressed:
+        waiting = self._running.spool.written_count - self._conversion.sample_count
+        if waiting >= ROW_GROUP_EVENTS and not self._running.drain.is_pressed:
             return self.upkeep.step
         limit = self._options.step_s
         if limit is not None and time.monotonic() - self._stepped >= limit:
@@ -194,14 +222,18 @@ class Loop:
 
     def _tell(self, captures: list[WrittenCapture]) -> None:
         for capture in captures:
-            self._observer.wrote(capture)
+            self._running.observer.wrote(capture)
 
     def _take_requests(self) -> None:
         """Have captures made that somebody has asked for."""
         if self._signals.is_seal_wanted:
             self._signals.is_seal_wanted = False
             self._seals.append(partial(self._seal, stamped(self._options.output, time.time_ns())))
-        request = take_request(self._folder.path)
+        reason = self._running.alert_seals.take()
+        if reason:
+            path = stamped(self._options.output, time.time_ns())
+            self._seals.append(partial(self._seal, path, reason))
+        request = take_request(self._running.folder.path)
         if request is not None:
             self._seals.append(partial(self._answer, request))
 
@@ -210,31 +242,31 @@ class Loop:
         try:
             return [self.upkeep.seal(path, reason)]
         except (CaptureError, RecordError) as error:
-            self._observer.failed(str(error))
+            self._running.observer.noted(str(error))
             return []
 
     def _answer(self, request: SealRequest) -> list[WrittenCapture]:
         path = Path(request.output or stamped(self._options.output, time.time_ns()))
         if path.exists() and not request.overwrite:
-            reply(self._folder.path, request, RecordError(f"{path} exists already"))
+            reply(self._running.folder.path, request, RecordError(f"{path} exists already"))
             return []
         try:
             found = self.upkeep.seal(path, "seal")
         except (CaptureError, RecordError) as error:
-            reply(self._folder.path, request, error)
+            reply(self._running.folder.path, request, error)
             return []
-        reply(self._folder.path, request, found)
+        reply(self._running.folder.path, request, found)
         return [found]
 
     def _reason_to_end(self) -> str:
         limit = self._options.duration_s
-        command = self._source.command
+        command = self._running.command
         if self._signals.stop.is_set():
             return "signal"
-        if not self._source.drain.is_alive:
+        if not self._running.drain.is_alive:
             return "failure"
-        if self._source.spool.failure is not None:
-            return f"disk: {self._source.spool.failure.strerror}"
+        if self._running.spool.failure is not None:
+            return f"disk: {self._running.spool.failure.strerror}"
         if limit is not None and time.monotonic() - self._started >= limit:
             return "duration"
         if command is not None and command.has_ended():
@@ -244,16 +276,16 @@ class Loop:
     def _show(self) -> None:
         now = time.monotonic()
         then, before = self._shown
-        count = self._source.drain.taken_count
+        count = self._running.drain.taken_count
         if now - then < _SHOW_SECONDS:
             return
         self._shown = (now, count)
-        self._observer.progressed(
+        self._running.observer.progressed(
             Progress(
                 elapsed_s=now - self._started,
                 event_count=count,
                 events_per_s=(count - before) / (now - then),
-                lost_count=self._source.session.read_losses().lost_events,
+                lost_count=self._running.session.read_losses().lost_events,
                 file_bytes=self._conversion.parts.size_bytes,
                 unconverted_count=count - self._conversion.sample_count,
             )

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from falcotrace.alerts import Alert
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import RecordError
 from falcotrace.record.parts import WrittenCapture
 from falcotrace.record.room import DEFAULT_FREE_BYTES
+from falcotrace.rules.plan import Plan, Priority
 
 _PARTS_OF_WINDOW = 8
 """A window is kept in so many parts; the oldest goes when those behind it fill the window."""
@@ -38,6 +40,10 @@ class RecordOptions:
         window_s: keep only what happened in so many last seconds; 0: everything.
         rotate_s: go on with another capture after so many seconds; 0: never.
         rotate_bytes: the same when a capture is that large.
+        plan: rules to ask while recording; None for none.
+        seal_priority: an alert that is at least so severe makes a capture of what is kept; None:
+            none does.
+        seal_delay_s: how long after the alert, so that what follows is in it.
     """
 
     output: Path
@@ -53,6 +59,9 @@ class RecordOptions:
     window_s: float = 0
     rotate_s: float = 0
     rotate_bytes: int = 0
+    plan: Plan | None = None
+    seal_priority: Priority | None = None
+    seal_delay_s: float = 10.0
 
     def check(self) -> None:
         """Check what can be told from the options alone.
@@ -69,6 +78,11 @@ class RecordOptions:
             raise RecordError(
                 "a recording either keeps its last minutes or goes on from capture to capture",
                 "Take --ring or --rotate, not both.",
+            )
+        if self.seal_priority is not None and self.plan is None:
+            raise RecordError(
+                "no rules are asked while recording, so no alert can make a capture",
+                "Name them with --rules.",
             )
 
     @property
@@ -132,5 +146,8 @@ class Observer:
     def wrote(self, capture: WrittenCapture) -> None:
         """A capture was written, and recording goes on."""
 
-    def failed(self, reason: str) -> None:
-        """A capture that was asked for could not be written, and recording goes on."""
+    def noted(self, text: str) -> None:
+        """Something did not go as asked, and recording goes on."""
+
+    def alerted(self, alert: Alert) -> None:
+        """A rule has fired. This one is called in another thread."""

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from falcotrace.alerts import Alert
 from falcotrace.capture.footer import Footer, Recording
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.accounts import Accounts
+from falcotrace.record.alert_seals import AlertSeals
 from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.coverage import check_event_names, numbers_of, recorded_events
 from falcotrace.record.drain import Drain
@@ -19,7 +21,8 @@ from falcotrace.record.followed import start_command
 from falcotrace.record.host import boot_to_epoch_ns, describe_host
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import Journal, segments
-from falcotrace.record.loop import Account, Loop, Source, signals_taken
+from falcotrace.record.live import Watch
+from falcotrace.record.loop import Account, Loop, Running, signals_taken
 from falcotrace.record.options import Observer, Outcome, RecordOptions
 from falcotrace.record.parts import stamped
 from falcotrace.record.session import KernelSession, SessionSettings
@@ -76,15 +79,25 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
         folder.write_start(start)
         with Conversion(folder, start) as conversion:
             drain = Drain(session.ring)
-            spool = Spool(drain, Journal(folder.path, session.magic))
-            with _flowing(session, drain, spool):
+            alert_seals = AlertSeals(options)
+            running = Running(
+                folder=folder,
+                session=session,
+                drain=drain,
+                spool=Spool(drain, Journal(folder.path, session.magic)),
+                conversion=conversion,
+                account=Account(session, folder),
+                observer=observer,
+                command=command,
+                watch=_watch(options, folder, start, observer, alert_seals),
+                alert_seals=alert_seals,
+            )
+            with _flowing(running):
                 session.start()
                 if command:
                     command.release()
-                source = Source(session, drain, spool, command)
-                ended = _run(options, source, conversion, folder, observer)
-            since_ns = window_start_ns(options, ended.time_ns)
-            found = conversion.finish(ended, since_ns)
+                ended = _run(options, running)
+            found = conversion.finish(ended, window_start_ns(options, ended.time_ns))
     output = stamped(options.output, conversion.parts.newest_began_ns) if options.rotates else None
     path = folder.finish(found.path, overwrite=options.overwrite, to=output)
     return Outcome(
@@ -98,40 +111,62 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
     )
 
 
+def _watch(
+    options: RecordOptions,
+    folder: RecordingFolder,
+    start: Start,
+    observer: Observer,
+    alert_seals: AlertSeals,
+) -> Watch | None:
+    """Whoever asks rules meanwhile, if any are to be asked."""
+    if options.plan is None:
+        return None
+
+    def take(alert: Alert) -> None:
+        alert_seals.note(alert)
+        observer.alerted(alert)
+
+    watch = Watch(folder, start, options.plan, take)
+    for note in watch.notes:
+        observer.noted(note)
+    return watch
+
+
 @contextmanager
-def _flowing(session: KernelSession, drain: Drain, spool: Spool) -> Iterator[None]:
+def _flowing(running: Running) -> Iterator[None]:
     """Have samples go from the ring to the journal; after an error all that came are there."""
-    drain.start()
-    spool.start()
+    watch = running.watch
+    running.drain.start()
+    running.spool.start()
+    if watch is not None:
+        running.conversion.other_readers.append(watch.reader)
+        watch.start()
     try:
         yield
     except BaseException:
-        session.stop()
+        running.session.stop()
         with suppress(RecordError):
-            drain.stop()
-        spool.stop()
+            running.drain.stop()
+        running.spool.stop()
         raise
+    finally:
+        if watch is not None:
+            watch.cancel()
 
 
-def _run(
-    options: RecordOptions,
-    source: Source,
-    conversion: Conversion,
-    folder: RecordingFolder,
-    observer: Observer,
-) -> Ending:
+def _run(options: RecordOptions, running: Running) -> Ending:
     """Record until it is time to end, and convert what is left."""
-    account = Account(source.session, folder)
     with signals_taken() as signals:
-        loop = Loop(options, source, conversion, folder, account, observer, signals)
+        loop = Loop(options, running, signals)
         try:
             reason = loop.run()
-            source.session.stop()
+            running.session.stop()
             time_ns = time.time_ns()
             time.sleep(GRACE_SECONDS)
-            source.drain.stop()
-            source.spool.stop()
-            losses = account.keep(is_final=True)
+            running.drain.stop()
+            running.spool.stop()
+            losses = running.account.keep(is_final=True)
+            loop.watch_rest()
             loop.convert_rest()
         finally:
             loop.close()

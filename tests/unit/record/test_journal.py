@@ -66,7 +66,7 @@ def test_reading_while_it_grows(tmp_path: Path) -> None:
         assert list(reader.batches(1)) == []
         journal.append(batch_of(number))
         assert results_in(list(reader.batches(1))) == [number]
-        reader.drop_converted()
+        reader.drop_read()
         assert len(segments(tmp_path)) == 1
 
 
@@ -82,7 +82,7 @@ def test_going_on_behind_what_is_converted(tmp_path: Path, first: int) -> None:
     again = JournalReader(tmp_path, MAGIC, first * size)
     assert found == list(range(7))
     assert results_in(list(again.batches(100))) == found[first:]
-    again.drop_converted()
+    again.drop_read()
     last = JournalReader(tmp_path, MAGIC, 6 * size)
     assert results_in(list(last.batches(100))) == [6]
 

@@ -28,6 +28,14 @@ class Sparse:
     places: np.ndarray
     values: pa.Array
 
+    def array(self, row_count: int) -> pa.Array:
+        """A value or null for each row."""
+        which = np.zeros(row_count, np.int64)
+        which[self.places] = np.arange(len(self.places))
+        has_none = np.ones(row_count, np.bool_)
+        has_none[self.places] = False
+        return self.values.take(pa.array(which, mask=has_none))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stepwise:
