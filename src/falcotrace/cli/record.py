@@ -102,10 +102,13 @@ def record(
     is there while recording goes on. With --rules it prints alerts about a second after the events.
     """
     from falcotrace.cli.quantities import parse_duration, parse_size, parse_snaplen
-    from falcotrace.cli.recording_lines import RecordingLines
     from falcotrace.errors import RecordError
-    from falcotrace.record.options import RecordOptions
-    from falcotrace.record.recorder import record_host
+    from falcotrace.record.rights import libraries_without_threads
+
+    with libraries_without_threads():
+        from falcotrace.cli.recording_lines import RecordingLines
+        from falcotrace.record.options import RecordOptions
+        from falcotrace.record.recorder import record_host
 
     if output_format not in _LINES:
         raise typer.BadParameter(f"expected {' or '.join(_LINES)}, found {output_format!r}")
@@ -128,6 +131,7 @@ def record(
             plan=at_least(load_for_use(rules).plan, priority_of(priority)) if rules else None,
             seal_priority=priority_of(seal_on) if seal_on else None,
             seal_delay_s=parse_duration(seal_after),
+            gives_up_rights=True,
         )
     except ValueError as error:
         raise RecordError(str(error)) from None

@@ -10,6 +10,7 @@ import os
 import threading
 from collections import deque
 
+from falcotrace.record.rights import keep_only
 from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
 
 IDLE_SECONDS = 0.004
@@ -78,6 +79,7 @@ class Drain:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAIN_NICENESS)
         try:
+            keep_only(())
             self._run()
         except BaseException as error:  # noqa: BLE001 - handed to whoever calls stop()
             self._failure = error

@@ -25,6 +25,7 @@ from falcotrace.record.coverage import numbers_of, recorded_columns
 from falcotrace.record.events import PROCEXIT_NUMBER
 from falcotrace.record.folder import RecordingFolder, Start
 from falcotrace.record.journal import JournalReader
+from falcotrace.record.rights import Capability, keep_only
 from falcotrace.record.ring import Batch
 from falcotrace.rules.plan import Plan
 
@@ -153,6 +154,7 @@ class Watch:
         start: what is recorded.
         plan: the rules.
         on_alert: told each alert, in the thread of the watch.
+        rights: what it takes to read the folder.
     """
 
     def __init__(
@@ -161,7 +163,9 @@ class Watch:
         start: Start,
         plan: Plan,
         on_alert: Callable[[Alert], None],
+        rights: frozenset[Capability] = frozenset(),
     ) -> None:
+        self._rights = rights
         self._capture = LiveCapture(folder, start)
         self._plan = plan
         self._on_alert = on_alert
@@ -199,6 +203,7 @@ class Watch:
 
     def _run(self) -> None:
         try:
+            keep_only(self._rights)
             options = ScanOptions(threads=1)
             for batch in ReplayEngine().scan([self._capture], self._plan, options):
                 for alert in batch.alerts:

@@ -31,6 +31,7 @@ from falcotrace.record.live import Watch
 from falcotrace.record.losses import LossHistory, loss_account
 from falcotrace.record.options import Observer, Progress, RecordOptions
 from falcotrace.record.parts import WrittenCapture, stamped
+from falcotrace.record.rights import keep_only
 from falcotrace.record.room import RoomKeeper
 from falcotrace.record.sealing import SealRequest, reply, take_request
 from falcotrace.record.session import KernelSession
@@ -127,7 +128,9 @@ class Loop:
         self.upkeep = Upkeep(
             options, running.conversion, running.spool, running.account.read, self.cost
         )
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="falcotrace-conversion")
+        self._worker = ThreadPoolExecutor(
+            1, "falcotrace-conversion", initializer=keep_only, initargs=(options.needed_rights,)
+        )
         self._step: Future[list[WrittenCapture]] | None = None
         self._stepped = self._counted = self._started = time.monotonic()
         self._shown = (self._started, 0)
@@ -246,17 +249,14 @@ class Loop:
             return []
 
     def _answer(self, request: SealRequest) -> list[WrittenCapture]:
-        path = Path(request.output or stamped(self._options.output, time.time_ns()))
-        if path.exists() and not request.overwrite:
-            reply(self._running.folder.path, request, RecordError(f"{path} exists already"))
-            return []
+        folder = self._running.folder.path
         try:
-            found = self.upkeep.seal(path, "seal")
+            found = self.upkeep.seal(folder / request.name, "seal")
         except (CaptureError, RecordError) as error:
-            reply(self._running.folder.path, request, error)
-            return []
-        reply(self._running.folder.path, request, found)
-        return [found]
+            reply(folder, request, error)
+        else:
+            reply(folder, request, found)
+        return []
 
     def _reason_to_end(self) -> str:
         limit = self._options.duration_s

@@ -7,6 +7,7 @@ from falcotrace.alerts import Alert
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import RecordError
 from falcotrace.record.parts import WrittenCapture
+from falcotrace.record.rights import Capability, needed_to_write
 from falcotrace.record.room import DEFAULT_FREE_BYTES
 from falcotrace.rules.plan import Plan, Priority
 
@@ -44,6 +45,8 @@ class RecordOptions:
         seal_priority: an alert that is at least so severe makes a capture of what is kept; None:
             none does.
         seal_delay_s: how long after the alert, so that what follows is in it.
+        gives_up_rights: whether the calling thread gives up the rights that it no longer needs when
+            recording has begun, for good; the recorder's own threads always do.
     """
 
     output: Path
@@ -62,6 +65,7 @@ class RecordOptions:
     plan: Plan | None = None
     seal_priority: Priority | None = None
     seal_delay_s: float = 10.0
+    gives_up_rights: bool = False
 
     def check(self) -> None:
         """Check what can be told from the options alone.
@@ -84,6 +88,19 @@ class RecordOptions:
                 "no rules are asked while recording, so no alert can make a capture",
                 "Name them with --rules.",
             )
+
+    @property
+    def needed_rights(self) -> frozenset[Capability]:
+        """What is needed once recording has begun.
+
+        Reading the counters takes the right to bpf() where others must not use it.
+        """
+        return self.folder_rights | {Capability.BPF}
+
+    @property
+    def folder_rights(self) -> frozenset[Capability]:
+        """What is needed to write to the recording's folder, and beside it."""
+        return needed_to_write(self.output.absolute().parent)
 
     @property
     def rotates(self) -> bool:

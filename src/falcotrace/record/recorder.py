@@ -25,6 +25,7 @@ from falcotrace.record.live import Watch
 from falcotrace.record.loop import Account, Loop, Running, signals_taken
 from falcotrace.record.options import Observer, Outcome, RecordOptions
 from falcotrace.record.parts import stamped
+from falcotrace.record.rights import keep_only
 from falcotrace.record.session import KernelSession, SessionSettings
 from falcotrace.record.spool import Spool
 from falcotrace.record.upkeep import window_start_ns
@@ -84,7 +85,7 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
                 folder=folder,
                 session=session,
                 drain=drain,
-                spool=Spool(drain, Journal(folder.path, session.magic)),
+                spool=Spool(drain, Journal(folder.path, session.magic), options.folder_rights),
                 conversion=conversion,
                 account=Account(session, folder),
                 observer=observer,
@@ -94,6 +95,8 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
             )
             with _flowing(running):
                 session.start()
+                if options.gives_up_rights:
+                    keep_only(options.needed_rights)
                 if command:
                     command.release()
                 ended = _run(options, running)
@@ -126,7 +129,7 @@ def _watch(
         alert_seals.note(alert)
         observer.alerted(alert)
 
-    watch = Watch(folder, start, options.plan, take)
+    watch = Watch(folder, start, options.plan, take, options.folder_rights)
     for note in watch.notes:
         observer.noted(note)
     return watch

@@ -5,9 +5,11 @@ write to it, so no port is opened and no signal has to find its process.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ import msgspec
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import RecordError
 from falcotrace.record.folder import SUFFIX
-from falcotrace.record.parts import WrittenCapture
+from falcotrace.record.parts import WrittenCapture, stamped
 
 _REQUEST: Final = "seal.json"
 _REPLY: Final = "sealed.json"
@@ -29,21 +31,21 @@ class SealRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request.
 
     Attributes:
-        number: to tell its reply from others.
-        output: the capture to write; empty for a name with the time.
-        overwrite: whether a file of that name may be replaced.
+        number: to tell its reply from others, and to name the capture in the folder.
     """
 
     number: int
-    output: str = ""
-    overwrite: bool = False
+
+    @property
+    def name(self) -> str:
+        """The capture's name in the folder, from where whoever asked takes it."""
+        return f"sealed-{self.number}.parquet"
 
 
 class _Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a request; `error` is empty where a capture was written."""
 
     number: int
-    path: str = ""
     event_count: int = 0
     size_bytes: int = 0
     losses: Losses = Losses()
@@ -70,7 +72,6 @@ def reply(folder: Path, request: SealRequest, outcome: WrittenCapture | Exceptio
     else:
         answer = _Reply(
             number=request.number,
-            path=str(outcome.path),
             event_count=outcome.event_count,
             size_bytes=outcome.size_bytes,
             losses=outcome.losses,
@@ -101,16 +102,26 @@ def seal_recording(
     _check_is_recording(folder)
     if sealed is not None and sealed.exists() and not overwrite:
         raise RecordError(f"{sealed} exists already", "--force overwrites it, -o names another.")
-    request = SealRequest(
-        number=secrets.randbits(48),
-        output=str(sealed.absolute()) if sealed else "",
-        overwrite=overwrite,
-    )
+    request = SealRequest(number=secrets.randbits(48))
     try:
         _put(folder / _REQUEST, msgspec.json.encode(request))
     except OSError as error:
         raise RecordError(f"{folder}: {error.strerror}", "Only its owner can ask it.") from None
-    return _wait(folder, request, on_wait)
+    found = _wait(folder, request, on_wait)
+    output = folder.with_name(folder.name.removesuffix(SUFFIX))
+    return _move(found, sealed or stamped(output, time.time_ns()), overwrite=overwrite)
+
+
+def _move(found: WrittenCapture, path: Path, *, overwrite: bool) -> WrittenCapture:
+    """Take the capture out of the folder, with the rights of whoever has asked for it."""
+    try:
+        if not overwrite:
+            path.open("xb").close()
+        shutil.move(found.path, path)
+    except OSError as error:
+        found.path.unlink(missing_ok=True)
+        raise RecordError(f"{path} cannot be made: {error.strerror}") from None
+    return dataclasses.replace(found, path=path)
 
 
 def _wait(folder: Path, request: SealRequest, on_wait: Callable[[float], None]) -> WrittenCapture:
@@ -122,7 +133,7 @@ def _wait(folder: Path, request: SealRequest, on_wait: Callable[[float], None]) 
             if answer.error:
                 raise RecordError(answer.error)
             return WrittenCapture(
-                Path(answer.path), answer.event_count, answer.size_bytes, answer.losses
+                folder / request.name, answer.event_count, answer.size_bytes, answer.losses
             )
         _check_is_recording(folder)
         on_wait(time.monotonic() - began)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from falcotrace.record.drain import Drain
 from falcotrace.record.journal import Journal
+from falcotrace.record.rights import Capability, keep_only
 
 if TYPE_CHECKING:
     from falcotrace.record.ring import Batch
@@ -22,13 +23,21 @@ SYNC_SECONDS = 1.0
 class Spool:
     """A thread that writes what the drain has taken.
 
+    Args:
+        drain: hands out what it has taken.
+        journal: takes it.
+        rights: what it takes to write to the journal's folder.
+
     Attributes:
         failure: why it writes no more; None while it does.
         is_held: leave samples where they are; when the drain's memory is full they stay in the
             ring, and what finds no room there is lost and counted.
     """
 
-    def __init__(self, drain: Drain, journal: Journal) -> None:
+    def __init__(
+        self, drain: Drain, journal: Journal, rights: frozenset[Capability] = frozenset()
+    ) -> None:
+        self._rights = rights
         self._drain = drain
         self._journal = journal
         self._stop = threading.Event()
@@ -64,6 +73,7 @@ class Spool:
             self.unwritten.append(batch)
 
     def _run(self) -> None:
+        keep_only(self._rights)
         try:
             while not self._stop.is_set():
                 if not self._write_one():

@@ -293,3 +293,53 @@ def test_options_that_cannot_be(tmp_path: Path, option: str, value: str, expecte
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def _rights_of_threads(pid: int) -> set[int]:
+    """The effective capabilities of a process's threads, as masks."""
+    found = set()
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        [line] = [line for line in status.read_text().splitlines() if line.startswith("CapEff:")]
+        found.add(int(line.split()[1], 16))
+    return found
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700], ids=oct)
+def test_rights_are_given_up(tmp_path: Path, mode: int) -> None:
+    """No thread of a recorder that has begun is root; it can still write where it was told to."""
+    bpf, search, override = 1 << 39, 1 << 2, 1 << 1
+    nobody = 65534
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=mode)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- rule: any\n  desc: any\n  condition: evt.type = openat\n  output: any\n"
+                     "  priority: DEBUG\n")  # fmt: skip
+    for owner, allowed in ((0, bpf), (nobody, bpf | search | override)):
+        os.chown(folder, owner, owner)
+        capture = folder / f"{owner}.parquet"
+        command = [*FALCOTRACE, "record", "-o", str(capture), "--ring", "5s", "-r", str(rules)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as one:
+            try:
+                time.sleep(4)
+                rights = _rights_of_threads(one.pid)
+                assert bpf in {found & bpf for found in rights}
+                assert all(found & ~allowed == 0 for found in rights), [*map(hex, rights)]
+            finally:
+                one.send_signal(signal.SIGINT)
+                one.wait()
+        assert open_captures(capture).info[0].event_count > 0
+
+
+def test_all_of_root_is_not_needed(tmp_path: Path) -> None:
+    """Two capabilities are enough, and the capture is its owner's alone."""
+    capture = tmp_path / "c.parquet"
+    record = [*FALCOTRACE, "record", "--duration", "1s", "-o", str(capture)]
+    only = ["setpriv", "--inh-caps=-all", "--bounding-set=-all,+bpf,+perfmon"]
+    done = subprocess.run([*only, *record], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "lost: none of" in done.stderr
+    assert capture.stat().st_mode & 0o777 == 0o600
+    only[-1] = "--bounding-set=-all,+perfmon"
+    done = subprocess.run([*only, *record, "--force"], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
