@@ -55,7 +55,7 @@ _HINT_LIBRARY: Final = (
     "`zypper install libbpf1` (SUSE), `pacman -S libbpf` (Arch)."
 )
 _HINT_RIGHTS: Final = (
-    "Recording needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; in a "
+    "Recording needs root, or the capabilities CAP_BPF and CAP_PERFMON; in a "
     "container: the host's pid namespace and `--privileged`."
 )
 _HINT_BTF: Final = (
