@@ -131,7 +131,7 @@ class Ring:
 
     def __init__(self, fd: int, size: int, magic: int) -> None:
         page = mmap.PAGESIZE
-        self.size = self._size = size
+        self.size = size
         self._magic = magic
         # The data are mapped twice in a row, so that a sample never wraps around.
         self._consumer_page = mmap.mmap(fd, page, mmap.MAP_SHARED)
@@ -155,7 +155,7 @@ class Ring:
         """
         position = int(self._consumer[0])
         pending = int(self._producer[0]) - position
-        start = position & (self._size - 1)
+        start = position & (self.size - 1)
         # On a machine with weak ordering the data could be seen later than the producer's position;
         # the kernel clears a header's busy bit with release semantics, and `find_samples` reads the
         # headers after the positions and before anything looks at the data.
