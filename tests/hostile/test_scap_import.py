@@ -20,7 +20,7 @@ from falcotrace.scap import (
     threads,
     views,
 )
-from falcotrace.scap.containers import MOST_ITEMS, parse_container_event
+from falcotrace.capture.containers import MOST_ITEMS, parse_container_event
 from falcotrace.scap.descriptor_table import MOST_ENTRIES
 from falcotrace.scap.importer import import_scap
 from falcotrace.scap.reader import open_scap

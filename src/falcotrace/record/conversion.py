@@ -5,7 +5,7 @@ grows; after a crash it goes on where the last checkpoint was.
 """
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +22,9 @@ from falcotrace.record.framed_log import read_log
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import JournalReader
 from falcotrace.record.known_log import keep_block, restore, rewrite
+from falcotrace.record.losses import with_unknown
 from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.containers import Containers
 
 FILES_OF_AN_EPOCH = 1 << 16
 
@@ -37,18 +39,22 @@ class Conversion:
     Args:
         folder: its folder.
         start: what was recorded.
+        wait: waits for containers that are being looked up.
 
     Raises:
         CaptureError: the capture cannot be written.
         RecordError: the folder holds something else than a recording.
     """
 
-    def __init__(self, folder: RecordingFolder, start: Start) -> None:
+    def __init__(
+        self, folder: RecordingFolder, start: Start, wait: Callable[[], object] = lambda: None
+    ) -> None:
         checkpoint = folder.read_checkpoint()
         self._folder = folder
         self._start = start
         self._saw_container = checkpoint.saw_container
         self._known_file = checkpoint.known_file
+        self._containers = Containers(folder.path, wait)
         self.writer = folder.resume_writer(checkpoint)
         try:
             self._restore(checkpoint)
@@ -66,6 +72,7 @@ class Conversion:
             recorded.recording.boot_to_epoch_ns,
             start.data_bytes,
             _interfaces(start),
+            self._containers,
         )
         self._converter.go_on(checkpoint.position, checkpoint.next_num, checkpoint.last_key)
         known = folder.read_known(checkpoint)
@@ -165,7 +172,9 @@ class Conversion:
         """
         with_containers = self._saw_container or self._converter.saw_container
         columns = recorded_columns(
-            with_containers=with_containers, with_contents=self._start.data_bytes > 0
+            with_containers=with_containers,
+            with_contents=self._start.data_bytes > 0,
+            told=self._containers.filled,
         )
         recording = msgspec.structs.replace(
             self._start.footer.recording,
@@ -178,7 +187,7 @@ class Conversion:
         footer: Footer = msgspec.structs.replace(
             self._start.footer,
             recording=recording,
-            losses=losses,
+            losses=with_unknown(losses, self._containers.unknown_count),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
         self.writer.close(footer)

@@ -8,6 +8,7 @@ ring is left to fill, and the kernel counts what finds no room.
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
@@ -35,10 +36,22 @@ class Backlog:
 
 
 class Drain:
-    """A thread that empties a ring."""
+    """A thread that empties a ring.
 
-    def __init__(self, ring: Ring, limit_bytes: int = BACKLOG_LIMIT_BYTES) -> None:
+    Args:
+        ring: the ring.
+        limit_bytes: how much may wait.
+        see: is shown each batch as soon as it is out of the ring, and must not take long.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        limit_bytes: int = BACKLOG_LIMIT_BYTES,
+        see: Callable[[Batch], None] = lambda _: None,
+    ) -> None:
         self._ring = ring
+        self._see = see
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._backlog = Backlog()
@@ -107,6 +120,7 @@ class Drain:
             return 0
         own = batch.detach()
         self._ring.release(batch)
+        self._see(own)
         with self._lock:
             self._backlog.batches.append(own)
             self._backlog.sample_count += len(own)

@@ -29,6 +29,7 @@ from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import Journal, segments
 from falcotrace.record.losses import LossHistory, loss_account
 from falcotrace.record.room import DEFAULT_FREE_BYTES, RoomKeeper
+from falcotrace.record.runtimes.watch import watch_containers
 from falcotrace.record.session import KernelSession, SessionSettings
 from falcotrace.record.spool import SYNC_SECONDS, Spool
 from falcotrace.version import __version__
@@ -145,8 +146,11 @@ def _record(
     with KernelSession(settings) as session:
         start = _start(options, session, started_ns)
         folder.write_start(start)
-        with Conversion(folder, start) as conversion:
-            drain = Drain(session.ring)
+        with (
+            watch_containers(folder.path, start.footer.users) as containers,
+            Conversion(folder, start, containers.wait) as conversion,
+        ):
+            drain = Drain(session.ring, see=containers.see)
             spool = Spool(drain, Journal(folder.path, session.magic))
             with _flowing(session, drain, spool):
                 session.start()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from falcotrace.capture.schema import flat_type
 from falcotrace.events.columns import PROCESS_COLUMNS
 from falcotrace.scap.container_table import ContainerTable, read_container
-from falcotrace.scap.containers import (
+from falcotrace.capture.containers import (
     HOST_COLUMNS,
     ContainerMetadata,
     container_values,

@@ -1,0 +1,29 @@
+"""What a reader answers when it is asked for a container."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from falcotrace.record.runtimes.description import Container
+from falcotrace.record.runtimes.sighting import Host, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A description.
+
+    Attributes:
+        container: the description.
+        is_final: whether it is as complete as it will be; the runtime may still be starting it.
+    """
+
+    container: Container
+    is_final: bool = True
+
+
+class NotYetError(Exception):
+    """The runtime knows the container, and has not written down yet what it is."""
+
+
+Reader = Callable[[Host, Sighting], Reading | None]
+"""Looks a container up; None where its runtime's places do not have it. Raises `NotYetError`, or
+`DocumentError` where what is there cannot be used."""

@@ -1,0 +1,235 @@
+"""Looks containers up while they are there: as soon as the kernel names one.
+
+In: batches of samples as they leave the ring. Out: records in the log of containers. A thread of
+its own: whoever hands samples over only picks the few sets of control groups out of them, without a
+loop, and nobody waits for files or sockets but the conversion, for a time that has a limit.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+
+from falcotrace.capture.footer import User
+from falcotrace.events.control_groups import ID_LENGTH
+from falcotrace.record.descriptions import control_groups_of
+from falcotrace.record.layout import EVENT, HEADER, SampleType
+from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.container_log import ContainerLog, Record
+from falcotrace.record.runtimes.description import Container
+from falcotrace.record.runtimes.sighting import Host, Sighting, sighting_of
+from falcotrace.record.runtimes.table import Answer, look_up
+from falcotrace.record.samples import SampleBlock
+
+FIRST_PAUSE_SECONDS: Final = 0.003
+LONGEST_PAUSE_SECONDS: Final = 0.2
+"""Between two attempts; each pause is twice the one before."""
+
+PATIENCE_SECONDS: Final = 2.0
+"""How long a container is looked for: processes may be in its group before its files are there."""
+
+WAIT_SECONDS: Final = 4.0
+"""How long conversion waits for look-ups at most, should a file system or a daemon hang."""
+
+_KNOWN_LIMIT: Final = 1 << 16
+"""Containers of which it is remembered that they were looked up; then all are looked up again."""
+
+assert HEADER.fields is not None
+_TYPE_OFFSET: Final = HEADER.fields["type"][1]
+_ONLY: Final = {kind: np.zeros(0, np.int64) for kind in SampleType}
+
+
+@dataclass(slots=True)
+class _LookUp:
+    """A container that is being looked up."""
+
+    sighting: Sighting
+    cgroups_id: int
+    serial: int
+    deadline: float
+    next_at: float
+    pause: float = FIRST_PAUSE_SECONDS
+    container: Container | None = None
+
+
+class ContainerWatch:
+    """A thread that looks containers up. Use as a context manager.
+
+    Args:
+        log: takes what was found.
+        host: where runtimes keep what they know.
+        ask: asks them.
+    """
+
+    def __init__(
+        self,
+        log: ContainerLog,
+        host: Host,
+        ask: Callable[[Host, Sighting], Answer] = look_up,
+    ) -> None:
+        self._log = log
+        self._host = host
+        self._ask = ask
+        self._changed = threading.Condition()
+        self._handed: list[tuple[int, SampleBlock]] = []
+        self._serial = 0
+        self._pending: list[_LookUp] = []
+        self._busy: set[int] = set()
+        self._known: set[str] = set()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="falcotrace-containers", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+        self._thread.join(WAIT_SECONDS)
+        if not self._thread.is_alive():
+            self._log.close()
+
+    def see(self, batch: Batch) -> None:
+        """Hand samples over; those that name no control groups cost a comparison of lengths."""
+        picked = pick_control_groups(batch)
+        if picked is None:
+            return
+        with self._changed:
+            self._serial += 1
+            self._busy.add(self._serial)
+            self._handed.append((self._serial, picked))
+            self._changed.notify_all()
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> bool:
+        """Wait until what was handed over so far is known or given up; whether it is."""
+        with self._changed:
+            last = self._serial
+            return self._changed.wait_for(
+                lambda: not self._busy or min(self._busy) > last or not self._thread.is_alive(),
+                seconds,
+            )
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._is_due, self._pause())
+                handed, self._handed = self._handed, []
+                is_last = self._is_over
+            for serial, block in handed:
+                self._pending.extend(self._new(serial, block))
+            self._try(is_last=is_last)
+            self._settle()
+            if is_last:
+                return
+
+    def _is_due(self) -> bool:
+        return self._is_over or bool(self._handed)
+
+    def _pause(self) -> float | None:
+        if not self._pending:
+            return None
+        return max(0.0, min(one.next_at for one in self._pending) - time.monotonic())
+
+    def _new(self, serial: int, block: SampleBlock) -> Iterator[_LookUp]:
+        """What is not known yet of the containers that some sets name."""
+        now = time.monotonic()
+        for cgroups_id, groups in control_groups_of(block):
+            sighting = sighting_of(groups)
+            if sighting.full_id in self._known:
+                continue
+            if sighting.full_id:
+                if len(self._known) >= _KNOWN_LIMIT:
+                    self._known.clear()
+                self._known.add(sighting.full_id)
+            elif not sighting.names:
+                continue
+            yield _LookUp(sighting, cgroups_id, serial, now + PATIENCE_SECONDS, now)
+
+    def _try(self, *, is_last: bool) -> None:
+        waiting: list[_LookUp] = []
+        for one in self._pending:
+            now = time.monotonic()
+            if one.next_at > now and not is_last:
+                waiting.append(one)
+                continue
+            answer = self._asked(one.sighting)
+            if answer.container not in (None, one.container):
+                one.container = answer.container
+                self._note(one, "")
+            if answer.is_final or now >= one.deadline:
+                if one.container is None:
+                    self._give_up(one, answer.problem)
+                continue
+            one.next_at = time.monotonic() + one.pause
+            one.pause = min(2 * one.pause, LONGEST_PAUSE_SECONDS)
+            waiting.append(one)
+        self._pending = waiting
+
+    def _asked(self, sighting: Sighting) -> Answer:
+        # What is read was written by others: whatever it does to a reader, the recording goes on.
+        try:
+            return self._ask(self._host, sighting)
+        except Exception as error:  # noqa: BLE001
+            return Answer(None, True, type(error).__name__)
+
+    def _give_up(self, one: _LookUp, problem: str) -> None:
+        """A later set of the same container has it looked up once more."""
+        if one.sighting.full_id:
+            self._known.discard(one.sighting.full_id)
+            self._note(one, problem)
+
+    def _note(self, one: _LookUp, problem: str) -> None:
+        container, full_id = one.container, one.sighting.full_id
+        record = Record(
+            container_id=container.container_id if container else full_id[:ID_LENGTH],
+            cgroups_id=0 if full_id else one.cgroups_id,
+            container=container,
+            problem=problem,
+        )
+        # A disk that is full ends the recording elsewhere; the container stays unknown.
+        with suppress(OSError):
+            self._log.append(record)
+
+    def _settle(self) -> None:
+        """Say which hand-overs have nothing pending any more."""
+        with self._changed:
+            self._busy = {one.serial for one in self._pending} | {n for n, _ in self._handed}
+            self._changed.notify_all()
+
+
+def watch_containers(folder: Path, users: Iterable[User]) -> ContainerWatch:
+    """A watch whose log is in a recording's folder.
+
+    Raises:
+        OSError: the log cannot be made.
+    """
+    homes = {user.uid: user.home for user in users}
+    return ContainerWatch(ContainerLog(folder), Host(homes=homes))
+
+
+def pick_control_groups(batch: Batch) -> SampleBlock | None:
+    """The sets of control groups among samples, with memory of their own; None if there are none.
+
+    Nearly all samples are plain events, which have one length: the others' types are looked at.
+    """
+    others = np.flatnonzero(batch.lengths != EVENT.itemsize)
+    rest = batch.starts[others]
+    found = batch.raw[rest + _TYPE_OFFSET] == SampleType.CGROUPS
+    if not found.any():
+        return None
+    starts, lengths = rest[found], batch.lengths[others[found]].astype(np.int64)
+    data = np.concatenate(
+        [
+            batch.raw[start : start + length]
+            for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
+        ]
+    )
+    own_starts = np.cumsum(np.concatenate([np.zeros(1, np.int64), lengths[:-1]]))
+    return SampleBlock(data, {**_ONLY, SampleType.CGROUPS: own_starts})
