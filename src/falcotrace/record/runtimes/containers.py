@@ -5,9 +5,10 @@ In: the log of look-ups, and states of threads. Out: the id of a thread's contai
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -31,6 +32,9 @@ RUNTIME_COLUMNS: Final = tuple(
 
 REMEMBERED: Final = 1 << 14
 """Descriptions beyond which those that no process needs are forgotten."""
+
+_Key = TypeVar("_Key", str, int)
+_Value = TypeVar("_Value")
 
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -59,7 +63,7 @@ class Containers:
         if self._log is not None:
             self._wait()
             for record in self._log.take():
-                self._add(record)
+                self.add(record)
 
     def id_of(self, state: State) -> str:
         """`container.id` of a thread."""
@@ -87,19 +91,29 @@ class Containers:
         """Containers of which no description came."""
         return len(self._unknown)
 
+    @property
+    def known_count(self) -> int:
+        """Descriptions that are remembered."""
+        return len(self._by_id) + len(self._of_set)
+
     def forget_unused(self, states: Iterable[State]) -> None:
-        """Drop descriptions that no process needs, once there are very many."""
-        if len(self._by_id) + len(self._of_set) <= REMEMBERED:
+        """Drop descriptions that no process needs, once there are very many.
+
+        The newest stay: the processes that need them may be still to come.
+        """
+        if self.known_count <= REMEMBERED:
             return
-        ids, sets = set(), set()
+        ids: set[str] = set()
+        sets: set[int] = set()
         for state in states:
             ids.add(container_of(state.cgroups))
             sets.add(state.cgroups_id)
-        self._by_id = {key: self._by_id[key] for key in self._by_id.keys() & ids}
-        self._of_set = {key: self._of_set[key] for key in self._of_set.keys() & sets}
-        self._by_set = {key: self._by_set[key] for key in self._by_set.keys() & sets}
+        self._by_id = _kept(self._by_id, ids)
+        self._of_set = _kept(self._of_set, sets)
+        self._by_set = {key: self._by_set[key] for key in self._of_set}
 
-    def _add(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
+        """Take in what a look-up came to; a later one counts more."""
         columns = _columns(record)
         if record.cgroups_id:
             self._by_set[record.cgroups_id] = record.container_id
@@ -116,6 +130,12 @@ class Containers:
     def _note_unknown(self, container_id: str) -> None:
         if container_id not in self._by_id and len(self._unknown) < REMEMBERED:
             self._unknown.add(container_id)
+
+
+def _kept(known: Mapping[_Key, _Value], used: set[_Key]) -> dict[_Key, _Value]:
+    first = max(0, len(known) - REMEMBERED // 2)
+    kept = used.union(islice(known, first, None))
+    return {key: known[key] for key in known if key in kept}
 
 
 def _columns(record: Record) -> Mapping[str, Value] | None:

@@ -36,7 +36,9 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
         config = folder.document("config.v2.json")
         if config is None:
             continue
-        inspected = _inspected(config, folder.document("hostconfig.json") or Document())
+        inspected = _inspected(
+            sighting.full_id, config, folder.document("hostconfig.json") or Document()
+        )
         address = _address(config)
         if not address:
             address = _address_of_other(root, inspected)
@@ -114,7 +116,7 @@ def names_of_image(
     return (repository, tag, digest) if repository else split_reference(asked_for)
 
 
-def _inspected(config: Document, host_config: Document) -> Document:
+def _inspected(full_id: str, config: Document, host_config: Document) -> Document:
     """What `docker inspect` makes of the two files."""
     points = config.at("MountPoints").members
     mounts = [
@@ -128,7 +130,7 @@ def _inspected(config: Document, host_config: Document) -> Document:
         for destination, point in sorted(points.items())
     ]
     members = {
-        "Id": config.at("ID").text,
+        "Id": full_id,
         "Name": config.at("Name").text,
         "Image": config.at("Image").text,
         "Config": config.at("Config").value,

@@ -49,7 +49,7 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
     if not path.is_socket() or _silent_until.get(path, 0.0) > time.monotonic():
         return None
     inspected = ask(path, f"/containers/{sighting.full_id}/json")
-    if inspected is None:
+    if inspected is None or inspected.at("Id").text != sighting.full_id:
         return None
     asked_for = inspected.at("Config", "Image").text
     image_id = inspected.at("Image").text
@@ -97,3 +97,8 @@ def _body(answer: http.client.HTTPResponse, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError
     return b"".join(chunks)
+
+
+def forget_silence() -> None:
+    """Ask again also those that did not answer."""
+    _silent_until.clear()

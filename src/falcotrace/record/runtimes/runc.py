@@ -37,6 +37,7 @@ _READ_ONLY, _BIND = 1, 4096
 _PROPAGATIONS: Final = {1 << 18: "private", 1 << 19: "slave", 1 << 20: "shared"}
 _RECURSIVE: Final = 16384
 _SYS_ADMIN: Final = "CAP_SYS_ADMIN"
+_MOUNT: Final = "/sys/fs/cgroup"
 _UNKNOWN: Final = (*IMAGE, *ADDRESS)
 
 
@@ -77,7 +78,12 @@ def _groups(kind: str, folder: Place, state: Document) -> list[str]:
 
 def _is_in(groups: list[str], paths: tuple[str, ...]) -> bool:
     """Whether a container's groups are these: else only the name is the same."""
-    return any(path != "/" and group.endswith(path) for path in paths for group in groups)
+    own = set(groups)
+    for group in groups:
+        if group.startswith(_MOUNT):
+            unified = group.removeprefix(_MOUNT)
+            own |= {unified, unified[unified.find("/", 1) :]}
+    return not own.isdisjoint(set(paths) - {"/"})
 
 
 def _of_runc(kind: str, name: str, state: Document) -> Container:
