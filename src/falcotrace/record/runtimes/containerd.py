@@ -52,7 +52,7 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
         spec = task.document("config.json")
         if spec is None:
             if task.is_there:
-                raise NotYetError
+                raise NotYetError(name, task.path / "config.json")
             continue
         annotations = spec.at("annotations").labels
         if f"{_CRI}sandbox-id" in annotations:

@@ -93,8 +93,8 @@ class Containers:
 
     @property
     def known_count(self) -> int:
-        """Descriptions that are remembered."""
-        return len(self._by_id) + len(self._of_set)
+        """Descriptions that are remembered, and sets of control groups of named containers."""
+        return len(self._by_id) + len(self._by_set)
 
     def forget_unused(self, states: Iterable[State]) -> None:
         """Drop descriptions that no process needs, once there are very many.
@@ -110,7 +110,7 @@ class Containers:
             sets.add(state.cgroups_id)
         self._by_id = _kept(self._by_id, ids)
         self._of_set = _kept(self._of_set, sets)
-        self._by_set = {key: self._by_set[key] for key in self._of_set}
+        self._by_set = _kept(self._by_set, sets)
 
     def add(self, record: Record) -> None:
         """Take in what a look-up came to; a later one counts more."""

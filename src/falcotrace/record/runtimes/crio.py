@@ -40,7 +40,7 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
     if stored is None:
         return None
     if stored.spec is None:
-        raise NotYetError
+        raise NotYetError(sighting.full_id)
     own = _annotations(stored.spec)
     if "ContainerType" not in own:
         return None

@@ -48,7 +48,7 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
     if stored is None:
         return None
     if stored.spec is None and not stored.entry.is_there:
-        raise NotYetError
+        raise NotYetError(sighting.full_id)
     spec = stored.spec or Document()
     if spec.at("annotations", _MANAGER).text == "cri-o":
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from falcotrace.record.runtimes.description import Container
 from falcotrace.record.runtimes.sighting import Host, Sighting
@@ -21,7 +22,17 @@ class Reading:
 
 
 class NotYetError(Exception):
-    """The runtime knows the container, and has not written down yet what it is."""
+    """The runtime knows the container, and has not written down yet what it is.
+
+    Attributes:
+        name: the container's whole id.
+        awaited: the file that is missing; None where nobody can say.
+    """
+
+    def __init__(self, name: str, awaited: Path | None = None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.awaited = awaited
 
 
 Reader = Callable[[Host, Sighting], Reading | None]

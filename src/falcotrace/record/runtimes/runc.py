@@ -44,10 +44,11 @@ _UNKNOWN: Final = (*IMAGE, *ADDRESS)
 def read(host: Host, sighting: Sighting) -> Reading | None:
     """Look a container up in the runtimes' folders of states."""
     for kind, folder, name in _candidates(host, sighting):
-        document = folder.document("state.json" if kind == "runc" else "config.json")
+        file = "state.json" if kind == "runc" else "config.json"
+        document = folder.document(file)
         if document is None:
             if folder.is_there:
-                raise NotYetError
+                raise NotYetError(name, folder.path / file)
             continue
         if not sighting.full_id and not _is_in(_groups(kind, folder, document), sighting.paths):
             continue

@@ -15,6 +15,7 @@ In: a sighting. Out: a description. Engines come before the runtimes below them,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from falcotrace.record.runtimes import containerd, crio, docker, docker_socket, podman, runc
@@ -53,29 +54,34 @@ class Answer:
         container: the description; None if there is none.
         is_final: whether asking again is of no use.
         problem: why what was found could not be used.
+        name: whole id of a container that a runtime has, and has not described yet.
+        awaited: the file that is missing then.
     """
 
     container: Container | None = None
     is_final: bool = True
     problem: str = ""
+    name: str = ""
+    awaited: Path | None = None
 
 
 def look_up(host: Host, sighting: Sighting) -> Answer:
     """Ask the runtimes once."""
     if sighting.engine == "lxc":
         return Answer(Container(container_id=sighting.full_id, type="lxc"))
-    is_pending, problem = False, ""
+    problem, missing = "", NotYetError("")
     for reader in READERS[sighting.engine if sighting.full_id else _NAMED]:
         try:
             reading = reader(host, sighting)
-        except NotYetError:
-            is_pending = True
+        except NotYetError as error:
+            missing = error
         except DocumentError as error:
-            is_pending, problem = True, str(error)
+            problem = str(error)
         else:
             if reading is not None:
                 return Answer(reading.container, reading.is_final)
-    return Answer(None, not is_pending and not _may_come(host, sighting), problem)
+    may_come = bool(missing.name or problem) or _may_come(host, sighting)
+    return Answer(None, not may_come, problem, missing.name, missing.awaited)
 
 
 def _may_come(host: Host, sighting: Sighting) -> bool:

@@ -26,9 +26,14 @@ from falcotrace.record.runtimes.sighting import Host, Sighting, sighting_of
 from falcotrace.record.runtimes.table import Answer, look_up
 from falcotrace.record.samples import SampleBlock
 
-FIRST_PAUSE_SECONDS: Final = 0.003
+FIRST_PAUSE_SECONDS: Final = 0.004
 LONGEST_PAUSE_SECONDS: Final = 0.2
 """Between two attempts; each pause is twice the one before."""
+
+GLANCE_SECONDS: Final = 0.0005
+EARLY_SECONDS: Final = 0.5
+"""How often, and how long, it is looked whether a file is there that a runtime is about to write:
+runc writes its state when the container's program begins, and removes it when that ends."""
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a container is looked for: processes may be in its group before its files are there."""
@@ -51,10 +56,22 @@ class _LookUp:
     sighting: Sighting
     cgroups_id: int
     serial: int
-    deadline: float
+    since: float
     next_at: float
     pause: float = FIRST_PAUSE_SECONDS
     container: Container | None = None
+    name: str = ""
+    awaited: Path | None = None
+
+    def due_at(self, now: float) -> float:
+        """When to look again: all the time while a file may come and go quickly."""
+        if self.awaited is None or now > self.since + EARLY_SECONDS:
+            return self.next_at
+        return min(self.next_at, now + GLANCE_SECONDS)
+
+    def is_due(self, now: float) -> bool:
+        """Whether to ask the runtimes now."""
+        return self.next_at <= now or (self.awaited is not None and self.awaited.exists())
 
 
 class ContainerWatch:
@@ -119,7 +136,7 @@ class ContainerWatch:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(self._is_due, self._pause())
+                self._changed.wait_for(self._is_called, self._pause() if self._pending else None)
                 handed, self._handed = self._handed, []
                 is_last = self._is_over
             for serial, block in handed:
@@ -129,13 +146,12 @@ class ContainerWatch:
             if is_last:
                 return
 
-    def _is_due(self) -> bool:
+    def _is_called(self) -> bool:
         return self._is_over or bool(self._handed)
 
     def _pause(self) -> float | None:
-        if not self._pending:
-            return None
-        return max(0.0, min(one.next_at for one in self._pending) - time.monotonic())
+        now = time.monotonic()
+        return max(0.0, min(one.due_at(now) for one in self._pending) - now)
 
     def _new(self, serial: int, block: SampleBlock) -> Iterator[_LookUp]:
         """What is not known yet of the containers that some sets name."""
@@ -150,22 +166,22 @@ class ContainerWatch:
                 self._known.add(sighting.full_id)
             elif not sighting.names:
                 continue
-            yield _LookUp(sighting, cgroups_id, serial, now + PATIENCE_SECONDS, now)
+            yield _LookUp(sighting, cgroups_id, serial, now, now)
 
     def _try(self, *, is_last: bool) -> None:
         waiting: list[_LookUp] = []
         for one in self._pending:
             now = time.monotonic()
-            if one.next_at > now and not is_last:
+            if not is_last and not one.is_due(now):
                 waiting.append(one)
                 continue
             answer = self._asked(one.sighting)
+            one.name, one.awaited = answer.name or one.name, answer.awaited
             if answer.container not in (None, one.container):
                 one.container = answer.container
                 self._note(one, "")
-            if answer.is_final or now >= one.deadline:
-                if one.container is None:
-                    self._give_up(one, answer.problem)
+            if is_last or answer.is_final or now >= one.since + PATIENCE_SECONDS:
+                self._give_up(one, answer.problem)
                 continue
             one.next_at = time.monotonic() + one.pause
             one.pause = min(2 * one.pause, LONGEST_PAUSE_SECONDS)
@@ -180,15 +196,18 @@ class ContainerWatch:
             return Answer(None, True, type(error).__name__)
 
     def _give_up(self, one: _LookUp, problem: str) -> None:
-        """A later set of the same container has it looked up once more."""
-        if one.sighting.full_id:
-            self._known.discard(one.sighting.full_id)
+        """Say that a container was not described; a later set of its groups has it looked up."""
+        if one.container is not None:
+            return
+        self._known.discard(one.sighting.full_id)
+        if one.sighting.full_id or one.name:
             self._note(one, problem)
 
     def _note(self, one: _LookUp, problem: str) -> None:
         container, full_id = one.container, one.sighting.full_id
+        name = (full_id or one.name)[:ID_LENGTH]
         record = Record(
-            container_id=container.container_id if container else full_id[:ID_LENGTH],
+            container_id=container.container_id if container else name,
             cgroups_id=0 if full_id else one.cgroups_id,
             container=container,
             problem=problem,

@@ -186,3 +186,30 @@ def test_names_are_looked_up_for_each_set(tmp_path: Path) -> None:
         assert one.wait()
         found = [(record.cgroups_id, record.container_id) for record in records(tmp_path)]
     assert found == [(1, "box"), (7, "box")]
+
+
+def test_a_state_that_is_there_for_a_moment(tmp_path: Path) -> None:
+    """The file is awaited: runc removes it as soon as the container's program ends."""
+    root = tmp_path / "root"
+    folder = root / "run/runc/box"
+    folder.mkdir(parents=True)
+    with ContainerWatch(ContainerLog(tmp_path), Host(root)) as one:
+        one.see(batch_with("memory=/box"))
+        time.sleep(0.1)
+        state = put(folder / "new", runc_state("box", "/box")).rename(folder / "state.json")
+        assert one.wait(1.5)
+        state.unlink()
+        (record,) = records(tmp_path)
+    assert record.container is not None
+
+
+def test_a_name_that_a_runtime_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder without a state tells that there was a container, if not what it was."""
+    monkeypatch.setattr("falcotrace.record.runtimes.watch.PATIENCE_SECONDS", 0.05)
+    root = tmp_path / "root"
+    (root / "run/runc/box").mkdir(parents=True)
+    with ContainerWatch(ContainerLog(tmp_path), Host(root)) as one:
+        one.see(batch_with("memory=/box"))
+        assert one.wait()
+        (record,) = records(tmp_path)
+    assert (record.container_id, record.cgroups_id, record.container) == ("box", 1, None)
