@@ -38,6 +38,11 @@ class Sighting:
     paths: tuple[str, ...]
     owner: int | None
 
+    def is_of(self, name: str, other: "Sighting") -> bool:
+        """Whether both are in a group that a container of this name has made."""
+        own = {path for path in self.paths if _name_of(path)[1] == name}
+        return not own.isdisjoint(other.paths)
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -75,11 +80,13 @@ def sighting_of(control_groups: tuple[str, ...]) -> Sighting:
 
 
 def _names(paths: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    found: dict[tuple[str, str], None] = {}
-    for path in paths:
-        *_, folder, name = f"//{path}".split("/")
-        if scope := _SCOPE.match(name):
-            name = scope.group(1)
-        if _NAME.match(name):
-            found[folder if _NAME.match(folder) else "", name] = None
-    return tuple(found)
+    found = dict.fromkeys(map(_name_of, paths))
+    return tuple((folder, name) for folder, name in found if name)
+
+
+def _name_of(path: str) -> tuple[str, str]:
+    """What a container may be called whose group this is, and the folder before it."""
+    *_, folder, name = f"//{path}".split("/")
+    if scope := _SCOPE.match(name):
+        name = scope.group(1)
+    return folder if _NAME.match(folder) else "", name if _NAME.match(name) else ""

@@ -5,6 +5,7 @@ its own: whoever hands samples over only picks the few sets of control groups ou
 loop, and nobody waits for files or sockets but the conversion, for a time that has a limit.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ import numpy as np
 from falcotrace.capture.footer import User
 from falcotrace.events.control_groups import ID_LENGTH
 from falcotrace.record.descriptions import control_groups_of
+from falcotrace.record.drain import DRAIN_NICENESS
 from falcotrace.record.layout import EVENT, HEADER, SampleType
 from falcotrace.record.ring import Batch
 from falcotrace.record.runtimes.container_log import ContainerLog, Record
@@ -62,6 +64,7 @@ class _LookUp:
     container: Container | None = None
     name: str = ""
     awaited: Path | None = None
+    is_shared: bool = False
 
     def due_at(self, now: float) -> float:
         """When to look again: all the time while a file may come and go quickly."""
@@ -98,6 +101,7 @@ class ContainerWatch:
         self._pending: list[_LookUp] = []
         self._busy: set[int] = set()
         self._known: set[str] = set()
+        self._recent: dict[str, _LookUp] = {}
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="falcotrace-containers", daemon=True)
 
@@ -134,6 +138,9 @@ class ContainerWatch:
             )
 
     def _run(self) -> None:
+        # It works little, and what it looks for may be there for milliseconds.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAIN_NICENESS)
         while True:
             with self._changed:
                 self._changed.wait_for(self._is_called, self._pause() if self._pending else None)
@@ -178,15 +185,44 @@ class ContainerWatch:
             answer = self._asked(one.sighting)
             one.name, one.awaited = answer.name or one.name, answer.awaited
             if answer.container not in (None, one.container):
-                one.container = answer.container
-                self._note(one, "")
+                self._describe(one, answer.container)
             if is_last or answer.is_final or now >= one.since + PATIENCE_SECONDS:
                 self._give_up(one, answer.problem)
                 continue
             one.next_at = time.monotonic() + one.pause
             one.pause = min(2 * one.pause, LONGEST_PAUSE_SECONDS)
             waiting.append(one)
-        self._pending = waiting
+        self._pending = [one for one in waiting if not one.is_shared]
+
+    def _describe(self, found: _LookUp, container: Container | None) -> None:
+        """Keep a description, also for other sets of the same container.
+
+        In version 1 of control groups a process joins one group after another, each a new set, and
+        the file may be gone before each of them has been asked for.
+        """
+        found.container = container
+        self._note(found, "")
+        if container is None or found.sighting.full_id:
+            return
+        self._recent[container.full_id] = found
+        for one in self._pending:
+            if one.container is None and found.sighting.is_of(container.full_id, one.sighting):
+                one.container, one.is_shared = container, True
+                self._note(one, "")
+
+    def _of_recent(self, one: _LookUp) -> Container | None:
+        """The container of a name that was described just now: its last sets may come late."""
+        now = time.monotonic()
+        self._recent = {
+            name: found
+            for name, found in self._recent.items()
+            if now < found.since + PATIENCE_SECONDS
+        }
+        for _, name in one.sighting.names:
+            found = self._recent.get(name)
+            if found is not None and found.sighting.is_of(name, one.sighting):
+                return found.container
+        return None
 
     def _asked(self, sighting: Sighting) -> Answer:
         # What is read was written by others: whatever it does to a reader, the recording goes on.
@@ -199,9 +235,10 @@ class ContainerWatch:
         """Say that a container was not described; a later set of its groups has it looked up."""
         if one.container is not None:
             return
+        one.container = self._of_recent(one)
         self._known.discard(one.sighting.full_id)
-        if one.sighting.full_id or one.name:
-            self._note(one, problem)
+        if one.sighting.full_id or one.name or one.container is not None:
+            self._note(one, "" if one.container else problem)
 
     def _note(self, one: _LookUp, problem: str) -> None:
         container, full_id = one.container, one.sighting.full_id

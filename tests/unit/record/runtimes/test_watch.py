@@ -213,3 +213,27 @@ def test_a_name_that_a_runtime_had(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert one.wait()
         (record,) = records(tmp_path)
     assert (record.container_id, record.cgroups_id, record.container) == ("box", 1, None)
+
+
+def test_sets_of_one_container(tmp_path: Path) -> None:
+    """A process joins one group after another; all of these sets have the description."""
+    first = Answer(None, False, "", "box")
+    answers = [first, first, known("box", "box")]
+
+    def ask(_: Host, sighting: Sighting) -> Answer:
+        is_box = ("", "box") in sighting.names
+        return answers.pop(0) if is_box and answers else Answer()
+
+    stream = started()
+    stream.control_groups(1, "cpu=/box")
+    stream.control_groups(2, "cpu=/box", "memory=/box")
+    with watch(tmp_path, ask) as one:
+        one.see(stream.batch())
+        assert one.wait()
+        stream = started()
+        stream.control_groups(3, "cpu=/box", "memory=/box", "io=/box")
+        stream.control_groups(4, "memory=/other/box")
+        one.see(stream.batch())
+        assert one.wait()
+        found = [(record.cgroups_id, record.container_id) for record in records(tmp_path)]
+    assert sorted(found) == [(1, "box"), (2, "box"), (3, "box")]
