@@ -146,11 +146,9 @@ def _record(
     with KernelSession(settings) as session:
         start = _start(options, session, started_ns)
         folder.write_start(start)
-        with (
-            watch_containers(folder.path, start.footer.users) as containers,
-            Conversion(folder, start, containers.wait) as conversion,
-        ):
-            drain = Drain(session.ring, see=containers.see)
+        watch = watch_containers(folder.path, start.footer.users)
+        with watch, Conversion(folder, start, watch.wait) as conversion:
+            drain = Drain(session.ring, see=watch.see)
             spool = Spool(drain, Journal(folder.path, session.magic))
             with _flowing(session, drain, spool):
                 session.start()

@@ -57,7 +57,8 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
         annotations = spec.at("annotations").labels
         if f"{_CRI}sandbox-id" in annotations:
             return Reading(_of_pod(host, tasks.inside(namespace), name, spec, annotations))
-        return Reading(_of_task(namespace, name, spec))
+        groups = frozenset({f"/{namespace}/{name}", spec.at("linux", "cgroupsPath").text})
+        return Reading(_of_task(namespace, name, spec), groups=groups)
     return None
 
 

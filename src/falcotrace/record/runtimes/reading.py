@@ -15,10 +15,12 @@ class Reading:
     Attributes:
         container: the description.
         is_final: whether it is as complete as it will be; the runtime may still be starting it.
+        groups: control groups of a container that has a name only.
     """
 
     container: Container
     is_final: bool = True
+    groups: frozenset[str] = frozenset()
 
 
 class NotYetError(Exception):

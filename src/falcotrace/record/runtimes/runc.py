@@ -50,10 +50,12 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
             if folder.is_there:
                 raise NotYetError(name, folder.path / file)
             continue
-        if not sighting.full_id and not _is_in(_groups(kind, folder, document), sighting.paths):
+        groups = _groups(kind, folder, document)
+        if sighting.paths and not sighting.full_id and groups.isdisjoint(sighting.paths):
             continue
         describe = _of_runc if kind == "runc" else _of_crun
-        return Reading(describe(_TYPES.get(sighting.engine, kind), name, document))
+        container = describe(_TYPES.get(sighting.engine, kind), name, document)
+        return Reading(container, groups=groups)
     return None
 
 
@@ -70,21 +72,17 @@ def _candidates(host: Host, sighting: Sighting) -> Iterator[tuple[str, Place, st
             yield "crun", host.place(path).inside(name), name
 
 
-def _groups(kind: str, folder: Place, state: Document) -> list[str]:
-    """The control groups of a container, with or without the place where they are mounted."""
+def _groups(kind: str, folder: Place, state: Document) -> frozenset[str]:
+    """The control groups of a container, without the place where they are mounted."""
     if kind == "runc":
-        return list(state.at("cgroup_paths").labels.values())
-    return [(folder.document("status") or Document()).at("cgroup-path").text]
-
-
-def _is_in(groups: list[str], paths: tuple[str, ...]) -> bool:
-    """Whether a container's groups are these: else only the name is the same."""
-    own = set(groups)
-    for group in groups:
+        groups = set(state.at("cgroup_paths").labels.values())
+    else:
+        groups = {(folder.document("status") or Document()).at("cgroup-path").text}
+    for group in list(groups):
         if group.startswith(_MOUNT):
             unified = group.removeprefix(_MOUNT)
-            own |= {unified, unified[unified.find("/", 1) :]}
-    return not own.isdisjoint(set(paths) - {"/"})
+            groups |= {unified, unified[unified.find("/", 1) :]}
+    return frozenset(groups - {"", "/"})
 
 
 def _of_runc(kind: str, name: str, state: Document) -> Container:

@@ -38,11 +38,6 @@ class Sighting:
     paths: tuple[str, ...]
     owner: int | None
 
-    def is_of(self, name: str, other: "Sighting") -> bool:
-        """Whether both are in a group that a container of this name has made."""
-        own = {path for path in self.paths if _name_of(path)[1] == name}
-        return not own.isdisjoint(other.paths)
-
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -54,6 +54,7 @@ class Answer:
         container: the description; None if there is none.
         is_final: whether asking again is of no use.
         problem: why what was found could not be used.
+        groups: control groups of a container that has a name only.
         name: whole id of a container that a runtime has, and has not described yet.
         awaited: the file that is missing then.
     """
@@ -61,6 +62,7 @@ class Answer:
     container: Container | None = None
     is_final: bool = True
     problem: str = ""
+    groups: frozenset[str] = frozenset()
     name: str = ""
     awaited: Path | None = None
 
@@ -79,9 +81,9 @@ def look_up(host: Host, sighting: Sighting) -> Answer:
             problem = str(error)
         else:
             if reading is not None:
-                return Answer(reading.container, reading.is_final)
+                return Answer(reading.container, reading.is_final, groups=reading.groups)
     may_come = bool(missing.name or problem) or _may_come(host, sighting)
-    return Answer(None, not may_come, problem, missing.name, missing.awaited)
+    return Answer(None, not may_come, problem, name=missing.name, awaited=missing.awaited)
 
 
 def _may_come(host: Host, sighting: Sighting) -> bool:

@@ -24,6 +24,7 @@ from falcotrace.record.layout import EVENT, HEADER, SampleType
 from falcotrace.record.ring import Batch
 from falcotrace.record.runtimes.container_log import ContainerLog, Record
 from falcotrace.record.runtimes.description import Container
+from falcotrace.record.runtimes.folders import StateFolders
 from falcotrace.record.runtimes.sighting import Host, Sighting, sighting_of
 from falcotrace.record.runtimes.table import Answer, look_up
 from falcotrace.record.samples import SampleBlock
@@ -31,6 +32,12 @@ from falcotrace.record.samples import SampleBlock
 FIRST_PAUSE_SECONDS: Final = 0.004
 LONGEST_PAUSE_SECONDS: Final = 0.2
 """Between two attempts; each pause is twice the one before."""
+
+FOLDERS_SECONDS: Final = 0.02
+"""How often it is looked whether a container has come into a runtime's folder."""
+
+RECENT_SECONDS: Final = 10.0
+"""How long a container with a name is remembered that is gone: its samples may come late."""
 
 GLANCE_SECONDS: Final = 0.0005
 EARLY_SECONDS: Final = 0.5
@@ -53,7 +60,13 @@ _ONLY: Final = {kind: np.zeros(0, np.int64) for kind in SampleType}
 
 @dataclass(slots=True)
 class _LookUp:
-    """A container that is being looked up."""
+    """A container that is being looked up.
+
+    Attributes:
+        serial: the hand-over that named it; 0: it came into a runtime's folder.
+        groups: the control groups of a container that has a name only, once it is described.
+        is_shared: whether another set of its groups brought the description.
+    """
 
     sighting: Sighting
     cgroups_id: int
@@ -64,6 +77,7 @@ class _LookUp:
     container: Container | None = None
     name: str = ""
     awaited: Path | None = None
+    groups: frozenset[str] = frozenset()
     is_shared: bool = False
 
     def due_at(self, now: float) -> float:
@@ -102,6 +116,8 @@ class ContainerWatch:
         self._busy: set[int] = set()
         self._known: set[str] = set()
         self._recent: dict[str, _LookUp] = {}
+        self._folders = StateFolders(host)
+        self._folders_at = 0.0
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="falcotrace-containers", daemon=True)
 
@@ -143,11 +159,15 @@ class ContainerWatch:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAIN_NICENESS)
         while True:
             with self._changed:
-                self._changed.wait_for(self._is_called, self._pause() if self._pending else None)
+                self._changed.wait_for(self._is_called, self._pause())
                 handed, self._handed = self._handed, []
                 is_last = self._is_over
             for serial, block in handed:
                 self._pending.extend(self._new(serial, block))
+            now = time.monotonic()
+            if now >= self._folders_at:
+                self._folders_at = now + FOLDERS_SECONDS
+                self._pending += [_LookUp(one, 0, 0, now, now) for one in self._folders.take()]
             self._try(is_last=is_last)
             self._settle()
             if is_last:
@@ -156,9 +176,10 @@ class ContainerWatch:
     def _is_called(self) -> bool:
         return self._is_over or bool(self._handed)
 
-    def _pause(self) -> float | None:
+    def _pause(self) -> float:
         now = time.monotonic()
-        return max(0.0, min(one.due_at(now) for one in self._pending) - now)
+        due_at = [one.due_at(now) for one in self._pending]
+        return max(0.0, min([self._folders_at, *due_at]) - now)
 
     def _new(self, serial: int, block: SampleBlock) -> Iterator[_LookUp]:
         """What is not known yet of the containers that some sets name."""
@@ -184,8 +205,8 @@ class ContainerWatch:
                 continue
             answer = self._asked(one.sighting)
             one.name, one.awaited = answer.name or one.name, answer.awaited
-            if answer.container not in (None, one.container):
-                self._describe(one, answer.container)
+            if answer.container is not None and answer.container != one.container:
+                self._describe(one, answer.container, answer.groups)
             if is_last or answer.is_final or now >= one.since + PATIENCE_SECONDS:
                 self._give_up(one, answer.problem)
                 continue
@@ -194,33 +215,32 @@ class ContainerWatch:
             waiting.append(one)
         self._pending = [one for one in waiting if not one.is_shared]
 
-    def _describe(self, found: _LookUp, container: Container | None) -> None:
+    def _describe(self, found: _LookUp, container: Container, groups: frozenset[str]) -> None:
         """Keep a description, also for other sets of the same container.
 
         In version 1 of control groups a process joins one group after another, each a new set, and
         the file may be gone before each of them has been asked for.
         """
-        found.container = container
-        self._note(found, "")
-        if container is None or found.sighting.full_id:
+        found.container, found.groups = container, groups
+        if found.sighting.full_id:
+            self._note(found, "")
             return
         self._recent[container.full_id] = found
+        if found.serial:
+            self._note(found, "")
         for one in self._pending:
-            if one.container is None and found.sighting.is_of(container.full_id, one.sighting):
+            if one.container is None and not groups.isdisjoint(one.sighting.paths):
                 one.container, one.is_shared = container, True
                 self._note(one, "")
 
     def _of_recent(self, one: _LookUp) -> Container | None:
-        """The container of a name that was described just now: its last sets may come late."""
-        now = time.monotonic()
-        self._recent = {
-            name: found
-            for name, found in self._recent.items()
-            if now < found.since + PATIENCE_SECONDS
-        }
+        """The container of a name that was described just now: its sets may come late."""
+        oldest = time.monotonic() - RECENT_SECONDS
+        recent = self._recent.items()
+        self._recent = {name: found for name, found in recent if found.since > oldest}
         for _, name in one.sighting.names:
             found = self._recent.get(name)
-            if found is not None and found.sighting.is_of(name, one.sighting):
+            if found is not None and not found.groups.isdisjoint(one.sighting.paths):
                 return found.container
         return None
 
@@ -233,7 +253,7 @@ class ContainerWatch:
 
     def _give_up(self, one: _LookUp, problem: str) -> None:
         """Say that a container was not described; a later set of its groups has it looked up."""
-        if one.container is not None:
+        if one.container is not None or not one.serial:
             return
         one.container = self._of_recent(one)
         self._known.discard(one.sighting.full_id)
@@ -256,7 +276,8 @@ class ContainerWatch:
     def _settle(self) -> None:
         """Say which hand-overs have nothing pending any more."""
         with self._changed:
-            self._busy = {one.serial for one in self._pending} | {n for n, _ in self._handed}
+            pending = {one.serial for one in self._pending if one.serial}
+            self._busy = pending | {serial for serial, _ in self._handed}
             self._changed.notify_all()
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from falcotrace.record.runtimes.sighting import Host, Sighting
 from falcotrace.record.runtimes.table import Answer
 from falcotrace.record.runtimes.watch import ContainerWatch, pick_control_groups
 from unit.record.made_samples import Stream, started, text
-from unit.record.runtimes.state_files import ID, SANDBOX, put, runc_state
+from unit.record.runtimes.state_files import ID, SANDBOX, Docker, put, runc_state
 
 Ask = Callable[[Host, Sighting], Answer]
 
@@ -217,8 +218,9 @@ def test_a_name_that_a_runtime_had(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_sets_of_one_container(tmp_path: Path) -> None:
     """A process joins one group after another; all of these sets have the description."""
-    first = Answer(None, False, "", "box")
-    answers = [first, first, known("box", "box")]
+    first = Answer(None, False, name="box")
+    groups = frozenset({"/box"})
+    answers = [first, first, replace(known("box", "box"), groups=groups)]
 
     def ask(_: Host, sighting: Sighting) -> Answer:
         is_box = ("", "box") in sighting.names
@@ -237,3 +239,41 @@ def test_sets_of_one_container(tmp_path: Path) -> None:
         assert one.wait()
         found = [(record.cgroups_id, record.container_id) for record in records(tmp_path)]
     assert sorted(found) == [(1, "box"), (2, "box"), (3, "box")]
+
+
+def test_samples_that_come_when_the_container_is_gone(tmp_path: Path) -> None:
+    """On a busy machine they wait; what came into a runtime's folder was looked up meanwhile."""
+    root = tmp_path / "root"
+    (root / "run/runc").mkdir(parents=True)
+    with ContainerWatch(ContainerLog(tmp_path), Host(root)) as one:
+        state = put(root / "run/runc/box/state.json", runc_state("box", "/box"))
+        time.sleep(0.3)
+        state.unlink()
+        state.parent.rmdir()
+        one.see(batch_with("memory=/box", "memory=/other/box"))
+        assert one.wait()
+        (record,) = records(tmp_path)
+        assert (record.cgroups_id, record.container_id) == (1, "box")
+    assert record.container is not None
+
+
+def test_a_container_that_is_only_made(tmp_path: Path) -> None:
+    """Nobody waits for one that came into a folder and does not start; its start is looked up."""
+    root = tmp_path / "root"
+    (root / "var/lib/docker/containers").mkdir(parents=True)
+    with ContainerWatch(ContainerLog(tmp_path), Host(root)) as one:
+        made = Docker(Host(root))
+        made.config["State"]["Running"] = False
+        made.config["NetworkSettings"] = {}
+        made.write()
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert one.wait()
+        assert time.monotonic() - began < 1
+        made = Docker(Host(root))
+        made.write()
+        one.see(batch_with(f"cpu=/docker/{ID}"))
+        assert one.wait()
+        found = [record.container and record.container.ip for record in records(tmp_path)]
+    assert found[0] == ""
+    assert found[-1] == "172.17.0.2"
