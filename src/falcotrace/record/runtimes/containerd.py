@@ -5,6 +5,9 @@ plugin learns over CRI, for others what it learns from containerd. The image of 
 started with `ctr` or nerdctl, the labels of pods and image ids are in containerd's database alone,
 which only its own API reads.
 
+DIFFERS: Falco asks CRI alone on the usual socket. It has no description of the container that holds
+a pod's namespaces and of those of `ctr`, and takes kubelet's word for who is privileged.
+
 Source: containerd 1.6 and 2.0, pkg/cri/annotations/annotations.go, runtime/v2/bundle.go;
 falcosecurity/plugins 0b3cbd8d, plugins/container/go-worker/pkg/container/{containerd,cri}.go.
 """

@@ -77,7 +77,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def split_reference(image: str) -> tuple[str, str, str]:
     """Repository, tag and digest of an image's name.
 
-    A name with a digest has no tag, as with the plugin.
+    A name with a digest has no tag, as with the plugin. DIFFERS: the plugin takes a registry's port
+    for the tag of Docker's and CRI's images, or shows none.
 
     Example:
         >>> split_reference("registry:5000/shop/web:1.2")

@@ -3,7 +3,8 @@
 In: the paths of a set. Out: whole ids or names to look for. A container with a 64-digit id is known
 by it; runc and containerd also take names, which the last component of a path may be.
 
-A name is that of a container only where the runtime's state says so.
+DIFFERS: a name is that of a container only where the runtime's state says so; Falco takes what
+follows the first folder of any path for the id of a container of containerd.
 """
 
 import re
