@@ -42,22 +42,21 @@ def read(host: Host, sighting: Sighting) -> Reading | None:
         address = _address(config)
         if not address:
             address = _address_of_other(root, inspected)
-        image = _image_names(root, config.at("Image").text)
+        image = _image_names(root, config.at("Image").text, config.at("Config", "Image").text)
         container = container_of(inspected, image, address)
         return Reading(container, is_final=config.at("State", "Running").is_true)
     return None
 
 
 def data_roots(host: Host, owner: int | None) -> list[Place]:
-    """Where Docker keeps everything: as configured, else the usual place; for a user, the home."""
+    """Where Docker keeps everything: as configured, the usual place, and for a user the home."""
     home = host.home(owner, _ROOTLESS)
-    if home is not None:
-        return [home]
     configured = ""
     with suppress(DocumentError):
         settings = host.place("etc/docker").document("daemon.json") or Document()
         configured = settings.at("data-root").text.strip("/")
-    return [host.place(path) for path in dict.fromkeys((configured, DEFAULT_ROOT)) if path]
+    roots = [host.place(path) for path in dict.fromkeys((configured, DEFAULT_ROOT)) if path]
+    return roots if home is None else [*roots, home]
 
 
 def container_of(inspected: Document, image: tuple[str, str, str], address: str) -> Container:
@@ -166,15 +165,21 @@ def _address_of_other(root: Place, inspected: Document) -> str:
     return ""
 
 
-def _image_names(root: Place, image_id: str) -> tuple[str, str, str]:
-    """Repository, tag and digest of an image from the store of names."""
+def _image_names(root: Place, image_id: str, asked_for: str) -> tuple[str, str, str]:
+    """Repository, tag and digest of an image from the store of names.
+
+    Where images are kept by containerd there is none: what was asked for has to do then.
+    """
     names: list[str] = []
+    has_store = False
     images = root.inside("image")
     for driver in images.names(_STORAGE_DRIVERS):
         with suppress(DocumentError):
             stored = images.document(driver, "repositories.json") or Document()
+            has_store |= stored.is_there
             for repository in stored.at("Repositories").members.values():
                 names += [name for name, found in repository.labels.items() if found == image_id]
     names.sort()
     digests = [name for name in names if "@" in name]
-    return names_of_image(digests, (name for name in names if "@" not in name), "")
+    tags = [name for name in names if "@" not in name]
+    return names_of_image(digests, tags, "" if has_store else asked_for)

@@ -6,10 +6,11 @@ Source: containers/storage, containers.go and images.go (`containers.json`,
 `volatile-containers.json`, `images.json`).
 """
 
+import tomllib
 from dataclasses import dataclass
 from typing import Final
 
-from falcotrace.record.runtimes.document import Document, Place
+from falcotrace.record.runtimes.document import Document, DocumentError, Place
 from falcotrace.record.runtimes.sighting import Host, Sighting
 
 GRAPH_ROOT: Final = "var/lib/containers/storage"
@@ -43,10 +44,21 @@ class Stored:
 
 def stores(host: Host, owner: int | None) -> list[tuple[Place, Place]]:
     """The lasting and the passing part of each store that a container may be in."""
+    found = dict.fromkeys([_configured(host), (GRAPH_ROOT, RUN_ROOT)])
+    places = [(host.place(graph), host.place(run)) for graph, run in found]
     home = host.home(owner, _ROOTLESS)
-    if home is not None:
-        return [(home, home)]
-    return [(host.place(GRAPH_ROOT), host.place(RUN_ROOT))]
+    return places if home is None else [*places, (home, home)]
+
+
+def _configured(host: Host) -> tuple[str, str]:
+    """The places that the settings name, else the usual ones."""
+    try:
+        raw = host.place("etc/containers").read("storage.conf") or b""
+        settings = Document(tomllib.loads(raw.decode())).at("storage")
+    except (DocumentError, ValueError, RecursionError):
+        settings = Document()
+    graph, run = (settings.at(name).text.strip("/") for name in ("graphroot", "runroot"))
+    return graph or GRAPH_ROOT, run or RUN_ROOT
 
 
 def stored_container(host: Host, sighting: Sighting) -> Stored | None:

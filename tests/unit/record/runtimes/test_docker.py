@@ -65,6 +65,15 @@ def test_an_image_without_names(host: Host) -> None:
     assert read(host).container.image_id == ""
 
 
+def test_images_that_containerd_keeps(host: Host) -> None:
+    """Docker has no store of names then: what was asked for has to do."""
+    Docker(host).write()
+    (host.root / "var/lib/docker/image/overlay2/repositories.json").unlink()
+    container = read(host).container
+    names = (container.image_repository, container.image_tag, container.image_digest)
+    assert names == ("registry:5000/shop/web", "1.2", "")
+
+
 def test_before_it_runs_the_answer_may_change(host: Host) -> None:
     """Docker writes the address only once the container runs."""
     made = Docker(host)

@@ -74,6 +74,17 @@ def test_a_container_that_ends_with_its_process(host: Host) -> None:
     assert described(host).name == "vibrant"
 
 
+@pytest.mark.parametrize(
+    "settings", ['[storage]\ngraphroot = "/srv/store"\n', "no = [toml", "\xff"]
+)
+def test_another_store(host: Host, settings: str) -> None:
+    """The settings say where it is; settings that cannot be read name the usual place."""
+    (host.root / "etc/containers").mkdir(parents=True)
+    (host.root / "etc/containers/storage.conf").write_text(settings, "latin-1")
+    Podman(host.root / ("srv/store" if "srv" in settings else GRAPH_ROOT)).write()
+    assert described(host).name == "vibrant"
+
+
 def test_privileges_without_a_word_of_podman(host: Host) -> None:
     """The specification decides."""
     made = Podman(host.root / GRAPH_ROOT)
