@@ -55,11 +55,6 @@ def container_of(control_groups: tuple[str, ...]) -> str:
     return container_id(item.partition("=")[2] for item in control_groups)
 
 
-def is_contained(control_groups: tuple[str, ...]) -> bool:
-    """Whether a thread with these `subsystem=path` texts runs in a container."""
-    return container_of(control_groups) != HOST
-
-
 def container_id(paths: Iterable[str]) -> str:
     """The short id of the container that these control groups belong to; `host` outside."""
     found = container_group(paths)
