@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from falcotrace.capture.containers import MOST_ITEMS, parse_container_event
 from falcotrace.capture.reader import open_capture
 from falcotrace.scap import (
     batch_sizes,
@@ -20,7 +21,6 @@ from falcotrace.scap import (
     threads,
     views,
 )
-from falcotrace.scap.containers import MOST_ITEMS, parse_container_event
 from falcotrace.scap.descriptor_table import MOST_ENTRIES
 from falcotrace.scap.importer import import_scap
 from falcotrace.scap.reader import open_scap

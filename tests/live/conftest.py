@@ -29,6 +29,12 @@ def live_kernel() -> None:
 
 
 @pytest.fixture(scope="session")
+def refuse() -> Callable[[list[str]], None]:
+    """Skip a test for these reasons, if there are any."""
+    return _refuse
+
+
+@pytest.fixture(scope="session")
 def need_programs() -> Callable[..., None]:
     """Say which programs a test runs."""
     return lambda *names: _refuse([f"needs {name}" for name in names if not shutil.which(name)])

@@ -61,6 +61,16 @@ def to_bytes(text: str) -> bytes:
     )
 
 
+def storable(value: object) -> str:
+    """A text of a JSON document as captures can hold it; empty for what is no text.
+
+    Without what follows a NUL, and with `?` for halves of characters.
+    """
+    if not isinstance(value, str):
+        return ""
+    return value.partition("\0")[0].encode(errors="replace").decode()
+
+
 def _spell_bytes(raw: bytes) -> str:
     return "".join(chr(RAW_BYTE_BASE + byte) for byte in raw)
 

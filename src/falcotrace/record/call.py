@@ -14,7 +14,7 @@ import numpy as np
 
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.text_pool import MISSING, distinct_bytes
-from falcotrace.events.control_groups import is_contained
+from falcotrace.events.control_groups import HOST
 from falcotrace.events.numbers import AT_FDCWD
 from falcotrace.events.paths import UNKNOWN_DIRECTORY, join_path
 from falcotrace.events.text import to_bytes
@@ -318,7 +318,8 @@ class CallEvents:
     def account_names(self, kind: str, numbers: np.ndarray) -> np.ndarray:
         """Codes of what uid or gid arguments show: the name, `<NA>`, or `<NONE>` for -1."""
         states, indices = self._states
-        is_inside = np.array([bool(state and is_contained(state.cgroups)) for state in states])
+        containers = self._known.containers
+        is_inside = np.array([bool(state and containers.id_of(state) != HOST) for state in states])
         pairs = numbers.astype(np.int64) << 1 | is_inside[indices]
         return self.codes_of(pairs, lambda pair: self._account_name(kind, pair >> 1, pair & 1))
 

@@ -4,7 +4,7 @@ In: a recording's folder. Out: the capture in it. While recording this follows t
 grows; after a crash it goes on where the last checkpoint was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,10 @@ from falcotrace.record.framed_log import read_log
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import JournalReader
 from falcotrace.record.known_log import keep_block, restore, rewrite
-from falcotrace.record.losses import account_since
+from falcotrace.record.losses import account_since, with_unknown
 from falcotrace.record.parts import Content, WrittenCapture
 from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.containers import Containers
 
 FILES_OF_AN_EPOCH = 1 << 16
 
@@ -63,6 +64,7 @@ class Conversion:
     Args:
         folder: its folder.
         start: what was recorded.
+        wait: waits for containers that are being looked up.
 
     Attributes:
         other_readers: whoever else follows the journal; it is kept for them.
@@ -72,12 +74,15 @@ class Conversion:
         RecordError: the folder holds something else than a recording.
     """
 
-    def __init__(self, folder: RecordingFolder, start: Start) -> None:
+    def __init__(
+        self, folder: RecordingFolder, start: Start, wait: Callable[[], object] = lambda: None
+    ) -> None:
         checkpoint = folder.read_checkpoint()
         self._folder = folder
         self._start = start
         self._saw_container = checkpoint.saw_container
         self._known_file = checkpoint.known_file
+        self._containers = Containers(folder.path, wait)
         self.other_readers: list[JournalReader] = []
         self.parts = folder.open_parts(checkpoint, start.footer.recording.started_ns)
         try:
@@ -89,7 +94,7 @@ class Conversion:
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Know again what was known at the checkpoint."""
         folder, start = self._folder, self._start
-        self._converter = converter_of(start)
+        self._converter = converter_of(start, self._containers)
         self._converter.go_on(checkpoint.position, checkpoint.next_num, checkpoint.last_key)
         known = folder.read_known(checkpoint)
         restore(known, self._converter.known, start.magic, checkpoint.position)
@@ -233,7 +238,9 @@ class Conversion:
         """The footer of a capture that begins with some part."""
         with_containers = self._saw_container or self._converter.saw_container
         columns = recorded_columns(
-            with_containers=with_containers, with_contents=self._start.data_bytes > 0
+            with_containers=with_containers,
+            with_contents=self._start.data_bytes > 0,
+            told=self._containers.filled,
         )
         recording = msgspec.structs.replace(
             self._start.footer.recording,
@@ -247,7 +254,7 @@ class Conversion:
         return msgspec.structs.replace(
             self._start.footer,
             recording=recording,
-            losses=self._losses(ending, content),
+            losses=with_unknown(self._losses(ending, content), self._containers.unknown_count),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
 
@@ -259,11 +266,14 @@ class Conversion:
         return account_since(ending.losses, content.first, content.event_count)
 
 
-def converter_of(start: Start, numbers: frozenset[int] | None = None) -> Converter:
+def converter_of(
+    start: Start, containers: Containers, numbers: frozenset[int] | None = None
+) -> Converter:
     """A converter for the samples of a recording.
 
     Args:
         start: what was recorded.
+        containers: what runtimes told.
         numbers: make columns of these system calls only; None: of all.
 
     Raises:
@@ -276,6 +286,7 @@ def converter_of(start: Start, numbers: frozenset[int] | None = None) -> Convert
         recorded.recording.boot_to_epoch_ns,
         start.data_bytes,
         _interfaces(start),
+        containers,
         numbers,
     )
 

@@ -30,6 +30,7 @@ from falcotrace.record.known import Known
 from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.containers import Containers
 from falcotrace.record.samples import SampleBlock, block_of
 from falcotrace.record.syscalls import syscalls_by_number
 
@@ -76,6 +77,7 @@ class Converter:
         boot_to_epoch_ns: added to times since boot.
         data_bytes: how much of each buffer was asked for.
         interfaces: the host's addresses.
+        containers: what runtimes told.
         numbers: make columns of these system calls only, `PROCEXIT_NUMBER` for ends of processes;
             None: of all events. The others count, and what they tell is known.
     """
@@ -87,6 +89,7 @@ class Converter:
         boot_to_epoch_ns: int,
         data_bytes: int = 0,
         interfaces: Interfaces = _NO_INTERFACES,
+        containers: Containers | None = None,
         numbers: frozenset[int] | None = None,
     ) -> None:
         pool = TextPool()
@@ -101,6 +104,7 @@ class Converter:
             processes=Processes(),
             accounts=accounts,
             syscalls=syscalls_by_number(arch),
+            containers=containers or Containers(),
             data_bytes=data_bytes,
         )
         self._exchanges = Exchanges(interfaces)
@@ -136,6 +140,7 @@ class Converter:
         block = block_of(batches, self._position)
         self._position += len(block.data)
         known = self._known
+        known.containers.refresh()
         take_images(block, known.processes)
         take_control_groups(block, known.processes)
         take_files(block, known.files)
@@ -152,6 +157,7 @@ class Converter:
             columns = event_columns(events, known, nums, self._boot_to_epoch_ns)
             processes = self._process_table(columns[KEY])
         known.processes.forget_ended()
+        known.containers.forget_unused(known.processes.states.values())
         known.files.forget_unused(known.processes.standard_files())
         if len(known.joined_paths) > REMEMBERED_PATHS:
             known.joined_paths.clear()
@@ -180,7 +186,8 @@ class Converter:
     def _process_table(self, keys_of_events: pa.Array) -> pa.Table:
         keys = keys_of_events.unique().to_pylist()
         rows = [self._known.processes.rows[key] for key in keys if key != UNKNOWN_KEY]
-        table = process_table(rows, self._known.accounts, self._boot_to_epoch_ns)
+        known = self._known
+        table = process_table(rows, known.accounts, known.containers, self._boot_to_epoch_ns)
         self.saw_container |= pc.any(pc.not_equal(table["container.id"], HOST)).as_py() is True
         if UNKNOWN_KEY in keys:
             unknown = pa.table({KEY: pa.array([UNKNOWN_KEY], pa.int64())})

@@ -13,7 +13,7 @@ from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
 from falcotrace.record.argument_sources import sources
 from falcotrace.record.events import STREAMS, calls
-from falcotrace.record.process_table import RUNTIME_COLUMNS
+from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
 
 _COMMON = (
@@ -64,13 +64,19 @@ def numbers_of(names: frozenset[str], arch: str) -> frozenset[int]:
 
 
 @cache
-def recorded_columns(*, with_containers: bool, with_contents: bool = False) -> frozenset[str]:
+def recorded_columns(
+    *,
+    with_containers: bool,
+    with_contents: bool = False,
+    told: frozenset[str] = frozenset(RUNTIME_COLUMNS),
+) -> frozenset[str]:
     """Columns that a recording fills where there is something to say.
 
     Args:
+        with_containers: whether a process in a container was seen. Outside containers what runtimes
+            tell is known (`host`, empty, or never there).
         with_contents: whether contents of buffers were asked for.
-        with_containers: whether a process in a container was seen. What a container's runtime would
-            tell is missing then; outside containers it is known (`host`, empty, or never there).
+        told: columns that a runtime told of at least one container.
     """
     found = set(_COMMON)
     for name, places in sources().items():
@@ -83,7 +89,7 @@ def recorded_columns(*, with_containers: bool, with_contents: bool = False) -> f
         if column.scope is Scope.FD and path not in _UNRECORDED_FD
     )
     found.update(column.path for column in PROCESS_COLUMNS)
-    missing = frozenset(RUNTIME_COLUMNS) if with_containers else frozenset()
+    missing = frozenset(RUNTIME_COLUMNS) - told if with_containers else frozenset()
     if not with_contents:
         missing |= {"evt.buffer"}
     return frozenset(found & COLUMNS.keys()) - missing

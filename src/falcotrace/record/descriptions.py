@@ -4,6 +4,8 @@ A loop for each description, none for each event. What they describe is kept by 
 `OpenFiles`.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from falcotrace.events.text import to_text
@@ -41,14 +43,19 @@ def _executable_path(path: str, flags: int) -> str:
 
 
 def take_control_groups(block: SampleBlock, processes: Processes) -> None:
-    """Take in sets of control groups, as `subsystem=path` texts with the v2 path last."""
+    """Take in sets of control groups."""
+    processes.cgroups.update(control_groups_of(block))
+
+
+def control_groups_of(block: SampleBlock) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Sets of control groups: numbers, and `subsystem=path` texts with the v2 path last."""
     fixed = block.fixed(SampleType.CGROUPS)
     paths, default = block.string_spans(SampleType.CGROUPS, fixed)
     for index, sample in enumerate(fixed):
         items = block.items(int(paths[index, 0]), int(paths[index, 1]))
         unified = block.text(int(default[index, 0]), int(default[index, 1]))
         groups = (*items, f"={unified}") if unified else items
-        processes.cgroups[int(sample["cgroups_id"])] = groups
+        yield int(sample["cgroups_id"]), groups
 
 
 def take_files(block: SampleBlock, files: OpenFiles) -> None:
@@ -100,6 +107,7 @@ def _state(sample: np.void, processes: Processes, cwd: str, root: str) -> State:
         image=processes.images.get(image_id, NO_IMAGE),
         image_id=image_id,
         cgroups=processes.cgroups.get(int(sample["cgroups_id"]), ()),
+        cgroups_id=int(sample["cgroups_id"]),
         numbers=tuple(int(sample[name]) for name in NUMBERS),
         comm=to_text(bytes(sample["comm"])),
         thread_comm=to_text(bytes(sample["thread_comm"])),

@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from falcotrace.record.rights import keep_only
 from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
@@ -27,10 +28,22 @@ BACKLOG_LIMIT_BYTES = 2 << 30
 
 
 class Drain:
-    """A thread that empties a ring."""
+    """A thread that empties a ring.
 
-    def __init__(self, ring: Ring, limit_bytes: int = BACKLOG_LIMIT_BYTES) -> None:
+    Args:
+        ring: the ring.
+        limit_bytes: how much may wait.
+        see: is shown each batch as soon as it is out of the ring, and must not take long.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        limit_bytes: int = BACKLOG_LIMIT_BYTES,
+        see: Callable[[Batch], None] = lambda _: None,
+    ) -> None:
         self._ring = ring
+        self._see = see
         self._limit_bytes = limit_bytes
         self._waiting: deque[Batch] = deque()
         self._lock = threading.Lock()
@@ -99,6 +112,7 @@ class Drain:
             return 0
         own = batch.detach()
         self._ring.release(batch)
+        self._see(own)
         with self._lock:
             self._waiting.append(own)
             self._waiting_bytes += size

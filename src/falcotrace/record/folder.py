@@ -7,6 +7,7 @@ In: what conversion has done so far. Out: the same after a crash. It holds
     part-N.parquet   row groups, still without their footer
     part-N.log       what the footer will say of them (`parts.py`)
     known.log        descriptions that later events may name, as the kernel made them, and names
+    containers.log   what runtimes told of containers (`runtimes/container_log.py`)
     checkpoint.json  how much of all these belongs together
     counters.json    the kernel's account of losses, once a second
 

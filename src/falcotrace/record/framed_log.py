@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 _FRAME: Final = struct.Struct("<III")  # kind, bytes of the payload, checksum of both and of it
+FRAME_BYTES: Final = _FRAME.size
 MAX_PAYLOAD_BYTES: Final = 1 << 30
 
 
@@ -54,9 +55,10 @@ class FramedLog:
         os.close(self._file)
 
 
-def read_log(path: Path, end: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Kinds and payloads of the whole records of a file, as far as a byte."""
+def read_log(path: Path, end: int | None = None, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Kinds and payloads of the whole records of a file, from a byte and as far as a byte."""
     with path.open("rb") as file:
+        file.seek(start)
         while end is None or file.tell() + _FRAME.size <= end:
             frame = file.read(_FRAME.size)
             if len(frame) < _FRAME.size:

@@ -12,6 +12,7 @@ from falcotrace.capture.text_pool import TextPool
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.files import OpenFiles
 from falcotrace.record.processes import Processes
+from falcotrace.record.runtimes.containers import Containers
 from falcotrace.record.syscalls import Syscall
 
 
@@ -32,6 +33,7 @@ class Known:
     processes: Processes
     accounts: Accounts
     syscalls: Mapping[int, Syscall]
+    containers: Containers = field(default_factory=Containers)
     data_bytes: int = 0
     joined_paths: dict[tuple[int, int], int] = field(default_factory=dict)
 

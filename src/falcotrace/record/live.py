@@ -27,6 +27,7 @@ from falcotrace.record.folder import RecordingFolder, Start
 from falcotrace.record.journal import JournalReader
 from falcotrace.record.rights import Capability, keep_only
 from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.containers import Containers
 from falcotrace.rules.plan import Plan
 
 _PART_EVENTS = 200_000
@@ -41,12 +42,15 @@ class LiveCapture:
     Args:
         folder: the recording's folder.
         start: what is recorded.
+        wait: waits for containers that are being looked up.
     """
 
-    def __init__(self, folder: RecordingFolder, start: Start) -> None:
+    def __init__(
+        self, folder: RecordingFolder, start: Start, wait: Callable[[], object] = lambda: None
+    ) -> None:
         self.path = folder.output
         self.footer = start.footer
-        self._folder = folder
+        self._containers = Containers(folder.path, wait)
         self._start = start
         contents = start.data_bytes > 0
         columns = recorded_columns(with_containers=False, with_contents=contents)
@@ -72,7 +76,7 @@ class LiveCapture:
 
     def stream(self, event_names: frozenset[str] | None) -> Iterator["LiveRowGroup"]:
         """Go through the recording until it has ended; see `StreamedCapture`."""
-        converter = converter_of(self._start, self._numbers(event_names))
+        converter = converter_of(self._start, self._containers, self._numbers(event_names))
         for batches in self._batches():
             for converted in converter.convert(batches):
                 if converted.columns is not None:
@@ -150,8 +154,7 @@ class Watch:
     """A thread that asks rules of a recording.
 
     Args:
-        folder: the recording's folder.
-        start: what is recorded.
+        capture: the recording.
         plan: the rules.
         on_alert: told each alert, in the thread of the watch.
         rights: what it takes to read the folder.
@@ -159,14 +162,13 @@ class Watch:
 
     def __init__(
         self,
-        folder: RecordingFolder,
-        start: Start,
+        capture: LiveCapture,
         plan: Plan,
         on_alert: Callable[[Alert], None],
         rights: frozenset[Capability] = frozenset(),
     ) -> None:
         self._rights = rights
-        self._capture = LiveCapture(folder, start)
+        self._capture = capture
         self._plan = plan
         self._on_alert = on_alert
         self._thread = threading.Thread(target=self._run, name="falcotrace-rules", daemon=True)

@@ -24,6 +24,9 @@ _DESCRIPTIONS = {
 }
 
 
+NOT_DESCRIBED = "containers that no runtime described"
+
+
 def loss_account(kernel: KernelLosses, intervals: tuple[LossInterval, ...] = ()) -> Losses:
     """The footer's account of what the kernel side counted.
 
@@ -53,6 +56,14 @@ def loss_account(kernel: KernelLosses, intervals: tuple[LossInterval, ...] = ())
         intervals=list(intervals),
         incomplete={text: count for text, count in incomplete.items() if count},
     )
+
+
+def with_unknown(losses: Losses, container_count: int) -> Losses:
+    """The account, with the containers that no runtime described."""
+    if not container_count:
+        return losses
+    incomplete = {**losses.incomplete, NOT_DESCRIBED: container_count}
+    return msgspec.structs.replace(losses, incomplete=incomplete)
 
 
 def _by_class(kernel: KernelLosses) -> dict[str, int]:

@@ -1,8 +1,7 @@
 """The table of process states beside each row group: columns for each `proc.key`.
 
-In: what `Processes` knows of keys. Out: `proc.key` and every process column of the schema. What
-    only a container runtime could say stays null in containers, and is `host` or empty outside, as
-    in Falco.
+In: what `Processes` knows of keys, and what container runtimes told. Out: `proc.key` and every
+    process column of the schema. What no runtime told of a container is null.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,51 +10,43 @@ import pyarrow as pa
 
 from falcotrace.capture.schema import flat_type
 from falcotrace.events.capabilities import capabilities_text
-from falcotrace.events.columns import PROCESS_COLUMNS
-from falcotrace.events.control_groups import HOST, container_of
+from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import UNSET_ID, Accounts
 from falcotrace.record.layout import ImageFlag
+from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS, Containers
 from falcotrace.record.states import Face, ProcessRow, command_line
 
 Value = str | int | bool | list[str] | list[int] | None
 Getter = Callable[[ProcessRow], Value]
 
-RUNTIME_COLUMNS = tuple(
-    column.path
-    for column in PROCESS_COLUMNS
-    if column.path.startswith(("container.", "k8s.")) and column.path != "container.id"
-)
-"""Columns that need the metadata of a container runtime."""
-
-_HOST_NAMED = frozenset({"container.full_id", "container.name", "container.type"})
-_HOST_EMPTY = frozenset(
-    path
-    for path in RUNTIME_COLUMNS
-    if path.startswith("container.") and path not in _HOST_NAMED and flat_type(path) == pa.string()
-)
-
 
 def process_table(
-    rows: Iterable[ProcessRow], accounts: Accounts, boot_to_epoch_ns: int
+    rows: Iterable[ProcessRow],
+    accounts: Accounts,
+    containers: Containers,
+    boot_to_epoch_ns: int,
 ) -> pa.Table:
     """Make the table for some keys.
 
     Args:
         rows: what stands behind the keys.
         accounts: names of users and groups.
+        containers: what runtimes told.
         boot_to_epoch_ns: added to times since boot.
     """
     rows = list(rows)
-    getters = _getters(accounts, boot_to_epoch_ns)
+    getters = _getters(accounts, containers, boot_to_epoch_ns)
     columns = {"proc.key": pa.array([row.key for row in rows], pa.int64())}
     for path, getter in getters.items():
         columns[path] = pa.array([getter(row) for row in rows], flat_type(path))
     return pa.table(columns)
 
 
-def _getters(accounts: Accounts, boot_to_epoch_ns: int) -> dict[str, Getter]:
+def _getters(
+    accounts: Accounts, containers: Containers, boot_to_epoch_ns: int
+) -> dict[str, Getter]:
     def container(row: ProcessRow) -> str:
-        return container_of(row.state.cgroups)
+        return containers.id_of(row.state)
 
     def epoch(since_boot_ns: int) -> int | None:
         return since_boot_ns + boot_to_epoch_ns if since_boot_ns else None
@@ -65,7 +56,8 @@ def _getters(accounts: Accounts, boot_to_epoch_ns: int) -> dict[str, Getter]:
         **_program_getters(epoch),
         **_relative_getters(epoch),
         **_account_getters(accounts, container),
-        **_container_getters(container),
+        "container.id": container,
+        **_container_getters(containers),
     }
 
 
@@ -193,14 +185,11 @@ def _account_getters(
     }
 
 
-def _container_getters(container: Callable[[ProcessRow], str]) -> dict[str, Getter]:
-    def of_host(text: str) -> Getter:
-        return lambda row: text if container(row) == HOST else None
+def _container_getters(containers: Containers) -> dict[str, Getter]:
+    def told(path: str) -> Getter:
+        return lambda row: containers.columns(row.state).get(path)
 
-    getters: dict[str, Getter] = {"container.id": container}
-    getters |= {path: of_host(HOST) for path in _HOST_NAMED}
-    getters |= {path: of_host("") for path in _HOST_EMPTY}
-    return getters
+    return {path: told(path) for path in RUNTIME_COLUMNS}
 
 
 def _first(items: tuple[str, ...]) -> str:

@@ -21,11 +21,12 @@ from falcotrace.record.followed import start_command
 from falcotrace.record.host import boot_to_epoch_ns, describe_host
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import Journal, segments
-from falcotrace.record.live import Watch
+from falcotrace.record.live import LiveCapture, Watch
 from falcotrace.record.loop import Account, Loop, Running, signals_taken
 from falcotrace.record.options import Observer, Outcome, RecordOptions
 from falcotrace.record.parts import stamped
 from falcotrace.record.rights import keep_only
+from falcotrace.record.runtimes.watch import ContainerWatch, watch_containers
 from falcotrace.record.session import KernelSession, SessionSettings
 from falcotrace.record.spool import Spool
 from falcotrace.record.upkeep import window_start_ns
@@ -78,8 +79,9 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
     with KernelSession(settings) as session:
         start = _start(options, session, started_ns)
         folder.write_start(start)
-        with Conversion(folder, start) as conversion:
-            drain = Drain(session.ring)
+        containers = watch_containers(folder.path, start.footer.users, options.folder_rights)
+        with containers, Conversion(folder, start, containers.wait) as conversion:
+            drain = Drain(session.ring, see=containers.see)
             alert_seals = AlertSeals(options)
             running = Running(
                 folder=folder,
@@ -90,7 +92,7 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
                 account=Account(session, folder),
                 observer=observer,
                 command=command,
-                watch=_watch(options, folder, start, observer, alert_seals),
+                watch=_watch(options, folder, start, observer, alert_seals, containers),
                 alert_seals=alert_seals,
             )
             with _flowing(running):
@@ -120,6 +122,7 @@ def _watch(
     start: Start,
     observer: Observer,
     alert_seals: AlertSeals,
+    containers: ContainerWatch,
 ) -> Watch | None:
     """Whoever asks rules meanwhile, if any are to be asked."""
     if options.plan is None:
@@ -129,7 +132,8 @@ def _watch(
         alert_seals.note(alert)
         observer.alerted(alert)
 
-    watch = Watch(folder, start, options.plan, take, options.folder_rights)
+    capture = LiveCapture(folder, start, containers.wait)
+    watch = Watch(capture, options.plan, take, options.folder_rights)
     for note in watch.notes:
         observer.noted(note)
     return watch

@@ -44,6 +44,7 @@ class State:
     cwd: str
     root: str
     std_files: tuple[int, int, int] = (0, 0, 0)
+    cgroups_id: int = 0
 
     def __getitem__(self, name: str) -> int:
         return self.numbers[NUMBER_INDEX[name]]

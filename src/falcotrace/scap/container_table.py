@@ -5,8 +5,8 @@ In: events about containers. Out: the process columns of threads in a container 
 
 from collections.abc import Mapping
 
+from falcotrace.capture.containers import ContainerMetadata, container_values, parse_container_event
 from falcotrace.events.control_groups import HOST
-from falcotrace.scap.containers import ContainerMetadata, container_values, parse_container_event
 from falcotrace.scap.interfaces import Interfaces, LocalAddresses
 
 Value = str | int | bool | list[str] | list[int] | None

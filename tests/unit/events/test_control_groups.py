@@ -2,7 +2,13 @@
 
 import pytest
 
-from falcotrace.events.control_groups import HOST, container_id, container_of, is_contained
+from falcotrace.events.control_groups import (
+    HOST,
+    ContainerGroup,
+    container_group,
+    container_id,
+    container_of,
+)
 
 ID = "3f1e9a7c5b2d4860fedcba98765432100123456789abcdef0123456789abcdef"
 
@@ -44,6 +50,25 @@ def test_others_are_the_host(path: str) -> None:
     assert container_id([path]) == HOST
 
 
+@pytest.mark.parametrize(
+    ("path", "engine"),
+    [
+        (f"/docker/{ID}", "docker"),
+        (f"/system.slice/docker-{ID}.scope", "docker"),
+        (f"/machine.slice/libpod-{ID}.scope", "podman"),
+        (f"/kubepods.slice/cri-containerd-{ID}.scope", "containerd"),
+        (f"/kubepods.slice/crio-{ID}.scope", "cri-o"),
+        (f"/kubepods/besteffort/pod1/{ID}", ""),
+        ("/lxc/web/init.scope", "lxc"),
+    ],
+)
+def test_the_form_tells_the_engine(path: str, engine: str) -> None:
+    """Who is asked for the rest; a bare id may be anybody's."""
+    group = container_group(["/", path])
+    assert group == ContainerGroup("web" if engine == "lxc" else ID, engine, path)
+    assert container_group(["/", "/user.slice"]) is None
+
+
 def test_lxc_has_names_and_no_numbers() -> None:
     """The container's name is its id."""
     assert container_id(["/lxc/web/init.scope"]) == "web"
@@ -54,6 +79,5 @@ def test_any_controller_may_tell() -> None:
     """With version 1 only some controllers may have a group for the container."""
     groups = ("cpuset=/", f"memory=/docker/{ID}", "=/system.slice/docker.service")
     assert container_of(groups) == ID[:12]
-    assert is_contained(groups)
-    assert not is_contained(("cpuset=/", "=/"))
-    assert not is_contained(())
+    assert container_of(("cpuset=/", "=/")) == HOST
+    assert container_of(()) == HOST

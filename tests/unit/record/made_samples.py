@@ -17,6 +17,7 @@ from falcotrace.record.converter import Converter
 from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.layout import SAMPLES, FileKind, PartKind, ProcessFlag, SampleType
 from falcotrace.record.ring import Batch
+from falcotrace.record.runtimes.containers import Containers
 from falcotrace.record.syscalls import load_syscalls
 
 ARCH = "x86_64"
@@ -126,6 +127,12 @@ class Stream:
         values |= {"cwd_len": len(cwd), "root_len": len(root)}
         self.add(SampleType.PROCESS, [cwd, root], process_id=process_id, **values)
 
+    def control_groups(self, cgroups_id: int, *groups: str) -> None:
+        """Add a set of control groups, `subsystem=path` texts."""
+        raw = "".join(f"{group}\0" for group in groups).encode()
+        lengths: dict[str, Any] = {"cgroups_id": cgroups_id, "paths_len": len(raw)}
+        self.add(SampleType.CGROUPS, [raw, b""], **lengths)
+
     def file(self, file_id: int, path: bytes = b"", name: bytes = b"", **members: Any) -> None:
         """Add an open file; a regular one if nothing else is said."""
         values = {"kind": FileKind.PATH, "mode": 0o100644, **members}
@@ -181,7 +188,13 @@ class Rows:
 class Conversion:
     """A converter and what it wrote."""
 
-    def __init__(self, *, interfaces: Interfaces | None = None, data_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        interfaces: Interfaces | None = None,
+        data_bytes: int = 0,
+        containers: Containers | None = None,
+    ) -> None:
         self.rows = Rows()
         self.converter = Converter(
             ACCOUNTS,
@@ -189,6 +202,7 @@ class Conversion:
             BOOT_NS,
             data_bytes=data_bytes,
             interfaces=interfaces or Interfaces(),
+            containers=containers,
         )
 
     def take(self, batches: Sequence[Batch]) -> None:

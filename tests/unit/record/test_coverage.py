@@ -2,7 +2,7 @@
 
 from falcotrace.events.columns import COLUMNS
 from falcotrace.record.coverage import recorded_columns, recorded_events
-from falcotrace.record.process_table import RUNTIME_COLUMNS
+from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS
 from unit.record.made_samples import Conversion, started, text
 
 
@@ -25,10 +25,13 @@ def test_what_is_filled_is_covered() -> None:
 
 
 def test_runtimes_tell_what_the_kernel_does_not() -> None:
-    """With a container in the recording its name and image are missing; the id is there."""
-    columns = recorded_columns(with_containers=True)
+    """What no runtime told of any container is missing; the id is always there."""
+    columns = recorded_columns(with_containers=True, told=frozenset())
     assert not columns & set(RUNTIME_COLUMNS)
     assert "container.id" in columns
+    told = frozenset({"container.name"})
+    assert recorded_columns(with_containers=True, told=told) == columns | told
+    assert recorded_columns(with_containers=False, told=told) >= set(RUNTIME_COLUMNS)
 
 
 def test_events() -> None:

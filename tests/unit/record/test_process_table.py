@@ -89,7 +89,7 @@ def test_users_and_capabilities() -> None:
 
 
 def test_container_of_the_control_groups() -> None:
-    """Its id is all that is known: names and images are missing, the host's users do not count."""
+    """Where no runtime told of it the id is all that is known; the host's users do not count."""
     row = _row(groups=b"cpu=/docker/" + b"0123456789ab" + b"c" * 52 + b"\0", euid=1000)
     assert row["container.id"] == "0123456789ab"
     assert (row["container.name"], row["container.image.repository"]) == (None, None)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falcotrace.capture.schema import flat_type
-from falcotrace.events.columns import PROCESS_COLUMNS
-from falcotrace.scap.container_table import ContainerTable, read_container
-from falcotrace.scap.containers import (
+from falcotrace.capture.containers import (
     HOST_COLUMNS,
     ContainerMetadata,
     container_values,
     parse_container_event,
 )
+from falcotrace.capture.schema import flat_type
+from falcotrace.events.columns import PROCESS_COLUMNS
+from falcotrace.scap.container_table import ContainerTable, read_container
 from small_captures import array_of
 
 FULL = {

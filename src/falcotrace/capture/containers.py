@@ -1,7 +1,8 @@
-"""Metadata of containers: what events about them say, and the columns that follow.
+"""Metadata of containers: what is said about them, and the columns that follow.
 
-In: the JSON of a `container` event. Out: metadata, and values of the process columns `container.*`
-and `k8s.*` for a thread of that container. JSON that is no object, lacks things or has other types
+In: a description as the container plugin writes it into `container` events, from a `.scap` file or
+from the recorder's own look-ups. Out: metadata, and values of the process columns `container.*` and
+`k8s.*` for a thread of that container. JSON that is no object, lacks things or has other types
 gives what can be had.
 
 Source: plugins 0b3cbd8d, plugins/container/src/container_info_json.cpp and plugin.cpp; libs
@@ -17,13 +18,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from falcotrace.events.columns import COLUMNS
-from falcotrace.events.control_groups import HOST
-from falcotrace.events.text import to_text
+from falcotrace.events.control_groups import HOST, ID_LENGTH
+from falcotrace.events.text import storable, to_text
 
 Value: TypeAlias = "str | int | bool | list[str] | list[int] | None"
-
-ID_LENGTH = 12
-"""Characters of a container id that rules see."""
 
 LABEL_LIMIT = 100
 """Longer labels are left out of lists (the plugin's default)."""
@@ -132,17 +130,20 @@ def parse_container_event(raw: bytes) -> ContainerMetadata | None:
     except (ValueError, RecursionError):
         return None
     found = document.get("container") if isinstance(document, dict) else None
-    if not isinstance(found, dict):
-        return None
-    container_id = _text(found.get("id"))[:ID_LENGTH]
+    return container_metadata(found) if isinstance(found, dict) else None
+
+
+def container_metadata(found: dict[str, object]) -> ContainerMetadata | None:
+    """Metadata from the inner object of an event; None where it names no container."""
+    container_id = storable(found.get("id"))[:ID_LENGTH]
     if not container_id:
         return None
-    has_network = bool(_text(found.get("cni_json")))
+    has_network = bool(storable(found.get("cni_json")))
     return ContainerMetadata(
         container_id,
-        _address(_text(found.get("ip"))),
+        _address(storable(found.get("ip"))),
         _columns(container_id, found),
-        None if has_network else _text(found.get("pod_sandbox_id"))[:ID_LENGTH],
+        None if has_network else storable(found.get("pod_sandbox_id"))[:ID_LENGTH],
     )
 
 
@@ -181,10 +182,10 @@ def _columns(container_id: str, found: dict[str, object]) -> Mapping[str, Value]
     labels = _labels(found.get("labels"))
     mounts = _mounts(found.get("Mounts"))
     columns: dict[str, Value] = {"container.id": container_id, **_kubernetes(found, labels)}
-    columns |= {path: _text(found.get(key)) for path, key in _TEXTS.items()}
+    columns |= {path: storable(found.get(key)) for path, key in _TEXTS.items()}
     columns |= {path: found.get(key) is True for path, key in _TRUTHS.items()}
     kind = None if isinstance(found.get("type"), bool) else found.get("type")
-    columns["container.type"] = _TYPES.get(kind, "") if isinstance(kind, int) else _text(kind)
+    columns["container.type"] = _TYPES.get(kind, "") if isinstance(kind, int) else storable(kind)
     columns["container.labels"] = _joined_labels(labels)
     columns["container.label"] = _label_items(labels)
     columns["container.mounts"] = ",".join(":".join(mount.values()) for mount in mounts)
@@ -195,7 +196,7 @@ def _columns(container_id: str, found: dict[str, object]) -> Mapping[str, Value]
 
 def _kubernetes(found: dict[str, object], labels: Mapping[str, str]) -> dict[str, Value]:
     pod_labels = _labels(found.get("pod_sandbox_labels"))
-    sandbox = _text(found.get("pod_sandbox_id"))
+    sandbox = storable(found.get("pod_sandbox_id"))
     return {
         "k8s.pod.name": labels.get(_POD_NAME),
         "k8s.ns.name": labels.get(_POD_NAMESPACE),
@@ -205,23 +206,16 @@ def _kubernetes(found: dict[str, object], labels: Mapping[str, str]) -> dict[str
         "k8s.pod.full_sandbox_id": sandbox,
         "k8s.pod.labels": _joined_labels(pod_labels),
         "k8s.pod.label": _label_items(pod_labels),
-        "k8s.pod.ip": _text(found.get("ip")),
-        "k8s.pod.cni.json": _text(found.get("cni_json")),
+        "k8s.pod.ip": storable(found.get("ip")),
+        "k8s.pod.cni.json": storable(found.get("cni_json")),
     }
-
-
-def _text(value: object) -> str:
-    """A text as it can be stored: without what follows a NUL, without halves of characters."""
-    if not isinstance(value, str):
-        return ""
-    return value.partition("\0")[0].encode(errors="replace").decode()
 
 
 def _labels(value: object) -> dict[str, str]:
     """Labels by name, sorted, but for those that are too long."""
     if not isinstance(value, dict):
         return {}
-    found = {_text(key): _text(text) for key, text in value.items() if isinstance(text, str)}
+    found = {storable(key): storable(text) for key, text in value.items() if isinstance(text, str)}
     short = [(key, text) for key, text in sorted(found.items()) if len(text) <= LABEL_LIMIT]
     return dict(short[:MOST_ITEMS])
 
@@ -245,7 +239,7 @@ def _mounts(value: object) -> list[dict[str, str]]:
 
 
 def _mount_text(key: str, value: object) -> str:
-    return str(value is True).lower() if key == "RW" else _text(value)
+    return str(value is True).lower() if key == "RW" else storable(value)
 
 
 def _address(text: str) -> bytes:
