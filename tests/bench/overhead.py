@@ -7,13 +7,16 @@ that a busy machine is busy for all of them:
 
     floor       a hook at the exit of every system call that records none
     rules       `--syscalls rules` with the rules given (those that ship by default)
+    asked       the same, and the rules are asked while recording
     all         every system call, converted beside the load
+    perf        `perf trace -o` where it works, on a part of the load, without its start-up
     strace      `strace -f -o`, on a part of the load
 """
 
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -25,6 +28,7 @@ from pathlib import Path
 
 from falcotrace.record.folder import SUFFIX
 from falcotrace.record.session import KernelSession, SessionSettings
+from falcotrace.rules.shipped import shipped_rules
 
 FALCOTRACE = [sys.executable, "-m", "falcotrace"]
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -79,7 +83,7 @@ LOADS: dict[str, tuple[str, Command]] = {
     "web": ("Python web server, 1,500 requests", _web),
     "tar": ("tar of 20,000 small files", _tar),
 }
-STRACE_SHARE = 0.02
+STRACE_SHARE, PERF_SHARE = 0.02, 0.2
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -95,7 +99,10 @@ def main(arguments: Sequence[str]) -> None:
         folder = Path(name)
         _prepare(folder)
         ways = _ways(folder, chosen.rules)
-        print(f"{'load':36} {'alone':>8} " + " ".join(f"{way:>7}" for way in ways) + "  strace")
+        print(
+            f"{'load':36} {'alone':>8} "
+            + " ".join(f"{way:>7}" for way in (*ways, "perf", "strace"))
+        )
         for key in chosen.only:
             title, command = LOADS[key]
             print(f"{title:36} {_row(command, folder, ways, chosen.repeat)}", flush=True)
@@ -117,10 +124,12 @@ Way = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 def _ways(folder: Path, rules: Sequence[Path]) -> dict[str, Way]:
-    given = [word for path in rules for word in ("-r", str(path))]
+    given = [word for path in rules or [shipped_rules()] for word in ("-r", str(path))]
+    chosen = ["--syscalls", "rules", *given]
     return {
         "floor": _floor,
-        "rules": lambda: _recording(folder, ["--syscalls", "rules", *given]),
+        "rules": lambda: _recording(folder, [*chosen, "--no-alerts"]),
+        "asked": lambda: _recording(folder, chosen),
         "all": lambda: _recording(folder, []),
     }
 
@@ -156,6 +165,7 @@ def _row(command: Command, folder: Path, ways: dict[str, Way], repeat: int) -> s
     alone: list[float] = []
     ratios: dict[str, list[float]] = {way: [] for way in ways}
     traced: list[float] = []
+    perfed: list[float] = []
     for _ in range(repeat):
         alone.append(_seconds(command(folder, 1)))
         for way, record in ways.items():
@@ -164,9 +174,15 @@ def _row(command: Command, folder: Path, ways: dict[str, Way], repeat: int) -> s
         part = _seconds(command(folder, STRACE_SHARE))
         strace = ["strace", "-f", "-o", os.devnull, *command(folder, STRACE_SHARE)]
         traced.append(_seconds(strace) / part)
+        if shutil.which("perf"):
+            perf = ["perf", "trace", "-o", os.devnull]
+            start_up = _seconds([*perf, "true"])
+            part = _seconds(command(folder, PERF_SHARE))
+            perfed.append((_seconds([*perf, *command(folder, PERF_SHARE)]) - start_up) / part)
     base = statistics.median(alone)
     shown = " ".join(f"{statistics.median(ratios[way]) / base:>6.2f}x" for way in ways)
-    return f"{base:>7.2f}s {shown} {statistics.median(traced):>6.0f}x"
+    perf_shown = f"{statistics.median(perfed):>6.2f}x" if perfed else f"{'none':>7}"
+    return f"{base:>7.2f}s {shown} {perf_shown} {statistics.median(traced):>6.0f}x"
 
 
 def _seconds(command: Sequence[str]) -> float:

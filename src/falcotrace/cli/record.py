@@ -65,6 +65,10 @@ def record(
         str,
         typer.Option("--rotate-size", help="The same when a capture is large, such as 500M."),
     ] = "",
+    alerts: Annotated[
+        bool,
+        typer.Option("--alerts/--no-alerts", help="Whether --rules are asked while recording."),
+    ] = True,
     output_format: Annotated[
         str, typer.Option("--format", help="How --rules prints alerts: text or json (Falco's).")
     ] = "text",
@@ -128,7 +132,11 @@ def record(
             window_s=parse_duration(ring) if ring else 0,
             rotate_s=parse_duration(rotate) if rotate else 0,
             rotate_bytes=parse_size(rotate_size) if rotate_size else 0,
-            plan=at_least(load_for_use(rules).plan, priority_of(priority)) if rules else None,
+            plan=(
+                at_least(load_for_use(rules).plan, priority_of(priority))
+                if rules and alerts
+                else None
+            ),
             seal_priority=priority_of(seal_on) if seal_on else None,
             seal_delay_s=parse_duration(seal_after),
             gives_up_rights=True,
