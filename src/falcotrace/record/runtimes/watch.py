@@ -51,6 +51,9 @@ PATIENCE_SECONDS: Final = 2.0
 WAIT_SECONDS: Final = 4.0
 """How long conversion waits for look-ups at most, should a file system or a daemon hang."""
 
+MOST_PENDING: Final = 1024
+"""Containers that are looked up at the same time."""
+
 _KNOWN_LIMIT: Final = 1 << 16
 """Containers of which it is remembered that they were looked up; then all are looked up again."""
 
@@ -174,6 +177,7 @@ class ContainerWatch:
             if now >= self._folders_at:
                 self._folders_at = now + FOLDERS_SECONDS
                 self._pending += [_LookUp(one, 0, 0, now, now) for one in self._folders.take()]
+            self._drop_excess()
             self._try(is_last=is_last)
             self._settle()
             if is_last:
@@ -201,6 +205,12 @@ class ContainerWatch:
             elif not sighting.names:
                 continue
             yield _LookUp(sighting, cgroups_id, serial, now, now)
+
+    def _drop_excess(self) -> None:
+        """Give up what is more than can be looked up: anybody may make control groups."""
+        for one in self._pending[MOST_PENDING:]:
+            self._give_up(one, "too many at once")
+        del self._pending[MOST_PENDING:]
 
     def _try(self, *, is_last: bool) -> None:
         waiting: list[_LookUp] = []

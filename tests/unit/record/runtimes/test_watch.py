@@ -277,3 +277,15 @@ def test_a_container_that_is_only_made(tmp_path: Path) -> None:
         found = [record.container and record.container.ip for record in records(tmp_path)]
     assert found[0] == ""
     assert found[-1] == "172.17.0.2"
+
+
+def test_a_flood_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may make groups that look like containers; the rest is given up and counted."""
+    monkeypatch.setattr("falcotrace.record.runtimes.watch.MOST_PENDING", 5)
+    monkeypatch.setattr("falcotrace.record.runtimes.watch.PATIENCE_SECONDS", 0.1)
+    with watch(tmp_path, lambda *_: Answer(None, False)) as one:
+        one.see(batch_with(*(f"cpu=/docker/{number:064}" for number in range(50))))
+        assert one.wait()
+        found = records(tmp_path)
+    assert len(found) == 50
+    assert sum(record.problem == "too many at once" for record in found) == 45
