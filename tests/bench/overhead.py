@@ -37,6 +37,7 @@ WEB = """
 import http.client, http.server, sys, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: the second would wait for an acknowledgement
     def do_GET(self):
         self.send_response(200); self.send_header("Content-Length", "5"); self.end_headers()
         self.wfile.write(b"hello")
@@ -51,6 +52,8 @@ for _ in range(int(sys.argv[1])):
 """
 FORKS = "i=0; while [ $i -lt $0 ]; do /bin/true; i=$((i+1)); done"
 
+COMPILE = 'for file; do gcc -O1 -c -o /dev/null "$file"; done'
+
 Command = Callable[[Path, float], list[str]]
 
 
@@ -64,15 +67,15 @@ def _forks(_: Path, share: float) -> list[str]:
 
 def _compile(folder: Path, share: float) -> list[str]:
     files = [str(path) for path in sorted(folder.glob("*.c"))][: max(1, int(20 * share))]
-    return ["gcc", "-O1", "-fsyntax-only", *files]
+    return ["sh", "-c", COMPILE, "sh", *files]
 
 
 def _web(_: Path, share: float) -> list[str]:
-    return [sys.executable, "-c", WEB, str(max(1, int(150 * share)))]
+    return [sys.executable, "-c", WEB, str(max(1, int(1200 * share)))]
 
 
 def _tar(folder: Path, share: float) -> list[str]:
-    names = [f"small/{number}" for number in range(max(1, int(40 * share)))]
+    names = 20 * [f"small/{number}" for number in range(max(1, int(40 * share)))]
     return ["tar", "-C", str(folder), "-cf", "/dev/null", "--ignore-failed-read", *names]
 
 
@@ -80,8 +83,8 @@ LOADS: dict[str, tuple[str, Command]] = {
     "dd": ("dd bs=1, 4 M calls", _dd),
     "fork": ("3,000 fork and exec of /bin/true", _forks),
     "compile": ("gcc of 20 C files", _compile),
-    "web": ("Python web server, 1,500 requests", _web),
-    "tar": ("tar of 20,000 small files", _tar),
+    "web": ("Python web server, 12,000 requests", _web),
+    "tar": ("tar of 20,000 small files, 20 times", _tar),
 }
 STRACE_SHARE, PERF_SHARE = 0.02, 0.2
 
