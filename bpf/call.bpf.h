@@ -145,7 +145,8 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 	for (u32 i = 0; i < FT_PARTS; i++) {
 		if (i >= row->part_count)
 			break;
-		append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
+		if (is_asked(scratch, &row->part[i]))
+			append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
 	}
 	if (submit_scratch(scratch, FT_EVENT_DATA))
 		count_lost_class(flags);

@@ -73,11 +73,14 @@ enum ft_part_kind {
 	FT_PART_SOCKADDR = 3,	 /* struct sockaddr_* at args[n] */
 	FT_PART_MSG_NAME = 4,	 /* address in the struct msghdr at args[n] */
 	FT_PART_MSG_CONTROL = 5, /* control messages of the struct msghdr at args[n] */
-	FT_PART_MSG_DATA = 6,	 /* data in the first vector of the struct msghdr at args[n] */
-	FT_PART_VECTOR_DATA = 7, /* data in the first struct iovec at args[n] */
+	FT_PART_MSG_DATA = 6,	 /* data in the vectors of the struct msghdr at args[n] */
+	FT_PART_VECTOR_DATA = 7, /* data in the array of args[n+1] struct iovec at args[n] */
 	FT_PART_ARGV = 8,	 /* user texts of the pointer array at args[n], each with its NUL */
 	FT_PART_USAGE = 9,	 /* struct ft_usage */
 	FT_PART_BACKLOG = 10,	 /* struct ft_backlog of the listening socket at args[n] */
+	FT_PART_POLL = 11,	 /* struct ft_polled[], of the args[n+1] struct pollfd at args[n] */
+	FT_PART_VECTOR_SIZE = 12, /* u64: bytes in the args[n+1] struct iovec at args[n] */
+	FT_PART_MSG_SIZE = 13,	  /* u64: bytes in the vectors of the struct msghdr at args[n] */
 };
 
 /* ft_part.flags */
@@ -121,6 +124,15 @@ struct ft_backlog {
 	__u32 len;
 	__u32 max;
 };
+
+/** Body of FT_PART_POLL: a descriptor that is waited for, and what is behind it. */
+struct ft_polled {
+	__s32 fd;
+	__s16 events;
+	__s16 revents;
+	__u64 file_id; /**< 0 none */
+};
+_Static_assert(sizeof(struct ft_polled) == 16, "layout.py and spooled samples depend on it");
 
 /* ft_process.process_flags */
 enum ft_process_flag {

@@ -313,5 +313,6 @@ const struct ft_cgroups *unused_cgroups __attribute__((unused));
 const struct ft_exit *unused_exit __attribute__((unused));
 const struct ft_usage *unused_usage __attribute__((unused));
 const struct ft_backlog *unused_backlog __attribute__((unused));
+const struct ft_polled *unused_polled __attribute__((unused));
 
 char LICENSE[] SEC("license") = "GPL";

@@ -20,6 +20,7 @@ _COMMON = (
     *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.truncated"),
     *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
     *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
+    *(f"fdlist.{name}" for name in ("nums", "names", "cips", "sips", "cports", "sports")),
     *(f"fs.path.{name}{form}" for name in ("name", "source", "target") for form in ("", "raw")),
 )
 _EXECUTE = frozenset({"execve", "execveat"})
@@ -85,7 +86,7 @@ def recorded_columns(*, with_containers: bool, with_contents: bool = False) -> f
     found.update(column.path for column in PROCESS_COLUMNS)
     missing = frozenset(RUNTIME_COLUMNS) if with_containers else frozenset()
     if not with_contents:
-        missing |= {"evt.buffer"}
+        missing |= {"evt.buffer", "evt.arg.img"}
     return frozenset(found & COLUMNS.keys()) - missing
 
 

@@ -32,7 +32,7 @@ from falcotrace.record.libbpf import BpfObject, count_cpus, has_tracepoint
 from falcotrace.record.ring import Batch, Ring
 from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
 
-SCRATCHES_PER_CPU: Final = 2
+SCRATCHES_PER_CPU: Final = 3
 """`bpf/maps.bpf.h`, FT_SCRATCHES."""
 
 BLOCK_BYTES_MAX: Final = 16384

@@ -24,6 +24,7 @@ STRUCTS = {
     "ft_exit": layout.EXIT,
     "ft_usage": layout.USAGE,
     "ft_backlog": layout.BACKLOG,
+    "ft_polled": layout.POLLED,
     "ft_counters": layout.COUNTERS,
     "ft_syscall": syscalls.SYSCALL,
     "ft_part_rule": syscalls.PART_RULE,
