@@ -20,6 +20,8 @@
 #define FT_PARTS 6	   /* variable parts of an event */
 #define FT_COMM_LEN 16	   /* TASK_COMM_LEN, include/linux/sched.h */
 #define FT_PATH_MAX 4096   /* longest string but argv and environment, bytes */
+#define FT_UNKNOWN (-0x80000000ll) /* ft_event.ret of what has FT_NO_RESULT */
+#define FT_RING_FILE 0x40000000 /* added to places in an io_uring's own table of files */
 #define FT_BLOCK_MAX 16384 /* longest argv or environment that can be asked for, bytes */
 
 enum ft_sample_type {
@@ -40,6 +42,8 @@ enum ft_header_flag {
 	FT_RESULT_FD = 4, /* `file_id` is the new descriptor's, which is the result */
 	FT_CLOSED = 8,	  /* `file_id` is what the descriptor was before this call closed it */
 	FT_SNAPSHOT = 16, /* not an event's: existed before the recording began */
+	FT_IO_URING = 32, /* not called, but asked of a ring: `nr` is the call that it stands for */
+	FT_NO_RESULT = 64, /* `ret` is not known, and FT_UNKNOWN */
 };
 
 /** Starts every sample. */

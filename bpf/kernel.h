@@ -409,6 +409,29 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+/* include/linux/io_uring_types.h */
+struct io_uring_sqe;
+
+struct io_ring_ctx {
+	unsigned int flags;
+	u32 *sq_array;
+	struct io_uring_sqe *sq_sqes;
+	unsigned int cached_sq_head;
+	unsigned int sq_entries;
+};
+
+struct io_cqe {
+	u64 user_data;
+	s32 res;
+};
+
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
+};
+
 /* kernel/bpf/task_iter.c, include/linux/bpf.h */
 struct bpf_iter__task {
 	struct task_struct *task;

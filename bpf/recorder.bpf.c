@@ -10,6 +10,7 @@
 #include "event.h"
 #include "maps.bpf.h"
 #include "call.bpf.h"
+#include "io_uring.bpf.h"
 
 /* A thread without storage is one that is left out, or one for which there was no memory. */
 static __always_inline int count_unrecorded(struct task_struct *task)
@@ -227,6 +228,47 @@ int BPF_PROG(handle_exit, struct task_struct *task)
 	sample->reaper_tid = find_reaper(task, sample->group_dead);
 	sample->reserved = 0;
 	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/** A ring's request that the kernel has taken. Before v6.3 the tracepoint has another name and other
+ * arguments; requests are not recorded there. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(handle_request, struct io_kiocb *req)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const volatile struct ft_operation *operation =
+		&operations[req->opcode & (FT_OPERATIONS - 1)];
+	struct ft_sqe sqe = {};
+
+	if (operation->nr >= FT_SYSCALLS || is_off(operation->nr))
+		return 0;
+	struct ft_thread *thread = find_thread(task);
+	if (!thread)
+		return count_unrecorded(task);
+	bool is_whole = read_request(&sqe, req);
+	if (!is_whole)
+		sqe = (struct ft_sqe){.fd = -1};
+	take_request((u64)req, &sqe, is_whole, task, thread, operation);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(handle_complete, void *ring_ctx, struct io_kiocb *req)
+{
+	u64 key = (u64)req;
+	struct ft_long_request *told = bpf_map_lookup_elem(&long_requests, &key);
+
+	if (told) {
+		complete_request(told->sample, FT_REQUEST_BYTES, req);
+		bpf_map_delete_elem(&long_requests, &key);
+		return 0;
+	}
+	struct ft_event_data *request = bpf_map_lookup_elem(&requests, &key);
+	if (request) {
+		complete_request((u8 *)request, sizeof(*request), req);
+		bpf_map_delete_elem(&requests, &key);
+	}
 	return 0;
 }
 

@@ -102,7 +102,7 @@ def _backlog_percent(_source: Source, call: CallEvents) -> Reading:
 
 _READINGS: Mapping[str, Callable[[Source, CallEvents], Reading]] = MappingProxyType(
     {
-        "ret": lambda _, call: _all(call.results),
+        "ret": lambda _, call: (call.results, call.has_result),
         "moved": lambda _, call: _all(np.maximum(call.results, 0)),
         "a": lambda source, call: _all(call.arguments(source.place)),
         "const": _constant,

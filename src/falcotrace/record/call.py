@@ -42,6 +42,11 @@ class CallEvents(EventParts):
         """Results, or negative errno values."""
         return self._fixed["ret"]
 
+    @property
+    def has_result(self) -> np.ndarray:
+        """Which results are known: of some requests to an io_uring they are not, and negative."""
+        return self._fixed["flags"] & HeaderFlag.NO_RESULT == 0
+
     @cached_property
     def file_ids(self) -> np.ndarray:
         """The open file behind each event's descriptor; 0 none."""

@@ -23,6 +23,7 @@ from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.journal import JournalReader
 from falcotrace.record.known_log import keep_block, restore, rewrite
 from falcotrace.record.ring import Batch
+from falcotrace.record.rings import Rings
 
 FILES_OF_AN_EPOCH = 1 << 16
 
@@ -68,6 +69,7 @@ class Conversion:
             _interfaces(start),
         )
         self._converter.go_on(checkpoint.position, checkpoint.next_num, checkpoint.last_key)
+        self._converter.rings = Rings(checkpoint.partly_blind)
         known = folder.read_known(checkpoint)
         restore(known, self._converter.known, start.magic, checkpoint.position)
         self._known = folder.open_known(checkpoint.known_file, checkpoint.known_bytes)
@@ -135,6 +137,7 @@ class Conversion:
                 known_bytes=self._known.end,
                 known_file=self._known_file,
                 saw_container=self._saw_container or self._converter.saw_container,
+                partly_blind=tuple(self._converter.rings.account()),
             )
         )
         self._reader.drop_converted()
@@ -179,6 +182,7 @@ class Conversion:
             self._start.footer,
             recording=recording,
             losses=losses,
+            partly_blind=self._converter.rings.account(),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
         self.writer.close(footer)

@@ -30,6 +30,7 @@ from falcotrace.record.known import Known
 from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
+from falcotrace.record.rings import Rings
 from falcotrace.record.samples import SampleBlock, block_of
 from falcotrace.record.syscalls import syscalls_by_number
 
@@ -91,6 +92,7 @@ class Converter:
         self._position = 0
         self._next_num = 1
         self.saw_container = False
+        self.rings = Rings()
         self._known = Known(
             arch=arch,
             pool=pool,
@@ -139,6 +141,7 @@ class Converter:
         take_files(block, known.files)
         take_processes(block, known.processes)
         events = merge_events(block)
+        self.rings.note(block, events, known.processes)
         written = None
         if len(events.fixed):
             columns = event_columns(

@@ -40,6 +40,8 @@ class HeaderFlag(enum.IntFlag):
     RESULT_FD = 4
     CLOSED = 8
     SNAPSHOT = 16
+    IO_URING = 32
+    NO_RESULT = 64
 
 
 class PartKind(enum.IntEnum):

@@ -27,8 +27,9 @@ from typing import Final, Self
 import numpy as np
 
 from falcotrace.errors import RecordError
+from falcotrace.record.io_operations import build_operations
 from falcotrace.record.layout import COUNTERS, CallClass, SampleType
-from falcotrace.record.libbpf import BpfObject, count_cpus, has_tracepoint
+from falcotrace.record.libbpf import BpfObject, count_cpus, has_btf_tracepoint, has_tracepoint
 from falcotrace.record.ring import Batch, Ring
 from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
 
@@ -43,6 +44,12 @@ _OBJECTS: Final = {
     "aarch64": "recorder.aarch64.bpf.o",
 }
 _ALWAYS: Final = ("handle_sys_exit", "handle_fork", "handle_exec", "handle_exit")
+_RINGS: Final = {
+    "handle_request": "io_uring_submit_req",
+    "handle_complete": "io_uring_complete",
+}
+"""Programs for io_uring, and the tracepoints that they need; Linux has the first since v6.3."""
+
 _SIMPLE_COUNTERS: Final = (
     *("faults", "cut_paths", "cut_parts", "map_full", "no_state"),
     *("shed_events", "shed_parts"),
@@ -166,7 +173,7 @@ class KernelSession:
         if self.settings.follow_pid:
             self.follow(self.settings.follow_pid)
         self._object.iterate("handle_task_file")
-        for program in _ALWAYS:
+        for program in (*_ALWAYS, *(_RINGS if self.sees_rings else ())):
             self._object.attach(program)
         if self._needs_enter:
             self._object.attach("handle_sys_enter")
@@ -225,6 +232,7 @@ class KernelSession:
         ]
         usable = all(has_tracepoint(_AT_ENTER[name]) for name in wanted)
         self._at_enter = wanted if usable else []
+        self.sees_rings = all(has_btf_tracepoint(name) for name in _RINGS.values())
         try:
             self._iterator = "handle_task"
             self._load()
@@ -263,6 +271,7 @@ class KernelSession:
             bpf.set_setting(name, struct.pack("<Q", int(settings.ring_bytes * share)))
         table = build_table(self.arch, limits, settings.numbers)
         bpf.set_setting("syscalls", table.tobytes())
+        bpf.set_setting("operations", build_operations(self.arch).tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)
         bpf.set_max_entries("scratches", self._cpus * SCRATCHES_PER_CPU)
@@ -270,6 +279,8 @@ class KernelSession:
         bpf.disable(*(iterators - {self._iterator}), *(set(_AT_ENTER) - set(self._at_enter)))
         if not self._needs_enter:
             bpf.disable("handle_sys_enter")
+        if not self.sees_rings:
+            bpf.disable(*_RINGS)
 
     def _numbers(self) -> dict[str, int]:
         settings = self.settings

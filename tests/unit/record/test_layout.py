@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from falcotrace.record import layout, syscalls
+from falcotrace.record import io_operations, layout, syscalls
 
 ARCHES = ("x86_64", "aarch64")
 STRUCTS = {
@@ -28,6 +28,7 @@ STRUCTS = {
     "ft_counters": layout.COUNTERS,
     "ft_syscall": syscalls.SYSCALL,
     "ft_part_rule": syscalls.PART_RULE,
+    "ft_operation": io_operations.OPERATION,
 }
 ENUMS = {
     "ft_sample_type": ("FT_", layout.SampleType),
