@@ -22,7 +22,7 @@
 #define FT_PATH_MAX 4096   /* longest string but argv and environment, bytes */
 #define FT_UNKNOWN (-0x80000000ll) /* ft_event.ret of what has FT_NO_RESULT */
 #define FT_RING_FILE 0x40000000 /* added to places in an io_uring's own table of files */
-#define FT_BLOCK_MAX 16384 /* longest argv or environment that can be asked for, bytes */
+#define FT_BLOCK_MAX 32768 /* longest argv or environment that can be asked for, bytes */
 
 enum ft_sample_type {
 	FT_EVENT = 1,	   /* struct ft_event: a system call that needs nothing but its numbers */

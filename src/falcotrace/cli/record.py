@@ -50,6 +50,12 @@ def record(
             help="Bytes of what is read and written, such as 80, or files=0,sockets=512.",
         ),
     ] = "0",
+    args_max: Annotated[
+        str, typer.Option("--args-max", help="How much of a program's arguments, at most 32K.")
+    ] = "4K",
+    env_max: Annotated[
+        str, typer.Option("--env-max", help="How much of its environment, at most 32K; 0: nothing.")
+    ] = "4K",
     max_size: Annotated[
         str, typer.Option("--max-size", help="End before the recording is larger, such as 2G.")
     ] = "",
@@ -73,6 +79,8 @@ def record(
             event_names=_event_names(syscalls, rules),
             data_bytes=files_bytes,
             socket_data_bytes=sockets_bytes,
+            argv_bytes=parse_size(args_max),
+            env_bytes=parse_size(env_max),
             output=output,
             overwrite=force,
             duration_s=parse_duration(duration) if duration else None,

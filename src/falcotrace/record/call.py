@@ -146,29 +146,29 @@ class CallEvents(EventParts):
         return found
 
     @cached_property
-    def _states(self) -> tuple[list[State | None], np.ndarray]:
+    def states(self) -> tuple[list[State | None], np.ndarray]:
         """The distinct states behind the events, and which one each event has."""
         found, indices = distinct(self._fixed["process_id"])
         states = self._known.processes.states
         return [states.get(number) for number in found.tolist()], indices
 
     def _working_directories(self) -> np.ndarray:
-        states, indices = self._states
+        states, indices = self.states
         pool = self._known.pool
         codes = pool.codes([None if state is None else state.cwd for state in states])
         return codes[indices]
 
     def exec_filenames(self) -> np.ndarray:
         """Codes of the names given to exec: from the program, or of a failed call its argument."""
-        states, indices = self._states
+        states, indices = self.states
         names = [None if state is None else state.image.filename for state in states]
         codes = self._known.pool.codes(names)[indices]
-        place = next((arg for kind, arg in self._part_places if kind is PartKind.STRING), 0)
+        place = next((arg for kind, arg in self.part_places if kind is PartKind.STRING), 0)
         return np.where(self.results < 0, self.part_codes(PartKind.STRING, place), codes)
 
     def exec_attempts(self, what: str) -> tuple[np.ndarray, list[bytes], np.ndarray]:
         """`argv` or `env` of failed exec calls: rows, distinct blocks, which one each row has."""
-        places = [arg for kind, arg in self._part_places if kind is PartKind.ARGV]
+        places = [arg for kind, arg in self.part_places if kind is PartKind.ARGV]
         index = 0 if what == "argv" else 1
         if index >= len(places):
             return np.empty(0, np.int64), [], np.empty(0, np.int64)
@@ -220,7 +220,7 @@ class CallEvents(EventParts):
                 somebody else. DIFFERS: Falco looks them up among the host's there too.
         """
         if not is_of_host:
-            states, indices = self._states
+            states, indices = self.states
             is_inside = np.array([bool(state and state["pidns_level"]) for state in states])
             pids = np.where(is_inside[indices], -1, pids)
         positions = self._events.position[self.rows]
@@ -228,7 +228,7 @@ class CallEvents(EventParts):
 
     def account_names(self, kind: str, numbers: np.ndarray) -> np.ndarray:
         """Codes of what uid or gid arguments show: the name, `<NA>`, or `<NONE>` for -1."""
-        states, indices = self._states
+        states, indices = self.states
         is_inside = np.array([bool(state and is_contained(state.cgroups)) for state in states])
         pairs = numbers.astype(np.int64) << 1 | is_inside[indices]
         return self.codes_of(pairs, lambda pair: self._account_name(kind, pair >> 1, pair & 1))
@@ -243,7 +243,7 @@ class CallEvents(EventParts):
 
     def process_values(self, what: str) -> tuple[list[str | int | bytes | None], np.ndarray]:
         """What is known of the processes: distinct values, and which one each event has."""
-        states, indices = self._states
+        states, indices = self.states
         values = [None if state is None else _process_value(state, what) for state in states]
         return values, indices
 

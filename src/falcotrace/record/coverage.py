@@ -17,7 +17,8 @@ from falcotrace.record.process_table import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
 
 _COMMON = (
-    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.io_uring", "evt.truncated"),
+    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.io_uring", "evt.cut"),
+    "evt.truncated",
     *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
     *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
     *(f"fdlist.{name}" for name in ("nums", "names", "cips", "sips", "cports", "sports")),

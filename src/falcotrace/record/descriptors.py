@@ -264,5 +264,6 @@ _GETTERS: Mapping[str, Callable[[OpenFile], Value]] = {
     "fd.ino": lambda file: file.ino,
     "fd.is_upper_layer": lambda file: file.is_upper_layer,
     "fd.is_lower_layer": lambda file: file.is_lower_layer,
+    "fd.is_cut": lambda file: file.is_cut,
     **_endpoint_getters(),
 }

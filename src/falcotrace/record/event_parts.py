@@ -40,13 +40,14 @@ class EventParts:
         index = self._events.data_index[self.rows]
         return index >= 0, index[index >= 0]
 
-    @property
-    def is_cut(self) -> np.ndarray:
-        """Which events have a part that is longer than its limit or could not be read."""
-        cut = np.zeros(self.count, np.bool_)
+    @cached_property
+    def cut_parts(self) -> np.ndarray:
+        """Parts that are longer than their limit or could not be read, each a bit, by number."""
+        cut = np.zeros(self.count, np.int64)
         mask, index = self._with_data
         flags = self._events.with_data["part"]["flags"][index]
-        cut[mask] = (flags & (PartFlag.CUT | PartFlag.FAULT) != 0).any(axis=1)
+        is_cut = flags & (PartFlag.CUT | PartFlag.FAULT) != 0
+        cut[mask] = is_cut @ (1 << np.arange(is_cut.shape[1]))
         return cut
 
     @cached_property
@@ -54,7 +55,7 @@ class EventParts:
         return self._known.syscalls.get(self.number)
 
     @cached_property
-    def _part_places(self) -> Sequence[tuple[PartKind, int]]:
+    def part_places(self) -> Sequence[tuple[PartKind, int]]:
         """The variable parts of the events, in their order: kind and argument."""
         if self._syscall is None:
             return ()
@@ -63,7 +64,7 @@ class EventParts:
 
     def _part(self, kind: PartKind, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Where a part lies: which events have it (indices), start, length; None if none can."""
-        numbers = [at for at, part in enumerate(self._part_places) if part == (kind, place)]
+        numbers = [at for at, part in enumerate(self.part_places) if part == (kind, place)]
         if not numbers:
             return None
         found = [self._numbered_part(number, kind) for number in numbers]
@@ -159,7 +160,7 @@ class EventParts:
         dtype = USAGE if name == "usage" else BACKLOG
         values = np.zeros(self.count, np.uint64)
         valid = np.zeros(self.count, np.bool_)
-        for candidate, place in self._part_places:
+        for candidate, place in self.part_places:
             if candidate is kind and (part := self._part(kind, place)):
                 where, starts, lengths = part
                 whole = lengths >= dtype.itemsize

@@ -13,11 +13,13 @@ import pyarrow as pa
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.parquet.values import Sparse, Stepwise
+from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
 from falcotrace.record.arguments import put_arguments
 from falcotrace.record.call import CallEvents
+from falcotrace.record.cuts import event_cuts
 from falcotrace.record.descriptors import (
     name_opened_files,
     note_renamed,
@@ -205,7 +207,9 @@ def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> 
         # Falco's generic event has no result: only the call's number travels.
         columns.put_numbers("evt.arg.nativeID", call.rows, number)
         return
-    columns.put_numbers("evt.truncated", call.rows, call.is_cut)
+    cuts = event_cuts(event, call)
+    columns.put_codes("evt.cut", call.rows, cuts)
+    columns.put_numbers("evt.truncated", call.rows, (cuts != MISSING) | (call.cut_parts != 0))
     results = call.results
     known_rows = call.rows[call.has_result]
     columns.put_numbers("evt.rawres", known_rows, results[call.has_result])

@@ -14,6 +14,7 @@ from falcotrace.events.capabilities import capabilities_text
 from falcotrace.events.columns import PROCESS_COLUMNS
 from falcotrace.events.control_groups import HOST, container_of
 from falcotrace.record.accounts import UNSET_ID, Accounts
+from falcotrace.record.cuts import process_cuts
 from falcotrace.record.layout import ImageFlag
 from falcotrace.record.states import Face, ProcessRow, command_line
 
@@ -87,6 +88,7 @@ def _identity_getters(epoch: Callable[[int], int | None]) -> dict[str, Getter]:
         "proc.mntns": lambda row: row.state["mntns"],
         "proc.netns": lambda row: row.state["netns"],
         "proc.userns": lambda row: row.state["userns"],
+        "proc.cut": lambda row: " ".join(process_cuts(row.state)) or None,
         "proc.root": lambda row: row.state.root or None,
         "proc.cwd": lambda row: _directory(row.state.cwd),
         "thread.cap_permitted": lambda row: capabilities_text(row.state["cap_permitted"]),

@@ -57,6 +57,8 @@ class RecordOptions:
             every event.
         data_bytes: how much of what is read and written; 0 none.
         socket_data_bytes: the same for what goes through sockets; None: as of others.
+        argv_bytes: how much of a program's arguments.
+        env_bytes: how much of its environment; 0 none.
         max_bytes: end before capture and journal are larger together; 0 no limit.
         free_bytes: end before less room than this is left on the disk.
     """
@@ -69,6 +71,8 @@ class RecordOptions:
     event_names: frozenset[str] | None = None
     data_bytes: int = 0
     socket_data_bytes: int | None = None
+    argv_bytes: int = 4096
+    env_bytes: int = 4096
     max_bytes: int = 0
     free_bytes: int = DEFAULT_FREE_BYTES
 
@@ -140,6 +144,8 @@ def _record(
         follow_pid=command.pid if command else 0,
         data_bytes=options.data_bytes,
         socket_data_bytes=options.socket_data_bytes,
+        argv_bytes=options.argv_bytes,
+        env_bytes=options.env_bytes,
         numbers=None if names is None else numbers_of(names, os.uname().machine),
     )
     with KernelSession(settings) as session:
@@ -360,7 +366,11 @@ def _stop_signal() -> Iterator[threading.Event]:
 
 def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> Start:
     accounts = Accounts.of_host()
-    settings = {"ring_bytes": str(options.ring_bytes)}
+    settings = {
+        "ring_bytes": str(options.ring_bytes),
+        "argv_bytes": str(options.argv_bytes),
+        "env_bytes": str(options.env_bytes),
+    }
     if options.command:
         settings["command"] = " ".join(options.command)
     recording = Recording(

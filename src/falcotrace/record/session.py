@@ -36,7 +36,7 @@ from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
 SCRATCHES_PER_CPU: Final = 3
 """`bpf/maps.bpf.h`, FT_SCRATCHES."""
 
-BLOCK_BYTES_MAX: Final = 16384
+BLOCK_BYTES_MAX: Final = 32768
 """`bpf/event.h`, FT_BLOCK_MAX."""
 
 _OBJECTS: Final = {
@@ -70,8 +70,8 @@ class SessionSettings:
 
     Args:
         ring_bytes: size of the ring, a power of two; what is not drained in time is lost.
-        argv_bytes: how much of a program's arguments travels; at most 16384.
-        env_bytes: how much of its environment; 0 none.
+        argv_bytes: how much of a program's arguments travels; at most `BLOCK_BYTES_MAX`.
+        env_bytes: how much of its environment, at most as much; 0 none.
         data_bytes: how much of each buffer that is read or written; 0 none. Makes every read and
             write dearer.
         socket_data_bytes: the same for what goes through sockets; None: as of others.
@@ -149,6 +149,12 @@ class KernelSession:
         size = settings.ring_bytes
         if size < mmap.PAGESIZE or size & (size - 1):
             raise RecordError(f"a ring of {size} bytes is not possible", "Take a power of two.")
+        for what, limit in _limits_of_programs(settings):
+            if not 0 <= limit <= BLOCK_BYTES_MAX:
+                raise RecordError(
+                    f"{limit:,} bytes of {what} are not possible",
+                    f"Take at most {BLOCK_BYTES_MAX:,}.",
+                )
         self.settings = settings
         self.arch = arch or os.uname().machine
         self.magic = secrets.randbits(32) | 1  # not 0: that is what untouched memory holds
@@ -261,8 +267,8 @@ class KernelSession:
             bpf.set_setting(name, struct.pack("<I", value))
         limits = Limits(
             data=max(self._snap_bytes.values()),
-            argv=min(settings.argv_bytes, BLOCK_BYTES_MAX),
-            env=min(settings.env_bytes, BLOCK_BYTES_MAX),
+            argv=settings.argv_bytes,
+            env=settings.env_bytes,
         )
         for name, share in (
             ("targ_shed_parts", _SHED_PARTS_SHARE),
@@ -287,8 +293,8 @@ class KernelSession:
         numbers = {call.name: number for number, call in syscalls_by_number(self.arch).items()}
         return {
             "targ_magic": self.magic,
-            "targ_argv_bytes": min(settings.argv_bytes, BLOCK_BYTES_MAX),
-            "targ_env_bytes": min(settings.env_bytes, BLOCK_BYTES_MAX),
+            "targ_argv_bytes": settings.argv_bytes,
+            "targ_env_bytes": settings.env_bytes,
             **self._snap_bytes,
             "targ_latency": int(settings.measure_latency),
             "targ_follow": int(settings.follow_only or settings.follow_pid > 0),
@@ -311,6 +317,10 @@ class KernelSession:
     @property
     def _needs_enter(self) -> bool:
         return self.settings.measure_latency or not self._at_enter
+
+
+def _limits_of_programs(settings: SessionSettings) -> tuple[tuple[str, int], ...]:
+    return ("arguments", settings.argv_bytes), ("environment", settings.env_bytes)
 
 
 def _read_object(arch: str) -> bytes:
