@@ -20,6 +20,7 @@
 #define FT_PARTS 6	   /* variable parts of an event */
 #define FT_COMM_LEN 16	   /* TASK_COMM_LEN, include/linux/sched.h */
 #define FT_PATH_MAX 4096   /* longest string but argv and environment, bytes */
+#define FT_X32 0x4000 /* ft_event.nr of x32 calls, which are of the 64-bit table */
 #define FT_UNKNOWN (-0x80000000ll) /* ft_event.ret of what has FT_NO_RESULT */
 #define FT_RING_FILE 0x40000000 /* added to places in an io_uring's own table of files */
 #define FT_BLOCK_MAX 32768 /* longest argv or environment that can be asked for, bytes */
@@ -37,7 +38,7 @@ enum ft_sample_type {
 
 /* ft_header.flags */
 enum ft_header_flag {
-	FT_COMPAT = 1, /* 32-bit call: `nr` is of the 32-bit table, nothing is decoded */
+	FT_COMPAT = 1, /* 32-bit call: `nr` is of the 32-bit table; or x32, with FT_X32 in `nr` */
 	FT_CHILD = 2,  /* a child's side of a clone, made at the fork: its return is not traced */
 	FT_RESULT_FD = 4, /* `file_id` is the new descriptor's, which is the result */
 	FT_CLOSED = 8,	  /* `file_id` is what the descriptor was before this call closed it */

@@ -223,6 +223,7 @@ static __always_inline void take_request(u64 key, const struct ft_sqe *sqe, bool
 	__builtin_memcpy(sample->event.args, args, sizeof(args));
 	scratch->ret = -1; /* no part that needs success, and no contents yet */
 	scratch->pressure = find_pressure();
+	scratch->is_compat = 0;
 	scratch->len = sizeof(*sample);
 	u64 file = row->fd_arg < 0 || sqe->flags & IOSQE_FIXED_FILE ? 0 : file_at(task, sqe->fd);
 	for (u32 i = 0; i < FT_PARTS; i++) {

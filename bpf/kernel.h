@@ -27,7 +27,7 @@ typedef __s64 s64;
 /* arch/x86/include/asm/ptrace.h, arch/arm64/include/asm/ptrace.h */
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
-	unsigned long r10, r9, r8, dx, si, di, orig_ax;
+	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di, orig_ax;
 #elif defined(__TARGET_ARCH_arm64)
 	u64 regs[31];
 	u64 orig_x0;

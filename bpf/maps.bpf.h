@@ -90,6 +90,8 @@ struct ft_syscall {
 
 /* Settings. */
 const volatile struct ft_syscall syscalls[FT_SYSCALLS] = {};
+const volatile struct ft_syscall compat_syscalls[FT_SYSCALLS] = {}; /* of 32-bit programs */
+const volatile u16 socket_calls[32] = {}; /* socketcall's calls: numbers of 32-bit programs */
 const volatile u32 targ_magic = 0;	    /* struct ft_header */
 const volatile u32 targ_argv_bytes = 4096;  /* <= FT_BLOCK_MAX */
 const volatile u32 targ_env_bytes = 4096;   /* <= FT_BLOCK_MAX; 0: none */

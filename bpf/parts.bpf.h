@@ -32,6 +32,22 @@ struct ft_vector {
 	u64 len;
 };
 
+/* The same of 32-bit programs: include/net/compat.h, include/linux/compat.h */
+struct ft_compat_msghdr {
+	u32 name;
+	u32 name_len;
+	u32 vectors;
+	u32 vector_count;
+	u32 control;
+	u32 control_len;
+	u32 flags;
+};
+
+struct ft_compat_vector {
+	u32 base;
+	u32 len;
+};
+
 /* struct pollfd, include/uapi/asm-generic/poll.h */
 struct ft_pollfd {
 	s32 fd;
@@ -87,12 +103,11 @@ static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 fro
 static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit,
 					       u8 *flags)
 {
-	u32 before = scratch->len;
+	u32 before = scratch->len, width = scratch->is_compat ? sizeof(u32) : sizeof(u64);
 
 	for (int i = 0; i < FT_ARGV_MAX; i++) {
 		u64 string = 0;
-		if (bpf_probe_read_user(&string, sizeof(string),
-					(void *)(from + i * sizeof(string)))) {
+		if (bpf_probe_read_user(&string, width, (void *)(from + i * width))) {
 			*flags |= FT_PART_FAULT;
 			return scratch->len - before;
 		}
@@ -113,14 +128,42 @@ static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 f
 	return scratch->len - before;
 }
 
-static __always_inline bool read_vector(struct ft_vector *vector, u64 vectors, u32 index, u8 *flags)
+static __always_inline bool read_vector(struct ft_scratch *scratch, struct ft_vector *vector,
+					u64 vectors, u32 index, u8 *flags)
 {
-	u64 from = vectors + index * sizeof(*vector);
+	struct ft_compat_vector narrow = {};
+	long err;
 
-	if (!bpf_probe_read_user(vector, sizeof(*vector), (void *)from))
-		return true;
-	*flags |= FT_PART_FAULT;
-	return false;
+	if (scratch->is_compat) {
+		err = bpf_probe_read_user(&narrow, sizeof(narrow),
+					  (void *)(vectors + index * sizeof(narrow)));
+		vector->base = narrow.base;
+		vector->len = narrow.len;
+	} else {
+		err = bpf_probe_read_user(vector, sizeof(*vector),
+					  (void *)(vectors + index * sizeof(*vector)));
+	}
+	if (err)
+		*flags |= FT_PART_FAULT;
+	return !err;
+}
+
+static __always_inline bool read_message(struct ft_scratch *scratch, struct ft_msghdr *message,
+					 u64 from)
+{
+	struct ft_compat_msghdr narrow = {};
+
+	if (!scratch->is_compat)
+		return !bpf_probe_read_user(message, sizeof(*message), (void *)from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)from))
+		return false;
+	message->name = narrow.name;
+	message->name_len = narrow.name_len;
+	message->vectors = narrow.vectors;
+	message->vector_count = narrow.vector_count;
+	message->control = narrow.control;
+	message->control_len = narrow.control_len;
+	return true;
 }
 
 /* The first `size` bytes of what vectors hold, at most `limit` of them. */
@@ -134,7 +177,7 @@ static __always_inline u32 append_vectors(struct ft_scratch *scratch, u64 vector
 	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
 		struct ft_vector vector = {};
 		u32 done = scratch->len - before;
-		if (done >= wanted || !read_vector(&vector, vectors, i, flags))
+		if (done >= wanted || !read_vector(scratch, &vector, vectors, i, flags))
 			break;
 		u32 rest = wanted - done;
 		append_user_bytes(scratch, vector.base, vector.len < rest ? vector.len : rest,
@@ -157,7 +200,7 @@ static __always_inline u32 append_vectors_size(struct ft_scratch *scratch, u64 v
 		return 0;
 	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
 		struct ft_vector vector = {};
-		if (!read_vector(&vector, vectors, i, flags))
+		if (!read_vector(scratch, &vector, vectors, i, flags))
 			break;
 		sum += vector.len;
 	}
@@ -174,7 +217,7 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 	struct ft_msghdr message = {.vectors = from, .vector_count = count};
 
 	if (kind != FT_PART_VECTOR_DATA && kind != FT_PART_VECTOR_SIZE &&
-	    bpf_probe_read_user(&message, sizeof(message), (void *)from)) {
+	    !read_message(scratch, &message, from)) {
 		*flags |= FT_PART_FAULT;
 		return 0;
 	}
@@ -282,7 +325,9 @@ static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, 
 		return size;
 	}
 	if (size_from >= FT_SIZE_MESSAGE && size_from < FT_SIZE_MESSAGE + FT_ARGS) {
-		u64 from = scratch->args[size_from - FT_SIZE_MESSAGE] + sizeof(struct ft_msghdr);
+		u64 from = scratch->args[size_from - FT_SIZE_MESSAGE];
+		from += scratch->is_compat ? sizeof(struct ft_compat_msghdr)
+					   : sizeof(struct ft_msghdr);
 		if (scratch->ret > 0)
 			bpf_probe_read_user(&size, sizeof(size), (void *)from);
 		return size;

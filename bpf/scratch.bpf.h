@@ -24,7 +24,8 @@ struct ft_scratch {
 	u32 path_flags; /* enum ft_walk_flag */
 	u64 args[FT_ARGS];
 	s64 ret;
-	u64 pressure; /* enum ft_pressure */
+	u32 pressure;  /* enum ft_pressure */
+	u32 is_compat; /* the event is a 32-bit program's: its pointers have 32 bits */
 	u8 sample[FT_SAMPLE_BYTES];
 	u8 path[FT_PATH_MAX + FT_NAME_MAX + 1];
 };

@@ -52,7 +52,8 @@ def socket_option(level: int, option: int, raw: bytes) -> tuple[str, int | bytes
     if option == _SO_ERROR:
         return "ERRNO", -int.from_bytes(raw[:4], "little", signed=True)
     if option in _TIMEOUTS:
-        seconds, rest = (int.from_bytes(raw[at : at + 8], "little") for at in (0, 8))
+        width = len(raw) // 2  # 32-bit programs pass two numbers of 32 bits
+        seconds, rest = (int.from_bytes(raw[at : at + width], "little") for at in (0, width))
         return "RELTIME", (seconds * 1_000_000_000 + rest * 1000) % (1 << 64)
     if option == _SO_COOKIE:
         return "UINT64", int.from_bytes(raw[:8], "little")

@@ -86,6 +86,26 @@ def _socket_option(source: Source, call: CallEvents) -> Reading:
     return _all(np.where(is_known, call.arguments(source.place), _NO_OPTION))
 
 
+def _position(source: Source, call: CallEvents) -> Reading:
+    low = call.arguments(source.place)
+    if not call.is_compat:
+        return _all(low)
+    # Two registers; on ARM a pair of them begins with an even one.
+    first = source.place if call.arch == "x86_64" else source.place + source.place % 2
+    return _all(call.arguments(first) | call.arguments(first + 1) << np.uint64(32))
+
+
+def _signed_offset(source: Source, call: CallEvents) -> Reading:
+    offset = call.arguments(source.place)
+    return _all(
+        offset.astype(np.uint32).view(np.int32).astype(np.int64) if call.is_compat else offset
+    )
+
+
+def _long_seek(_source: Source, call: CallEvents) -> Reading:
+    return _all(call.arguments(1) << np.uint64(32) | call.arguments(2))
+
+
 def _vectors(kind: PartKind) -> Callable[[Source, CallEvents], Reading]:
     return lambda source, call: call.vector_bytes(kind, source.place)
 
@@ -110,6 +130,9 @@ _READINGS: Mapping[str, Callable[[Source, CallEvents], Reading]] = MappingProxyT
         "sockflags": lambda source, call: _all(descriptor_flags(call.arguments(source.place))),
         "sockname": _socket_option,
         "prctl": _prctl,
+        "pos": _position,
+        "off": _signed_offset,
+        "llseek": _long_seek,
         "timespec": _time,
         "struct": _struct,
         "sem": _semaphore_operation,

@@ -40,7 +40,7 @@ def put_traced(param: Param, place: int, call: CallEvents, columns: Columns) -> 
         keys = _columns_of(registers, (results < 0).astype(np.int64))
         values, which = _of_each(keys, lambda at, failed: ("UINT64", 0 if failed else at))
     else:
-        read, _ = call.struct_numbers(place, 0, 8)
+        read, _ = call.struct_numbers(place, 0, 4 if call.is_compat else 8)
         keys = _columns_of(call.arguments(0), registers, read, (results < 0).astype(np.int64))
         values, which = _of_each(
             keys, lambda request, at, word, failed: traced_data(request, at, word, -failed)

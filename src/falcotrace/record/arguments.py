@@ -84,7 +84,7 @@ def _put(
 def _numbers(source: Source, call: CallEvents) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of a parameter, and which of them there are."""
     values, valid = read_numbers(source, call)
-    if source.default is None:
+    if source.default is None or call.is_compat:
         return values, valid
     default = np.asarray(source.default, np.int64).astype(values.dtype)
     return np.where(valid, values, default), np.ones(call.count, np.bool_)

@@ -19,6 +19,7 @@ from falcotrace.events.numbers import AT_FDCWD
 from falcotrace.events.paths import UNKNOWN_DIRECTORY, join_path
 from falcotrace.events.text import to_bytes
 from falcotrace.record.accounts import NO_NAME, UNSET_ID
+from falcotrace.record.compat_calls import COMPAT_OFFSET
 from falcotrace.record.event_parts import EventParts
 from falcotrace.record.layout import HeaderFlag, PartKind
 from falcotrace.record.states import State
@@ -36,6 +37,11 @@ class CallEvents(EventParts):
     def arch(self) -> str:
         """Whose numbers and flags the events have."""
         return self._known.arch
+
+    @property
+    def is_compat(self) -> bool:
+        """Whether they were made through the 32-bit entry."""
+        return self.number >= COMPAT_OFFSET
 
     @property
     def results(self) -> np.ndarray:

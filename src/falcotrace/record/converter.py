@@ -16,6 +16,7 @@ from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
+from falcotrace.record.compat_calls import compat_syscalls
 from falcotrace.record.descriptions import (
     take_control_groups,
     take_files,
@@ -99,7 +100,7 @@ class Converter:
             files=OpenFiles(pool),
             processes=Processes(),
             accounts=accounts,
-            syscalls=syscalls_by_number(arch),
+            syscalls=syscalls_by_number(arch) | compat_syscalls(arch),
             data_bytes=data_bytes,
         )
         self._exchanges = Exchanges(interfaces)

@@ -12,6 +12,7 @@ from falcotrace.errors import RecordError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
 from falcotrace.record.argument_sources import sources
+from falcotrace.record.compat_calls import compat_syscalls
 from falcotrace.record.events import STREAMS, calls
 from falcotrace.record.process_table import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
@@ -51,17 +52,18 @@ def check_event_names(names: Iterable[str]) -> None:
 
 
 def numbers_of(names: frozenset[str], arch: str) -> frozenset[int]:
-    """The system calls whose events have these names, by number.
+    """The system calls whose events have these names, by number, 32-bit ones too.
 
     Where a program was executed the kernel no longer knows by which of the two calls.
     """
     if names & _EXECUTE:
         names |= _EXECUTE
     found = calls(arch).items()
-    own = {call.name: number for number, call in syscalls_by_number(arch).items()}
+    own = {number: call.name for number, call in syscalls_by_number(arch).items()}
+    own |= {number: call.name for number, call in compat_syscalls(arch).items()}
     return frozenset(
         {number for number, call in found if call.name in names}
-        | {number for name, number in own.items() if name in names}
+        | {number for number, name in own.items() if name in names}
     )
 
 

@@ -27,6 +27,7 @@ from typing import Final, Self
 import numpy as np
 
 from falcotrace.errors import RecordError
+from falcotrace.record.compat_calls import build_compat_table, build_socket_calls
 from falcotrace.record.io_operations import build_operations
 from falcotrace.record.layout import COUNTERS, CallClass, SampleType
 from falcotrace.record.libbpf import BpfObject, count_cpus, has_btf_tracepoint, has_tracepoint
@@ -277,6 +278,9 @@ class KernelSession:
             bpf.set_setting(name, struct.pack("<Q", int(settings.ring_bytes * share)))
         table = build_table(self.arch, limits, settings.numbers)
         bpf.set_setting("syscalls", table.tobytes())
+        compat = build_compat_table(self.arch, limits, settings.numbers)
+        bpf.set_setting("compat_syscalls", compat.tobytes())
+        bpf.set_setting("socket_calls", build_socket_calls().tobytes())
         bpf.set_setting("operations", build_operations(self.arch).tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)

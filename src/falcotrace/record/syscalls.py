@@ -91,7 +91,7 @@ _DATA_NEVER, _DATA_ALWAYS, _DATA_ARG = 0, 1, 8
 _NO_VALUE: Final = 0xFFFFFFFF
 _WHEN_VALUES: Final = 64
 _PART: Final = re.compile(
-    r"(?P<name>[a-z]+)(?P<arg>\d?)(?::(?P<size>\*?[a-z0-9]+))?(?::(?P<limit>\d+))?(?P<marks>[!?]*)"
+    r"(?P<name>[a-z]+)(?P<arg>\d?)(?::(?P<size>\*?[a-z0-9]+))?(?::(?P<limit>\d+))?(?P<marks>[!?~]*)"
     r"(?:@(?P<when_arg>\d)(?:>>(?P<shift>\d+))?=(?P<values>\d+(?:[,-]\d+)*))?"
 )
 
@@ -121,6 +121,7 @@ class Part:
         limit: longest, in bytes.
         on_success: it travels only if the call succeeded.
         decides: without this argument no part travels at all.
+        is_portable: 32-bit programs pass the same struct; texts, addresses and vectors always are.
         when: it travels only of calls that ask for these things; None: of all.
     """
 
@@ -130,6 +131,7 @@ class Part:
     limit: int
     on_success: bool
     decides: bool
+    is_portable: bool = True
     when: When | None = None
 
     @property
@@ -173,7 +175,8 @@ def parse_part(text: str) -> Part:
 
     Example:
         >>> parse_part("bytes3:*a4:32!")
-        Part(name='bytes', arg=3, size='*a4', limit=32, on_success=True, decides=False, when=None)
+        Part(name='bytes', arg=3, size='*a4', limit=32, on_success=True, decides=False,
+            is_portable=False, when=None)
         >>> parse_part("text3@0>>8=2").when
         When(arg=0, shift=8, values=(2,))
     """
@@ -189,6 +192,7 @@ def parse_part(text: str) -> Part:
         limit=limit,
         on_success="!" in match["marks"],
         decides="?" in match["marks"],
+        is_portable="~" in match["marks"] or match["name"] != "bytes",
         when=_parse_when(match),
     )
 
@@ -261,11 +265,19 @@ def build_table(
         limits: what travels of buffers, arguments and environments.
         numbers: record only these; None: all.
     """
-    limits = limits or Limits()
+    if numbers is not None:
+        numbers = frozenset(number for number in numbers if number < ROWS)
+    return fill_table(syscalls_by_number(arch), limits or Limits(), numbers)
+
+
+def fill_table(
+    calls: Mapping[int, Syscall], limits: Limits, numbers: frozenset[int] | None
+) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Make an array of `struct ft_syscall` of calls by number; `numbers`: record only these."""
     table = np.zeros(ROWS, SYSCALL)
     for name in ("fd_arg", "dir_arg", "other_arg", "pair_arg", "when_arg"):
         table[name] = -1
-    for number, call in syscalls_by_number(arch).items():
+    for number, call in calls.items():
         _fill_row(table[number], call, call.parts_sent(limits.data), limits)
     if numbers is not None:
         is_off = np.ones(ROWS, np.bool_)

@@ -230,7 +230,7 @@ def test_buffers_travel_on_request(new_recorder: Callable[..., Recorder]) -> Non
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="int 0x80 is x86")
-def test_compat_call_is_marked_and_not_decoded(record: Record) -> None:
+def test_compat_call_is_marked(record: Record) -> None:
     """A 32-bit call has another table: number 5 is open there and fstat here."""
     import mmap
 
