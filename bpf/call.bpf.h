@@ -13,10 +13,36 @@ struct ft_call {
 	struct pt_regs *regs;
 	s64 ret;
 	u16 nr;
-	u8 flags; /* enum ft_header_flag */
+	u8 flags;	/* enum ft_header_flag */
+	u8 narrow;	/* passes its arguments as 32-bit programs do; x32 does not */
+	u32 *in_memory; /* socketcall: the arguments are these */
 };
 
-static __always_inline u64 argument(struct pt_regs *regs, u32 n)
+/* An argument of a 32-bit call. */
+static __always_inline u32 compat_argument(const struct ft_call *call, u32 n)
+{
+#if defined(__TARGET_ARCH_x86)
+	switch (n) { /* arch/x86/include/asm/syscall_wrapper.h, SC_IA32_REGS_TO_ARGS */
+	case 0: return call->in_memory ? call->in_memory[0] : call->regs->bx;
+	case 1: return call->in_memory ? call->in_memory[1] : call->regs->cx;
+	case 2: return call->in_memory ? call->in_memory[2] : call->regs->dx;
+	case 3: return call->in_memory ? call->in_memory[3] : call->regs->si;
+	case 4: return call->in_memory ? call->in_memory[4] : call->regs->di;
+	default: return call->in_memory ? call->in_memory[5] : call->regs->bp;
+	}
+#else
+	switch (n) {
+	case 0: return call->regs->orig_x0;
+	case 1: return call->regs->regs[1];
+	case 2: return call->regs->regs[2];
+	case 3: return call->regs->regs[3];
+	case 4: return call->regs->regs[4];
+	default: return call->regs->regs[5];
+	}
+#endif
+}
+
+static __always_inline u64 native_argument(struct pt_regs *regs, u32 n)
 {
 #if defined(__TARGET_ARCH_x86)
 	switch (n) {
@@ -37,6 +63,11 @@ static __always_inline u64 argument(struct pt_regs *regs, u32 n)
 	default: return regs->regs[5];
 	}
 #endif
+}
+
+static __always_inline u64 argument(const struct ft_call *call, u32 n)
+{
+	return call->narrow ? compat_argument(call, n) : native_argument(call->regs, n);
 }
 
 static __always_inline s64 call_number(struct pt_regs *regs)
@@ -78,9 +109,15 @@ static __always_inline void fill_event(struct ft_event *event, const struct ft_c
 	event->nr = call->nr;
 	event->latency_high = latency >> 32;
 	event->latency_low = latency;
+	if (call->narrow) {
+#pragma unroll
+		for (int i = 0; i < FT_ARGS; i++)
+			event->args[i] = compat_argument(call, i);
+		return;
+	}
 #pragma unroll
 	for (int i = 0; i < FT_ARGS; i++)
-		event->args[i] = argument(call->regs, i);
+		event->args[i] = native_argument(call->regs, i);
 }
 
 static __always_inline void emit_event(const struct ft_call *call, struct ft_thread *thread,
@@ -108,12 +145,12 @@ static __always_inline void fill_files(struct ft_event_data *sample, const struc
 	for (int i = 0; i < 2; i++) {
 		s8 arg = row->dir_arg[i];
 		sample->dir_file_id[i] =
-			arg < 0 ? 0 : identify_fd(task, thread, argument(call->regs, arg), 0);
+			arg < 0 ? 0 : identify_fd(task, thread, argument(call, arg), 0);
 	}
 	sample->other_file_id = other_file_id;
 	if (row->other_arg >= 0)
 		sample->other_file_id =
-			identify_fd(task, thread, argument(call->regs, row->other_arg), 0);
+			identify_fd(task, thread, argument(call, row->other_arg), 0);
 }
 
 static __always_inline void emit_event_data(const struct ft_call *call, struct task_struct *task,
@@ -140,12 +177,14 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 	fill_event(&sample->event, call, thread, file_id, FT_EVENT_DATA);
 	__builtin_memcpy(scratch->args, sample->event.args, sizeof(scratch->args));
 	scratch->ret = call->ret;
+	scratch->is_compat = call->narrow;
 	scratch->len = sizeof(*sample);
-	u64 file = row->fd_arg < 0 ? 0 : file_at(task, argument(call->regs, row->fd_arg));
+	u64 file = row->fd_arg < 0 ? 0 : file_at(task, argument(call, row->fd_arg));
 	for (u32 i = 0; i < FT_PARTS; i++) {
 		if (i >= row->part_count)
 			break;
-		append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
+		if (is_asked(scratch, &row->part[i]))
+			append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
 	}
 	if (submit_scratch(scratch, FT_EVENT_DATA))
 		count_lost_class(flags);
@@ -157,7 +196,7 @@ static __always_inline bool is_meant(const struct ft_call *call,
 {
 	if (row->when_arg < 0)
 		return true;
-	u64 value = argument(call->regs, row->when_arg);
+	u64 value = argument(call, row->when_arg);
 	return value == row->when_value || (value < 64 && row->when_below_64 >> value & 1);
 }
 
@@ -166,7 +205,7 @@ static __always_inline bool has_data(const struct ft_call *call,
 {
 	u32 when = row->data_when;
 
-	if (when >= FT_DATA_ARG && !argument(call->regs, when - FT_DATA_ARG))
+	if (when >= FT_DATA_ARG && !argument(call, when - FT_DATA_ARG))
 		return false;
 	return when != FT_DATA_NEVER && is_meant(call, row);
 }
@@ -182,7 +221,7 @@ static __always_inline u32 naming_of(const struct ft_call *call, u32 flags)
 		return FT_HOW_NAMED | FT_HOW_CLIENT;
 	if (flags & FT_CALL_LISTENS)
 		return FT_HOW_NAMED | FT_HOW_SERVER;
-	bpf_probe_read_user(address, sizeof(address), (void *)argument(call->regs, 1));
+	bpf_probe_read_user(address, sizeof(address), (void *)argument(call, 1));
 	return FT_HOW_NAMED | (address[0] == AF_UNIX || address[1] ? FT_HOW_SERVER : 0);
 }
 
@@ -204,7 +243,7 @@ static __always_inline u64 identify_pair(const struct ft_call *call, struct task
 
 	if (call->ret < 0)
 		return 0;
-	bpf_probe_read_user(fds, sizeof(fds), (void *)argument(call->regs, arg));
+	bpf_probe_read_user(fds, sizeof(fds), (void *)argument(call, arg));
 	*second = identify_fd(task, thread, fds[1], FT_HOW_NEW);
 	thread->stdio_changed |= fds[0] < 3 || fds[1] < 3;
 	return identify_fd(task, thread, fds[0], FT_HOW_NEW);
@@ -221,7 +260,7 @@ static __always_inline u64 identify_call(struct ft_call *call, struct task_struc
 		u64 closed = thread->closing_file_id;
 		thread->closing_file_id = 0;
 		call->flags |= FT_CLOSED;
-		thread->stdio_changed |= argument(call->regs, row->fd_arg) < 3;
+		thread->stdio_changed |= argument(call, row->fd_arg) < 3;
 		return closed;
 	}
 	if (flags & FT_CALL_REPLACES) {
@@ -239,16 +278,23 @@ static __always_inline u64 identify_call(struct ft_call *call, struct task_struc
 	if (row->pair_arg >= 0)
 		return identify_pair(call, task, thread, row->pair_arg, other);
 	if (row->fd_arg >= 0)
-		return identify_fd(task, thread, argument(call->regs, row->fd_arg),
+		return identify_fd(task, thread, argument(call, row->fd_arg),
 				   how_of(call, flags));
 	return 0;
+}
+
+static __always_inline const volatile struct ft_syscall *row_of(const struct ft_call *call)
+{
+	u32 row = call->nr & (FT_SYSCALLS - 1);
+
+	return call->narrow ? &compat_syscalls[row] : &syscalls[row];
 }
 
 static __always_inline void record_call(struct ft_call *call, struct task_struct *task,
 					struct ft_thread *thread)
 {
-	const volatile struct ft_syscall *row = &syscalls[call->nr & (FT_SYSCALLS - 1)];
-	bool decoded = !(call->flags & FT_COMPAT) && call->nr < FT_SYSCALLS;
+	const volatile struct ft_syscall *row = row_of(call);
+	bool decoded = call->nr < FT_SYSCALLS;
 	u64 file_id = 0, other_file_id = 0;
 
 	if (!thread->process_id)

@@ -20,7 +20,10 @@
 #define FT_PARTS 6	   /* variable parts of an event */
 #define FT_COMM_LEN 16	   /* TASK_COMM_LEN, include/linux/sched.h */
 #define FT_PATH_MAX 4096   /* longest string but argv and environment, bytes */
-#define FT_BLOCK_MAX 16384 /* longest argv or environment that can be asked for, bytes */
+#define FT_X32 0x4000 /* ft_event.nr of x32 calls, which are of the 64-bit table */
+#define FT_UNKNOWN (-0x80000000ll) /* ft_event.ret of what has FT_NO_RESULT */
+#define FT_RING_FILE 0x40000000 /* added to places in an io_uring's own table of files */
+#define FT_BLOCK_MAX 32768 /* longest argv or environment that can be asked for, bytes */
 
 enum ft_sample_type {
 	FT_EVENT = 1,	   /* struct ft_event: a system call that needs nothing but its numbers */
@@ -35,11 +38,13 @@ enum ft_sample_type {
 
 /* ft_header.flags */
 enum ft_header_flag {
-	FT_COMPAT = 1, /* 32-bit call: `nr` is of the 32-bit table, nothing is decoded */
+	FT_COMPAT = 1, /* 32-bit call: `nr` is of the 32-bit table; or x32, with FT_X32 in `nr` */
 	FT_CHILD = 2,  /* a child's side of a clone, made at the fork: its return is not traced */
 	FT_RESULT_FD = 4, /* `file_id` is the new descriptor's, which is the result */
 	FT_CLOSED = 8,	  /* `file_id` is what the descriptor was before this call closed it */
 	FT_SNAPSHOT = 16, /* not an event's: existed before the recording began */
+	FT_IO_URING = 32, /* not called, but asked of a ring: `nr` is the call that it stands for */
+	FT_NO_RESULT = 64, /* `ret` is not known, and FT_UNKNOWN */
 };
 
 /** Starts every sample. */
@@ -73,11 +78,14 @@ enum ft_part_kind {
 	FT_PART_SOCKADDR = 3,	 /* struct sockaddr_* at args[n] */
 	FT_PART_MSG_NAME = 4,	 /* address in the struct msghdr at args[n] */
 	FT_PART_MSG_CONTROL = 5, /* control messages of the struct msghdr at args[n] */
-	FT_PART_MSG_DATA = 6,	 /* data in the first vector of the struct msghdr at args[n] */
-	FT_PART_VECTOR_DATA = 7, /* data in the first struct iovec at args[n] */
+	FT_PART_MSG_DATA = 6,	 /* data in the vectors of the struct msghdr at args[n] */
+	FT_PART_VECTOR_DATA = 7, /* data in the array of args[n+1] struct iovec at args[n] */
 	FT_PART_ARGV = 8,	 /* user texts of the pointer array at args[n], each with its NUL */
 	FT_PART_USAGE = 9,	 /* struct ft_usage */
 	FT_PART_BACKLOG = 10,	 /* struct ft_backlog of the listening socket at args[n] */
+	FT_PART_POLL = 11,	 /* struct ft_polled[], of the args[n+1] struct pollfd at args[n] */
+	FT_PART_VECTOR_SIZE = 12, /* u64: bytes in the args[n+1] struct iovec at args[n] */
+	FT_PART_MSG_SIZE = 13,	  /* u64: bytes in the vectors of the struct msghdr at args[n] */
 };
 
 /* ft_part.flags */
@@ -121,6 +129,15 @@ struct ft_backlog {
 	__u32 len;
 	__u32 max;
 };
+
+/** Body of FT_PART_POLL: a descriptor that is waited for, and what is behind it. */
+struct ft_polled {
+	__s32 fd;
+	__s16 events;
+	__s16 revents;
+	__u64 file_id; /**< 0 none */
+};
+_Static_assert(sizeof(struct ft_polled) == 16, "layout.py and spooled samples depend on it");
 
 /* ft_process.process_flags */
 enum ft_process_flag {

@@ -168,6 +168,14 @@ static __always_inline long append_block(struct ft_scratch *scratch, u64 from, u
 	return len;
 }
 
+/* How whole a block is; one that nobody asked for is not cut. */
+static __always_inline u32 wholeness(long n, u32 full_len, u32 limit, u32 cut, u32 fault)
+{
+	if (n < 0)
+		return fault;
+	return limit && n < full_len ? cut : 0;
+}
+
 /* argv and environment, as mm_struct has their places. */
 static __always_inline u32 append_blocks(struct ft_scratch *scratch, struct ft_image *sample,
 					 struct mm_struct *mm, struct task_struct *other)
@@ -182,10 +190,14 @@ static __always_inline u32 append_blocks(struct ft_scratch *scratch, struct ft_i
 		return FT_IMAGE_ARGV_FAULT | FT_IMAGE_ENV_FAULT;
 	long n = append_block(scratch, argv, sample->argv_full_len, targ_argv_bytes, other);
 	sample->argv_len = n < 0 ? 0 : n;
-	flags |= n < 0 ? FT_IMAGE_ARGV_FAULT : n < sample->argv_full_len ? FT_IMAGE_ARGV_CUT : 0;
+	flags |= wholeness(n, sample->argv_full_len, targ_argv_bytes, FT_IMAGE_ARGV_CUT,
+			   FT_IMAGE_ARGV_FAULT);
 	n = append_block(scratch, env, sample->env_full_len, targ_env_bytes, other);
 	sample->env_len = n < 0 ? 0 : n;
-	flags |= n < 0 ? FT_IMAGE_ENV_FAULT : n < sample->env_full_len ? FT_IMAGE_ENV_CUT : 0;
+	flags |= wholeness(n, sample->env_full_len, targ_env_bytes, FT_IMAGE_ENV_CUT,
+			   FT_IMAGE_ENV_FAULT);
+	if (flags & (FT_IMAGE_ARGV_CUT | FT_IMAGE_ENV_CUT))
+		FT_COUNT(cut_parts);
 	return flags;
 }
 

@@ -13,7 +13,7 @@
 #define FT_SYSCALLS 512	     /* numbers are below on both architectures */
 #define FT_GENERATIONS 65536 /* a power of two */
 #define FT_RECENT 4	     /* files remembered by a thread; a power of two */
-#define FT_SCRATCHES 2	     /* for each CPU: a program may be preempted by another task's */
+#define FT_SCRATCHES 3	     /* for each CPU, see scratch.bpf.h */
 
 /* ft_syscall.flags */
 enum ft_syscall_flag {
@@ -39,8 +39,9 @@ enum ft_syscall_flag {
 enum ft_size_from {
 	FT_SIZE_LIMIT = 0,    /* limit itself */
 	FT_SIZE_RESULT = 1,   /* the result */
-	FT_SIZE_ARG = 8,      /* + n: args[n], times the scale */
+	FT_SIZE_ARG = 8,      /* + n: args[n] */
 	FT_SIZE_POINTED = 16, /* + n: the u32 at args[n] */
+	FT_SIZE_MESSAGE = 24, /* + n: msg_len of the struct mmsghdr at args[n], if the call succeeded */
 };
 
 /* ft_part_rule.flags */
@@ -56,13 +57,19 @@ enum ft_data_when {
 	FT_DATA_ARG = 8, /* + n: if args[n] is not null */
 };
 
-/** One variable part that a system call's event carries. Read as one u64. */
+/** One variable part that a system call's event carries. Its first eight bytes are read as one u64. */
 struct ft_part_rule {
 	u8 kind; /**< enum ft_part_kind */
 	u8 arg;	 /**< which argument */
 	u8 size_from;
-	u8 flags;  /**< enum ft_part_when; bits 4..7: scale, as a power of two */
-	u32 limit; /**< bytes */
+	u8 flags;      /**< enum ft_part_when */
+	u32 limit;     /**< bytes */
+	u64 when_mask; /**< only if this bit is set: of the lowest byte of args[when_arg], shifted;
+			  0: always */
+	u8 when_arg;
+	u8 when_shift;
+	u16 reserved;
+	u32 reserved2;
 };
 
 /** What travels with a system call beyond its numbers. Filled by user space before the object is
@@ -83,6 +90,8 @@ struct ft_syscall {
 
 /* Settings. */
 const volatile struct ft_syscall syscalls[FT_SYSCALLS] = {};
+const volatile struct ft_syscall compat_syscalls[FT_SYSCALLS] = {}; /* of 32-bit programs */
+const volatile u16 socket_calls[32] = {}; /* socketcall's calls: numbers of 32-bit programs */
 const volatile u32 targ_magic = 0;	    /* struct ft_header */
 const volatile u32 targ_argv_bytes = 4096;  /* <= FT_BLOCK_MAX */
 const volatile u32 targ_env_bytes = 4096;   /* <= FT_BLOCK_MAX; 0: none */
@@ -312,6 +321,6 @@ static __always_inline bool is_shed(u32 type, u32 call_flags, u32 pressure)
 
 #define FT_NEW_ID(counter) (__sync_fetch_and_add(&(counter), 1) + 1)
 
-_Static_assert(sizeof(struct ft_part_rule) == 8, "append_part() takes it apart");
+_Static_assert(sizeof(struct ft_part_rule) == 24, "append_part() takes it apart");
 
 #endif

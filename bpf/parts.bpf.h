@@ -8,10 +8,12 @@
 #ifndef FALCOTRACE_PARTS_BPF_H
 #define FALCOTRACE_PARTS_BPF_H
 
-#include "socket.bpf.h"
+#include "process.bpf.h"
 
 #define FT_STRING_MAX 4095 /* PATH_MAX without its NUL */
 #define FT_ARGV_MAX 64	   /* strings of a failed exec */
+#define FT_VECTORS_MAX 32  /* struct iovec of a call that are looked at; as many as Falco's */
+#define FT_POLLED_MAX 32   /* struct pollfd of a call that are looked at */
 
 /* struct user_msghdr, include/linux/socket.h; struct mmsghdr begins with it. */
 struct ft_msghdr {
@@ -22,11 +24,35 @@ struct ft_msghdr {
 	u64 vector_count;
 	u64 control;
 	u64 control_len;
+	u64 flags;
 };
 
 struct ft_vector {
 	u64 base;
 	u64 len;
+};
+
+/* The same of 32-bit programs: include/net/compat.h, include/linux/compat.h */
+struct ft_compat_msghdr {
+	u32 name;
+	u32 name_len;
+	u32 vectors;
+	u32 vector_count;
+	u32 control;
+	u32 control_len;
+	u32 flags;
+};
+
+struct ft_compat_vector {
+	u32 base;
+	u32 len;
+};
+
+/* struct pollfd, include/uapi/asm-generic/poll.h */
+struct ft_pollfd {
+	s32 fd;
+	__s16 events;
+	__s16 revents;
 };
 
 static __always_inline u32 append_user_string(struct ft_scratch *scratch, u64 from, u32 limit,
@@ -77,12 +103,11 @@ static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 fro
 static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit,
 					       u8 *flags)
 {
-	u32 before = scratch->len;
+	u32 before = scratch->len, width = scratch->is_compat ? sizeof(u32) : sizeof(u64);
 
 	for (int i = 0; i < FT_ARGV_MAX; i++) {
 		u64 string = 0;
-		if (bpf_probe_read_user(&string, sizeof(string),
-					(void *)(from + i * sizeof(string)))) {
+		if (bpf_probe_read_user(&string, width, (void *)(from + i * width))) {
 			*flags |= FT_PART_FAULT;
 			return scratch->len - before;
 		}
@@ -103,15 +128,96 @@ static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 f
 	return scratch->len - before;
 }
 
-static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from,
-					       u64 size, u32 limit, u8 *flags)
+static __always_inline bool read_vector(struct ft_scratch *scratch, struct ft_vector *vector,
+					u64 vectors, u32 index, u8 *flags)
 {
-	struct ft_msghdr message = {};
-	struct ft_vector vector = {};
+	struct ft_compat_vector narrow = {};
+	long err;
 
-	if (kind == FT_PART_VECTOR_DATA) {
-		message.vectors = from;
-	} else if (bpf_probe_read_user(&message, sizeof(message), (void *)from)) {
+	if (scratch->is_compat) {
+		err = bpf_probe_read_user(&narrow, sizeof(narrow),
+					  (void *)(vectors + index * sizeof(narrow)));
+		vector->base = narrow.base;
+		vector->len = narrow.len;
+	} else {
+		err = bpf_probe_read_user(vector, sizeof(*vector),
+					  (void *)(vectors + index * sizeof(*vector)));
+	}
+	if (err)
+		*flags |= FT_PART_FAULT;
+	return !err;
+}
+
+static __always_inline bool read_message(struct ft_scratch *scratch, struct ft_msghdr *message,
+					 u64 from)
+{
+	struct ft_compat_msghdr narrow = {};
+
+	if (!scratch->is_compat)
+		return !bpf_probe_read_user(message, sizeof(*message), (void *)from);
+	if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)from))
+		return false;
+	message->name = narrow.name;
+	message->name_len = narrow.name_len;
+	message->vectors = narrow.vectors;
+	message->vector_count = narrow.vector_count;
+	message->control = narrow.control;
+	message->control_len = narrow.control_len;
+	return true;
+}
+
+/* The first `size` bytes of what vectors hold, at most `limit` of them. */
+static __always_inline u32 append_vectors(struct ft_scratch *scratch, u64 vectors, u64 count,
+					  u64 size, u32 limit, u8 *flags)
+{
+	u32 before = scratch->len, wanted = size < limit ? size : limit;
+
+	if (size > limit)
+		*flags |= FT_PART_CUT;
+	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
+		struct ft_vector vector = {};
+		u32 done = scratch->len - before;
+		if (done >= wanted || !read_vector(scratch, &vector, vectors, i, flags))
+			break;
+		u32 rest = wanted - done;
+		append_user_bytes(scratch, vector.base, vector.len < rest ? vector.len : rest,
+				  limit, flags);
+		if (*flags & FT_PART_FAULT)
+			break;
+	}
+	if (count > FT_VECTORS_MAX && scratch->len - before < wanted)
+		*flags |= FT_PART_CUT;
+	return scratch->len - before;
+}
+
+/* How many bytes vectors have room for: of 32 bits, as Falco has it. */
+static __always_inline u32 append_vectors_size(struct ft_scratch *scratch, u64 vectors, u64 count,
+					       u8 *flags)
+{
+	u64 *total = (void *)next_string(scratch), sum = 0;
+
+	if (!total)
+		return 0;
+	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
+		struct ft_vector vector = {};
+		if (!read_vector(scratch, &vector, vectors, i, flags))
+			break;
+		sum += vector.len;
+	}
+	if (count > FT_VECTORS_MAX)
+		*flags |= FT_PART_CUT;
+	*total = sum;
+	scratch->len += sizeof(*total);
+	return sizeof(*total);
+}
+
+static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from,
+					       u64 count, u64 size, u32 limit, u8 *flags)
+{
+	struct ft_msghdr message = {.vectors = from, .vector_count = count};
+
+	if (kind != FT_PART_VECTOR_DATA && kind != FT_PART_VECTOR_SIZE &&
+	    !read_message(scratch, &message, from)) {
 		*flags |= FT_PART_FAULT;
 		return 0;
 	}
@@ -122,10 +228,37 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 	if (kind == FT_PART_MSG_CONTROL)
 		return append_user_bytes(scratch, message.control, message.control_len, limit,
 					 flags);
-	if (bpf_probe_read_user(&vector, sizeof(vector), (void *)message.vectors))
-		*flags |= FT_PART_FAULT;
-	return append_user_bytes(scratch, vector.base, vector.len < size ? vector.len : size, limit,
-				 flags);
+	if (kind == FT_PART_VECTOR_SIZE || kind == FT_PART_MSG_SIZE)
+		return append_vectors_size(scratch, message.vectors, message.vector_count, flags);
+	return append_vectors(scratch, message.vectors, message.vector_count, size, limit, flags);
+}
+
+/* What poll waits for. The files are described at first sight, as a call's own file is. */
+static __always_inline u32 append_polled(struct ft_scratch *scratch, u64 from, u64 count, u8 *flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ft_thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
+	u32 before = scratch->len;
+
+	if (count > FT_POLLED_MAX)
+		*flags |= FT_PART_CUT;
+	for (u32 i = 0; thread && i < FT_POLLED_MAX && i < count; i++) {
+		struct ft_polled *polled = (void *)next_string(scratch);
+		struct ft_pollfd pollfd;
+		if (!polled)
+			break;
+		if (bpf_probe_read_user(&pollfd, sizeof(pollfd),
+					(void *)(from + i * sizeof(pollfd)))) {
+			*flags |= FT_PART_FAULT;
+			break;
+		}
+		polled->fd = pollfd.fd;
+		polled->events = pollfd.events;
+		polled->revents = pollfd.revents;
+		polled->file_id = identify_fd(task, thread, pollfd.fd, 0);
+		scratch->len += sizeof(*polled);
+	}
+	return scratch->len - before;
 }
 
 /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1,
@@ -180,20 +313,27 @@ static __always_inline u32 append_backlog(struct ft_scratch *scratch, u64 file)
 	return sizeof(*backlog);
 }
 
-static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, u32 scale,
-				     u32 limit)
+static __always_inline u64 part_size(struct ft_scratch *scratch, u32 size_from, u32 limit)
 {
 	u32 size = 0;
 
 	if (size_from == FT_SIZE_RESULT)
-		return scratch->ret > 0 ? (u64)scratch->ret << scale : 0;
+		return scratch->ret > 0 ? scratch->ret : 0;
 	if (size_from >= FT_SIZE_POINTED && size_from < FT_SIZE_POINTED + FT_ARGS) {
 		bpf_probe_read_user(&size, sizeof(size),
 				    (void *)scratch->args[size_from - FT_SIZE_POINTED]);
 		return size;
 	}
+	if (size_from >= FT_SIZE_MESSAGE && size_from < FT_SIZE_MESSAGE + FT_ARGS) {
+		u64 from = scratch->args[size_from - FT_SIZE_MESSAGE];
+		from += scratch->is_compat ? sizeof(struct ft_compat_msghdr)
+					   : sizeof(struct ft_msghdr);
+		if (scratch->ret > 0)
+			bpf_probe_read_user(&size, sizeof(size), (void *)from);
+		return size;
+	}
 	if (size_from >= FT_SIZE_ARG && size_from < FT_SIZE_ARG + FT_ARGS)
-		return scratch->args[size_from - FT_SIZE_ARG] << scale;
+		return scratch->args[size_from - FT_SIZE_ARG];
 	return limit;
 }
 
@@ -204,8 +344,23 @@ static __always_inline bool is_socket_file(u64 file)
 	return (mode & S_IFMT) == S_IFSOCK;
 }
 
-/** Appends one part by its rule (struct ft_part_rule as a number) and notes it in the event's table
- * of parts. */
+/* Does the call ask for what this part is about? */
+static __always_inline bool is_asked(struct ft_scratch *scratch,
+				     const volatile struct ft_part_rule *rule)
+{
+	u64 mask = rule->when_mask;
+	u32 arg = rule->when_arg;
+
+	if (!mask)
+		return true;
+	if (arg >= FT_ARGS)
+		return false;
+	u32 value = scratch->args[arg] >> (rule->when_shift & 31) & 0xff;
+	return value < 64 && mask >> value & 1;
+}
+
+/** Appends one part by its rule (the first eight bytes of struct ft_part_rule as a number) and notes it in
+ * the event's table of parts. */
 __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 file)
 {
 	u32 kind = rule & 0xff, arg = rule >> 8 & 0xff, size_from = rule >> 16 & 0xff,
@@ -222,8 +377,8 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 		if (!limit)
 			return 0;
 	}
-	u64 from = scratch->args[arg];
-	u64 size = part_size(scratch, size_from, rule >> 28 & 0xf, limit);
+	u64 from = scratch->args[arg], count = arg + 1 < FT_ARGS ? scratch->args[arg + 1] : 0;
+	u64 size = part_size(scratch, size_from, limit);
 	if (kind == FT_PART_USAGE)
 		len = append_usage(scratch);
 	else if (kind == FT_PART_BACKLOG)
@@ -240,8 +395,10 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 		len = append_user_strings(scratch, from, limit, &flags);
 	else if (kind == FT_PART_BYTES || kind == FT_PART_SOCKADDR)
 		len = append_user_bytes(scratch, from, size, limit, &flags);
+	else if (kind == FT_PART_POLL)
+		len = append_polled(scratch, from, count, &flags);
 	else
-		len = append_message_part(scratch, kind, from, size, limit, &flags);
+		len = append_message_part(scratch, kind, from, count, size, limit, &flags);
 	if (flags & FT_PART_FAULT)
 		FT_COUNT(faults);
 	if (flags & FT_PART_CUT)

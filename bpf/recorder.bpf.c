@@ -10,6 +10,7 @@
 #include "event.h"
 #include "maps.bpf.h"
 #include "call.bpf.h"
+#include "io_uring.bpf.h"
 
 /* A thread without storage is one that is left out, or one for which there was no memory. */
 static __always_inline int count_unrecorded(struct task_struct *task)
@@ -21,6 +22,12 @@ static __always_inline int count_unrecorded(struct task_struct *task)
 	return 0;
 }
 
+/* A program may ask for any number; one that has no call must not look like one that has. */
+static __always_inline u16 short_number(s64 nr)
+{
+	return nr >= 0 && nr < FT_X32 ? nr : FT_SYSCALLS;
+}
+
 static __always_inline bool is_off(s64 nr)
 {
 	u64 row = nr & (FT_SYSCALLS - 1);
@@ -30,26 +37,80 @@ static __always_inline bool is_off(s64 nr)
 	return syscalls[row].flags & FT_CALL_OFF && nr == (s64)row;
 }
 
+static __always_inline bool is_compat_off(u32 nr)
+{
+	u32 row = nr & (FT_SYSCALLS - 1);
+
+	barrier_var(row);
+	return compat_syscalls[row].flags & FT_CALL_OFF;
+}
+
+#define I386_SOCKETCALL 102 /* arch/x86/entry/syscalls/syscall_32.tbl */
+#define I386_OURS 509	    /* from here on numbers are socketcall's calls and no program's */
+
+/* socketcall(number, arguments): as the call that it stands for. */
+static __always_inline void resolve_socket_call(struct ft_call *call, u32 *memory)
+{
+#if defined(__TARGET_ARCH_x86)
+	u32 which = call->regs->bx, nr = FT_SYSCALLS;
+	u64 from = (u32)call->regs->cx;
+
+	if (call->nr != I386_SOCKETCALL)
+		return;
+	if (which < 32)
+		nr = socket_calls[which];
+	if (nr >= FT_SYSCALLS)
+		return;
+		/* One by one: behind those that the call has there may be no memory. */
+#pragma unroll
+	for (int i = 0; i < FT_ARGS; i++)
+		bpf_probe_read_user(&memory[i], sizeof(u32), (void *)(from + i * sizeof(u32)));
+	call->nr = nr;
+	call->in_memory = memory;
+#endif
+}
+
+/* A 32-bit call, whose number and arguments are others; false if it is not recorded. */
+static __always_inline bool resolve_compat(struct ft_call *call, s64 nr, u32 *memory)
+{
+	call->flags = FT_COMPAT;
+#if defined(__TARGET_ARCH_x86)
+	if (nr & X32_SYSCALL_BIT) {
+		call->nr = short_number(nr & ~X32_SYSCALL_BIT) | FT_X32;
+		return true;
+	}
+#endif
+	call->narrow = 1;
+#if defined(__TARGET_ARCH_x86)
+	if (nr >= I386_OURS)
+		call->nr = FT_SYSCALLS;
+#endif
+	resolve_socket_call(call, memory);
+	return !is_compat_off(call->nr);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(handle_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	s64 nr = call_number(regs);
+	bool compat = is_compat(task, nr);
 
-	if (is_off(nr) && !is_compat(task, nr))
+	if (!compat && is_off(nr))
 		return 0;
 	struct ft_thread *thread = find_thread(task);
 	if (!thread)
 		return count_unrecorded(task);
-	struct ft_call call = {
-		.regs = regs, .ret = ret, .nr = nr, .flags = is_compat(task, nr) ? FT_COMPAT : 0};
+	struct ft_call call = {.regs = regs, .ret = ret, .nr = short_number(nr)};
+	u32 memory[FT_ARGS];
 	if (thread->exec_pending) {
 		/* x86 shows the new program's execve, whatever the call was
 		 * (arch/x86/kernel/process_64.c, set_personality_64bit); arm64 none
 		 * (arch/arm64/include/asm/processor.h, start_thread_common). */
 		call.nr = nr = targ_execve_nr;
-		call.flags = 0;
 		thread->exec_pending = 0;
+	} else if (compat && !resolve_compat(&call, nr, memory)) {
+		return 0;
 	}
 	if (nr < 0) /* a return from a signal handler: not a call */
 		return 0;
@@ -100,9 +161,9 @@ int BPF_PROG(handle_sys_enter, struct pt_regs *regs, long id)
 			thread->enter_ns = bpf_ktime_get_boot_ns();
 	}
 	if (targ_close_at_enter && flags & FT_CALL_CLOSES)
-		note_closing(task, argument(regs, 0));
+		note_closing(task, native_argument(regs, 0));
 	if (targ_close_at_enter && flags & FT_CALL_REPLACES)
-		note_replacing(task, argument(regs, 0), argument(regs, 1));
+		note_replacing(task, native_argument(regs, 0), native_argument(regs, 1));
 	return 0;
 }
 
@@ -230,6 +291,47 @@ int BPF_PROG(handle_exit, struct task_struct *task)
 	return 0;
 }
 
+/** A ring's request that the kernel has taken. Before v6.3 the tracepoint has another name and other
+ * arguments; requests are not recorded there. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(handle_request, struct io_kiocb *req)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const volatile struct ft_operation *operation =
+		&operations[req->opcode & (FT_OPERATIONS - 1)];
+	struct ft_sqe sqe = {};
+
+	if (operation->nr >= FT_SYSCALLS || is_off(operation->nr))
+		return 0;
+	struct ft_thread *thread = find_thread(task);
+	if (!thread)
+		return count_unrecorded(task);
+	bool is_whole = read_request(&sqe, req);
+	if (!is_whole)
+		sqe = (struct ft_sqe){.fd = -1};
+	take_request((u64)req, &sqe, is_whole, task, thread, operation);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(handle_complete, void *ring_ctx, struct io_kiocb *req)
+{
+	u64 key = (u64)req;
+	struct ft_long_request *told = bpf_map_lookup_elem(&long_requests, &key);
+
+	if (told) {
+		complete_request(told->sample, FT_REQUEST_BYTES, req);
+		bpf_map_delete_elem(&long_requests, &key);
+		return 0;
+	}
+	struct ft_event_data *request = bpf_map_lookup_elem(&requests, &key);
+	if (request) {
+		complete_request((u8 *)request, sizeof(*request), req);
+		bpf_map_delete_elem(&requests, &key);
+	}
+	return 0;
+}
+
 /* Is the task follow_pid or one of its descendants? Finds follow_pid itself first. */
 static __always_inline bool is_followed(struct task_struct *task)
 {
@@ -313,5 +415,6 @@ const struct ft_cgroups *unused_cgroups __attribute__((unused));
 const struct ft_exit *unused_exit __attribute__((unused));
 const struct ft_usage *unused_usage __attribute__((unused));
 const struct ft_backlog *unused_backlog __attribute__((unused));
+const struct ft_polled *unused_polled __attribute__((unused));
 
 char LICENSE[] SEC("license") = "GPL";

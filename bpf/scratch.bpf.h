@@ -2,8 +2,9 @@
 /**
  * Where samples with strings are put together before they go into the ring.
  *
- * A scratch is claimed, filled and released by one program. Two for each CPU, because on some
- * kernels a tracing program may be preempted by another task whose program needs one too; without a
+ * A scratch is claimed, filled and released by one program. Three for each CPU: an event that is
+ * being put together may need a second one for a file that it names (FT_PART_POLL), and on some
+ * kernels a tracing program may be preempted by another task whose program needs one too. Without a
  * free one the sample is lost and counted.
  */
 #ifndef FALCOTRACE_SCRATCH_BPF_H
@@ -23,7 +24,8 @@ struct ft_scratch {
 	u32 path_flags; /* enum ft_walk_flag */
 	u64 args[FT_ARGS];
 	s64 ret;
-	u64 pressure; /* enum ft_pressure */
+	u32 pressure;  /* enum ft_pressure */
+	u32 is_compat; /* the event is a 32-bit program's: its pointers have 32 bits */
 	u8 sample[FT_SAMPLE_BYTES];
 	u8 path[FT_PATH_MAX + FT_NAME_MAX + 1];
 };

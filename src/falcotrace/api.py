@@ -21,6 +21,7 @@ from falcotrace.alerts import Alert
 from falcotrace.capture.reader import Capture, is_scap, open_capture
 from falcotrace.capture.summary import (
     Summary,
+    describe_blindness,
     describe_losses,
     has_losses,
     is_near_losses,
@@ -147,6 +148,15 @@ class Captures:
             f"{capture.path.name}: lost events: {describe_losses(capture.footer.losses)}"
             for capture in self._captures
             if has_losses(capture.footer.losses)
+        )
+
+    @property
+    def blindness_notes(self) -> tuple[str, ...]:
+        """One sentence for each capture in which processes acted past the system calls."""
+        return tuple(
+            f"{capture.path.name}: partly blind: {describe_blindness(capture.footer.partly_blind)}"
+            for capture in self._captures
+            if capture.footer.partly_blind
         )
 
     def scan(

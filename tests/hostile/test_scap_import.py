@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from falcotrace.capture import descriptor_lists
 from falcotrace.capture.containers import MOST_ITEMS, parse_container_event
 from falcotrace.capture.reader import open_capture
 from falcotrace.scap import (
     batch_sizes,
     descriptor_tables,
     parameters,
-    poll_lists,
     start,
     threads,
     views,
@@ -363,7 +363,7 @@ def test_lists_of_a_container_have_a_limit() -> None:
 
 def test_names_in_poll_lists_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten bytes stand for a name of a thousand; what is beyond the limit is left out."""
-    monkeypatch.setattr(poll_lists, "_MOST_CHARACTERS", 2500)
+    monkeypatch.setattr(descriptor_lists, "_MOST_CHARACTERS", 2500)
     name = "/" + "x" * 999
     lists = [poll_list((3, 1), *[(4, 1)] * count) for count in range(5)]
     seen = replay(opens(10, 3, name), *(leaves("poll", 10, res=1, fds=one) for one in lists))

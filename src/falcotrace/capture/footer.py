@@ -101,6 +101,27 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     journal_bytes: int = 0
 
 
+class PartlyBlind(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that acted past the system calls, through rings of io_uring.
+
+    Attributes:
+        pid: the host's; 0 stands for processes that were not described, and for those beyond a
+            limit.
+        start_ns: when it began, ns since boot.
+        name: `proc.name` when it was found.
+        exepath: `proc.exepath` then.
+        ring_count: rings that it was seen to make or to have.
+        request_count: its requests that are events of the capture.
+    """
+
+    pid: int
+    start_ns: int = 0
+    name: str = ""
+    exepath: str = ""
+    ring_count: int = 0
+    request_count: int = 0
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A user of the host at the time of recording."""
 
@@ -150,6 +171,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         unrecorded: columns that this kind of recording never fills: their null says nothing.
         event_counts: events by type.
+        partly_blind: processes that did things which the capture does not have.
     """
 
     format_version: int = FORMAT_VERSION
@@ -160,6 +182,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[Group] = msgspec.field(default_factory=list)
     unrecorded: list[str] = msgspec.field(default_factory=list)
     event_counts: dict[str, int] = msgspec.field(default_factory=dict)
+    partly_blind: list[PartlyBlind] = msgspec.field(default_factory=list)
     row_groups: list[RowGroupEntry] = msgspec.field(default_factory=list)
 
 

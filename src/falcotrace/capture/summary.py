@@ -1,10 +1,12 @@
 """What a capture holds, in numbers, without reading its events."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pyarrow.compute as pc
 
-from falcotrace.capture.footer import Losses
+from falcotrace.capture.footer import Losses, PartlyBlind
 from falcotrace.capture.reader import Capture
 
 
@@ -28,12 +30,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     event_counts: dict[str, int]
     process_count: int
     losses: Losses
+    partly_blind: list[PartlyBlind]
     size_bytes: int
 
     @property
     def losses_text(self) -> str:
         """The loss account in one line."""
         return describe_losses(self.losses)
+
+    @property
+    def blindness_text(self) -> str:
+        """Which processes acted past the system calls, in one line; empty without any."""
+        return describe_blindness(self.partly_blind)
 
 
 def summarise(capture: Capture) -> Summary:
@@ -70,7 +78,33 @@ def summarise(capture: Capture) -> Summary:
         event_counts=footer.event_counts,
         process_count=len({life for life in lives if life[0] >= 0}),
         losses=footer.losses,
+        partly_blind=footer.partly_blind,
         size_bytes=capture.path.stat().st_size,
+    )
+
+
+MOST_NAMED = 4
+"""So many processes are named in a line."""
+
+
+def describe_blindness(processes: Sequence[PartlyBlind]) -> str:
+    """One line about processes that acted past the system calls; empty without any.
+
+    Example:
+        >>> describe_blindness([PartlyBlind(pid=7, name="nginx", ring_count=2, request_count=9)])
+        'nginx (7) used io_uring: 2 rings, 9 of its requests recorded'
+    """
+    if not processes:
+        return ""
+    most = sorted(processes, key=lambda entry: -(entry.request_count + entry.ring_count))
+    names = [f"{entry.name or '<NA>'} ({entry.pid})" for entry in most[:MOST_NAMED]]
+    others = f" and {len(most) - MOST_NAMED} others" if len(most) > MOST_NAMED else ""
+    rings = sum(entry.ring_count for entry in processes)
+    requests = sum(entry.request_count for entry in processes)
+    owner = "its" if len(processes) == 1 else "their"
+    return (
+        f"{', '.join(names)}{others} used io_uring: {rings:,} ring{'s' * (rings != 1)}, "
+        f"{requests:,} of {owner} requests recorded"
     )
 
 

@@ -63,6 +63,7 @@ def _draw(summary: "Summary") -> None:
             "processes": f"{summary.process_count:,}",
             **_of_recorder(summary),
             "lost": summary.losses_text,
+            **({"partly blind": summary.blindness_text} if summary.partly_blind else {}),
             "size": f"{show_bytes(summary.size_bytes)}, {per_event:.1f} bytes an event",
         },
     )

@@ -85,6 +85,12 @@ def record(
     seal_after: Annotated[
         str, typer.Option("--seal-after", help="How long after the alert it does.")
     ] = "10s",
+    args_max: Annotated[
+        str, typer.Option("--args-max", help="How much of a program's arguments, at most 32K.")
+    ] = "4K",
+    env_max: Annotated[
+        str, typer.Option("--env-max", help="How much of its environment, at most 32K; 0: nothing.")
+    ] = "4K",
     max_size: Annotated[
         str,
         typer.Option(
@@ -122,6 +128,8 @@ def record(
             event_names=_event_names(syscalls, rules),
             data_bytes=files_bytes,
             socket_data_bytes=sockets_bytes,
+            argv_bytes=parse_size(args_max),
+            env_bytes=parse_size(env_max),
             output=output,
             overwrite=force,
             duration_s=parse_duration(duration) if duration else None,

@@ -5,6 +5,8 @@ bits for the kernel's flags, and their texts where no state is needed for them.
 """
 
 import socket
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,6 +25,7 @@ _UNSIGNED_BITS = {
     "GID": 32,
     "MODE": 32,
     "SIGTYPE": 8,
+    "SIGSET": 32,
     "FLAGS8": 32,
     "FLAGS16": 32,
     "FLAGS32": 32,
@@ -44,6 +47,11 @@ _MOVED_BITS = sum(arm for arm, _ in _ARM_TO_X86)
 _O_CREAT, _O_TMPFILE_BIT = 0o100, 0o20000000
 _TABLES_OF_NUMBERS = {("accept4", "flags"): _OPEN_FLAGS}
 """Parameters that are printed as plain numbers and are flags all the same."""
+
+_ONE_OF: Mapping[str, int] = MappingProxyType(
+    {"semctl_commands": 0, "quotactl_cmds": 0, "quotactl_types": 0, "quotactl_quota_fmts": 1}
+)
+"""Tables of bits of which the kernel's number is one and no sum of bits; what others become."""
 
 _KEPT_AS_THEY_ARE = frozenset({"execve", "execveat"})
 """Events whose flags are Falco's own from the start."""
@@ -75,6 +83,9 @@ def falco_numbers(
         return falco | _open_result_bits(call)
     if table is _CREAT_FLAGS:
         return _layer_bits(call, _CREAT_FLAGS, "_CREAT")
+    if table.name in _ONE_OF:
+        numbers, unknown = dict(table.linux), _ONE_OF[table.name]
+        return np.array([numbers.get(int(v), unknown) for v in found.tolist()], np.int64)[indices]
     translate = table.enum_from_linux if param.type.startswith("ENUM") else table.flags_from_linux
     return np.array([translate(int(v)) for v in found.tolist()], np.int64)[indices]
 

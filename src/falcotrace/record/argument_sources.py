@@ -5,7 +5,7 @@ descriptor. Nothing is decoded here; to cover another parameter, write a row the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as resource_files
 from types import MappingProxyType
@@ -19,10 +19,14 @@ _OWN_DESCRIPTORS = {"splice": "fd_out", "copy_file_range": "fdout"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a parameter is found: the verb of `arguments.tsv` and what stands behind it."""
+    """Where a parameter is found: the verb of `arguments.tsv` and what stands behind it.
+
+    `default` is the number that Falco's drivers write where there is nothing to read.
+    """
 
     verb: str
     operands: tuple[str, ...]
+    default: int | None = None
 
     @property
     def place(self) -> int:
@@ -50,8 +54,13 @@ def parse_source(text: str) -> Source:
         >>> parse_source("path1@d0").operands, parse_source("struct2:8:4").operands
         (('1', '0'), ('2', '8', '4'))
         >>> parse_source("proc.uid")
-        Source(verb='proc', operands=('uid',))
+        Source(verb='proc', operands=('uid',), default=None)
+        >>> parse_source("struct1:0:8=-1").default
+        -1
     """
+    text, _, default = text.partition("=")
+    if default:
+        return replace(parse_source(text), default=int(default))
     kind, dot, member = text.partition(".")
     if dot:
         return Source(kind, (member,))

@@ -15,16 +15,22 @@ from falcotrace.events.numbers import condition_text
 from falcotrace.events.text import to_text
 from falcotrace.record.addresses import address_text
 from falcotrace.record.argument_numbers import (
-    creates_file,
-    descriptor_flags,
     falco_numbers,
     sized,
 )
+from falcotrace.record.argument_readings import read_numbers
 from falcotrace.record.argument_sources import Source, sources
+from falcotrace.record.argument_unions import put_key_argument, put_socket_option, put_traced
 from falcotrace.record.call import CallEvents
 from falcotrace.record.layout import PartKind
+from falcotrace.record.polled import put_polled
 
-_PR_SET_NAME = 15
+_BUFFERS = {
+    "buf": PartKind.BYTES,
+    "vbuf": PartKind.VECTOR_DATA,
+    "mbuf": PartKind.MSG_DATA,
+    "control": PartKind.MSG_CONTROL,
+}
 
 
 def put_arguments(event: EventType, call: CallEvents, columns: Columns) -> None:
@@ -47,8 +53,16 @@ def _put(
             columns.put_codes(path, call.rows, call.part_codes(PartKind.STRING, source.place))
         case "execname":
             columns.put_codes(path, call.rows, call.absolute_paths(call.exec_filenames(), None))
-        case "buf":
+        case "buf" | "vbuf" | "mbuf" | "control":
             _put_buffer(param, source, call, columns)
+        case "poll":
+            put_polled(param, source.place, call, columns)
+        case "sockopt":
+            put_socket_option(param, source.place, call, columns)
+        case "ptrace":
+            put_traced(param, source.place, call, columns)
+        case "key":
+            put_key_argument(param, source.place, call, columns)
         case "addr":
             _put_address(param, source, call, columns)
         case "tuple":
@@ -61,44 +75,19 @@ def _put(
         case "file":
             _put_file(param, source.operands[0], call, columns)
         case _:
-            values, valid = _numbers(param, source, call)
+            values, valid = _numbers(source, call)
             put_numbers(event, param, values, valid, call, columns)
             if param.type == "FD":
                 _put_descriptors(event, param, source, values, valid, call, columns)
 
 
-def _numbers(param: Param, source: Source, call: CallEvents) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(source: Source, call: CallEvents) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of a parameter, and which of them there are."""
-    everywhere = np.ones(call.count, np.bool_)
-    match source.verb:
-        case "ret":
-            return call.results, everywhere
-        case "a":
-            return call.arguments(source.place), everywhere
-        case "const":
-            return np.full(call.count, int(source.operands[0]), np.int64), everywhere
-        case "openmode":
-            mode, flags = (call.arguments(int(place)) for place in source.operands)
-            return np.where(creates_file(flags), mode & 0o7777, 0), everywhere
-        case "sockflags":
-            return descriptor_flags(call.arguments(source.place)), everywhere
-        case "prctl":
-            is_text = call.arguments(0) == _PR_SET_NAME
-            return np.where(is_text, 0, call.arguments(source.place)), everywhere
-        case "timespec":
-            seconds, _ = call.struct_numbers(source.place, 0, 8)
-            rest, is_whole = call.struct_numbers(source.place, 8, 8)
-            return seconds * np.uint64(1_000_000_000) + rest, is_whole
-        case "struct":
-            place, offset, length = (int(operand) for operand in source.operands)
-            return call.struct_numbers(place, offset, length)
-        case "usage" | "backlog":
-            return call.part_numbers(source.verb, source.operands[0])
-        case "backlogpct":
-            waiting, valid = call.part_numbers("backlog", "len")
-            most, _ = call.part_numbers("backlog", "max")
-            return waiting * np.uint64(100) // np.maximum(most, np.uint64(1)), valid
-    raise ValueError(f"arguments.tsv has no source called {source.verb!r} ({param.name})")
+    values, valid = read_numbers(source, call)
+    if source.default is None or call.is_compat:
+        return values, valid
+    default = np.asarray(source.default, np.int64).astype(values.dtype)
+    return np.where(valid, values, default), np.ones(call.count, np.bool_)
 
 
 def put_numbers(
@@ -210,7 +199,11 @@ def _put_path(param: Param, source: Source, call: CallEvents, columns: Columns) 
 
 
 def _put_buffer(param: Param, source: Source, call: CallEvents, columns: Columns) -> None:
-    rows, found, indices = call.part_bytes(PartKind.BYTES, source.place)
+    # DIFFERS: of sendmmsg and recvmmsg Falco makes an event for each message; ours is one for the
+    # call, with the first message's size and data. An empty vector does not end the data.
+    rows, found, indices = call.part_bytes(_BUFFERS[source.verb], source.place)
+    has_bytes = np.array([bool(raw) for raw in found], np.bool_)[indices]
+    rows, indices = rows[has_bytes], indices[has_bytes]
     if len(rows):
         path = "evt.buffer" if param.name == "data" else f"evt.arg.{param.name}"
         columns.put_bytes(path, rows, found, indices)

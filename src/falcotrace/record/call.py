@@ -13,29 +13,25 @@ from functools import cached_property
 import numpy as np
 
 from falcotrace.capture.distinct import distinct
-from falcotrace.capture.text_pool import MISSING, distinct_bytes
+from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.control_groups import HOST
 from falcotrace.events.numbers import AT_FDCWD
 from falcotrace.events.paths import UNKNOWN_DIRECTORY, join_path
 from falcotrace.events.text import to_bytes
 from falcotrace.record.accounts import NO_NAME, UNSET_ID
-from falcotrace.record.known import Known, MergedEvents
-from falcotrace.record.layout import BACKLOG, USAGE, HeaderFlag, PartFlag, PartKind
-from falcotrace.record.samples import gather
+from falcotrace.record.compat_calls import COMPAT_OFFSET
+from falcotrace.record.event_parts import EventParts
+from falcotrace.record.layout import HeaderFlag, PartKind
 from falcotrace.record.states import State
-from falcotrace.record.syscalls import Syscall
 
 
-class CallEvents:
-    """The events of one system call."""
+class CallEvents(EventParts):
+    """The events of one system call: registers, parts, and what stands behind them."""
 
-    def __init__(self, number: int, rows: np.ndarray, events: MergedEvents, known: Known) -> None:
-        self.number = number
-        self.rows = rows
-        self.count = len(rows)
-        self._events = events
-        self._known = known
-        self._fixed = events.fixed[rows]
+    @property
+    def pool(self) -> TextPool:
+        """Where codes of texts come from."""
+        return self._known.pool
 
     @property
     def arch(self) -> str:
@@ -43,9 +39,19 @@ class CallEvents:
         return self._known.arch
 
     @property
+    def is_compat(self) -> bool:
+        """Whether they were made through the 32-bit entry."""
+        return self.number >= COMPAT_OFFSET
+
+    @property
     def results(self) -> np.ndarray:
         """Results, or negative errno values."""
         return self._fixed["ret"]
+
+    @property
+    def has_result(self) -> np.ndarray:
+        """Which results are known: of some requests to an io_uring they are not, and negative."""
+        return self._fixed["flags"] & HeaderFlag.NO_RESULT == 0
 
     @cached_property
     def file_ids(self) -> np.ndarray:
@@ -65,21 +71,6 @@ class CallEvents:
     def arguments(self, place: int) -> np.ndarray:
         """The registers of one argument, unsigned."""
         return self._fixed["args"][:, place]
-
-    @cached_property
-    def _with_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which events carry parts (a mask), and their index among those."""
-        index = self._events.data_index[self.rows]
-        return index >= 0, index[index >= 0]
-
-    @property
-    def is_cut(self) -> np.ndarray:
-        """Which events have a part that is longer than its limit or could not be read."""
-        cut = np.zeros(self.count, np.bool_)
-        mask, index = self._with_data
-        flags = self._events.with_data["part"]["flags"][index]
-        cut[mask] = (flags & (PartFlag.CUT | PartFlag.FAULT) != 0).any(axis=1)
-        return cut
 
     def argument_files(self, register: int) -> np.ndarray:
         """The open files behind a descriptor argument; 0 none, or where the sample does not say."""
@@ -112,80 +103,6 @@ class CallEvents:
         mask, index = self._with_data
         ids[mask] = self._events.with_data["other_file_id"][index]
         return ids
-
-    @cached_property
-    def _syscall(self) -> Syscall | None:
-        return self._known.syscalls.get(self.number)
-
-    @cached_property
-    def _part_places(self) -> Sequence[tuple[PartKind, int]]:
-        """The variable parts of the events, in their order: kind and argument."""
-        if self._syscall is None:
-            return ()
-        parts = self._syscall.parts_sent(self._known.data_bytes)
-        return [(part.kind, part.arg) for part in parts]
-
-    def _part(self, kind: PartKind, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Where a part lies: which events have it (indices), start, length; None if none can."""
-        if (kind, place) not in self._part_places:
-            return None
-        number = self._part_places.index((kind, place))
-        mask, index = self._with_data
-        parts = self._events.with_data["part"][index]
-        starts = self._events.parts_start[index] + parts["len"][:, :number].sum(
-            axis=1, dtype=np.int64
-        )
-        is_null = parts["flags"][:, number] & PartFlag.NULL != 0
-        present = (parts["kind"][:, number] == kind) & ~is_null
-        where = np.flatnonzero(mask)[present]
-        return where, starts[present], parts["len"][present, number].astype(np.int64)
-
-    def part_codes(self, kind: PartKind, place: int) -> np.ndarray:
-        """Codes of a text part; MISSING where there is none."""
-        codes = np.full(self.count, MISSING, np.int32)
-        part = self._part(kind, place)
-        if part is not None and len(part[0]):
-            where, starts, lengths = part
-            codes[where] = self._known.pool.codes_in(self._events.data, starts, lengths)
-        return codes
-
-    def part_bytes(self, kind: PartKind, place: int) -> tuple[np.ndarray, list[bytes], np.ndarray]:
-        """A part's bytes: rows that have it, the distinct values, and which one each row has."""
-        part = self._part(kind, place)
-        if part is None:
-            return np.empty(0, np.int64), [], np.empty(0, np.int64)
-        where, starts, lengths = part
-        distinct, indices = distinct_bytes(self._events.data, starts, lengths)
-        return self.rows[where], distinct, indices
-
-    def struct_numbers(self, place: int, offset: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """A number inside the struct at an argument."""
-        values = np.zeros(self.count, np.uint64)
-        valid = np.zeros(self.count, np.bool_)
-        part = self._part(PartKind.BYTES, place)
-        if part is not None:
-            where, starts, lengths = part
-            whole = lengths >= offset + length
-            dtype = np.dtype([("number", f"<u{length}")])
-            values[where[whole]] = gather(self._events.data, starts[whole] + offset, dtype)[
-                "number"
-            ]
-            valid[where[whole]] = True
-        return values, valid
-
-    def part_numbers(self, name: str, member: str) -> tuple[np.ndarray, np.ndarray]:
-        """A member of a usage or backlog part."""
-        kind = PartKind.USAGE if name == "usage" else PartKind.BACKLOG
-        dtype = USAGE if name == "usage" else BACKLOG
-        values = np.zeros(self.count, np.uint64)
-        valid = np.zeros(self.count, np.bool_)
-        for candidate, place in self._part_places:
-            if candidate is kind and (part := self._part(kind, place)):
-                where, starts, lengths = part
-                whole = lengths >= dtype.itemsize
-                values[where[whole]] = gather(self._events.data, starts[whole], dtype)[member]
-                valid[where[whole]] = True
-        return values, valid
 
     def absolute_paths(self, given: np.ndarray, slot: int | None) -> np.ndarray:
         """Codes of absolute paths: joined with the directory in a slot, or the working directory.
@@ -235,29 +152,29 @@ class CallEvents:
         return found
 
     @cached_property
-    def _states(self) -> tuple[list[State | None], np.ndarray]:
+    def states(self) -> tuple[list[State | None], np.ndarray]:
         """The distinct states behind the events, and which one each event has."""
         found, indices = distinct(self._fixed["process_id"])
         states = self._known.processes.states
         return [states.get(number) for number in found.tolist()], indices
 
     def _working_directories(self) -> np.ndarray:
-        states, indices = self._states
+        states, indices = self.states
         pool = self._known.pool
         codes = pool.codes([None if state is None else state.cwd for state in states])
         return codes[indices]
 
     def exec_filenames(self) -> np.ndarray:
         """Codes of the names given to exec: from the program, or of a failed call its argument."""
-        states, indices = self._states
+        states, indices = self.states
         names = [None if state is None else state.image.filename for state in states]
         codes = self._known.pool.codes(names)[indices]
-        place = next((arg for kind, arg in self._part_places if kind is PartKind.STRING), 0)
+        place = next((arg for kind, arg in self.part_places if kind is PartKind.STRING), 0)
         return np.where(self.results < 0, self.part_codes(PartKind.STRING, place), codes)
 
     def exec_attempts(self, what: str) -> tuple[np.ndarray, list[bytes], np.ndarray]:
         """`argv` or `env` of failed exec calls: rows, distinct blocks, which one each row has."""
-        places = [arg for kind, arg in self._part_places if kind is PartKind.ARGV]
+        places = [arg for kind, arg in self.part_places if kind is PartKind.ARGV]
         index = 0 if what == "argv" else 1
         if index >= len(places):
             return np.empty(0, np.int64), [], np.empty(0, np.int64)
@@ -309,7 +226,7 @@ class CallEvents:
                 somebody else. DIFFERS: Falco looks them up among the host's there too.
         """
         if not is_of_host:
-            states, indices = self._states
+            states, indices = self.states
             is_inside = np.array([bool(state and state["pidns_level"]) for state in states])
             pids = np.where(is_inside[indices], -1, pids)
         positions = self._events.position[self.rows]
@@ -317,7 +234,7 @@ class CallEvents:
 
     def account_names(self, kind: str, numbers: np.ndarray) -> np.ndarray:
         """Codes of what uid or gid arguments show: the name, `<NA>`, or `<NONE>` for -1."""
-        states, indices = self._states
+        states, indices = self.states
         containers = self._known.containers
         is_inside = np.array([bool(state and containers.id_of(state) != HOST) for state in states])
         pairs = numbers.astype(np.int64) << 1 | is_inside[indices]
@@ -333,7 +250,7 @@ class CallEvents:
 
     def process_values(self, what: str) -> tuple[list[str | int | bytes | None], np.ndarray]:
         """What is known of the processes: distinct values, and which one each event has."""
-        states, indices = self._states
+        states, indices = self.states
         values = [None if state is None else _process_value(state, what) for state in states]
         return values, indices
 
@@ -345,6 +262,10 @@ class CallEvents:
             for path in self._known.pool.texts(found)
         ]
         return self._known.pool.codes(texts)[indices]
+
+    def file_name_codes(self, ids: np.ndarray) -> np.ndarray:
+        """Codes of the names of open files; MISSING where nothing is known."""
+        return self._known.files.name_codes(ids)
 
     def file_texts(self, ids: np.ndarray) -> np.ndarray:
         """Codes of files as descriptors show them: `<f>/etc/passwd`; MISSING for 0."""

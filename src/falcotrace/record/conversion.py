@@ -28,6 +28,7 @@ from falcotrace.record.known_log import keep_block, restore, rewrite
 from falcotrace.record.losses import account_since, with_unknown
 from falcotrace.record.parts import Content, WrittenCapture
 from falcotrace.record.ring import Batch
+from falcotrace.record.rings import Rings
 from falcotrace.record.runtimes.containers import Containers
 
 FILES_OF_AN_EPOCH = 1 << 16
@@ -96,6 +97,7 @@ class Conversion:
         folder, start = self._folder, self._start
         self._converter = converter_of(start, self._containers)
         self._converter.go_on(checkpoint.position, checkpoint.next_num, checkpoint.last_key)
+        self._converter.rings = Rings(checkpoint.partly_blind)
         known = folder.read_known(checkpoint)
         restore(known, self._converter.known, start.magic, checkpoint.position)
         self._known = folder.open_known(checkpoint.known_file, checkpoint.known_bytes)
@@ -177,6 +179,7 @@ class Conversion:
                 known_bytes=self._known.end,
                 known_file=self._known_file,
                 saw_container=self._saw_container or self._converter.saw_container,
+                partly_blind=tuple(self._converter.rings.account()),
             )
         )
         self.parts.remove_dropped()
@@ -255,6 +258,7 @@ class Conversion:
             self._start.footer,
             recording=recording,
             losses=with_unknown(self._losses(ending, content), self._containers.unknown_count),
+            partly_blind=self._converter.rings.account(),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )
 

@@ -16,6 +16,7 @@ from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import Accounts
+from falcotrace.record.compat_calls import compat_syscalls
 from falcotrace.record.descriptions import (
     take_control_groups,
     take_files,
@@ -30,6 +31,7 @@ from falcotrace.record.known import Known
 from falcotrace.record.process_table import process_table
 from falcotrace.record.processes import UNKNOWN_KEY, Processes
 from falcotrace.record.ring import Batch
+from falcotrace.record.rings import Rings
 from falcotrace.record.runtimes.containers import Containers
 from falcotrace.record.samples import SampleBlock, block_of
 from falcotrace.record.syscalls import syscalls_by_number
@@ -97,13 +99,14 @@ class Converter:
         self._position = 0
         self._next_num = 1
         self.saw_container = False
+        self.rings = Rings()
         self._known = Known(
             arch=arch,
             pool=pool,
             files=OpenFiles(pool),
             processes=Processes(),
             accounts=accounts,
-            syscalls=syscalls_by_number(arch),
+            syscalls=syscalls_by_number(arch) | compat_syscalls(arch),
             containers=containers or Containers(),
             data_bytes=data_bytes,
         )
@@ -147,6 +150,7 @@ class Converter:
         take_processes(block, known.processes)
         columns, processes = None, _NO_PROCESSES
         events = merge_events(block)
+        self.rings.note(block, events, known.processes)
         nums = np.arange(self._next_num, self._next_num + len(events.fixed))
         self._next_num += len(events.fixed)
         name_files(events, known, self._exchanges)

@@ -12,14 +12,17 @@ from falcotrace.errors import RecordError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
 from falcotrace.record.argument_sources import sources
+from falcotrace.record.compat_calls import compat_syscalls
 from falcotrace.record.events import STREAMS, calls
 from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
 
 _COMMON = (
-    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.truncated"),
+    *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.io_uring", "evt.cut"),
+    "evt.truncated",
     *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
     *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
+    *(f"fdlist.{name}" for name in ("nums", "names", "cips", "sips", "cports", "sports")),
     *(f"fs.path.{name}{form}" for name in ("name", "source", "target") for form in ("", "raw")),
 )
 _EXECUTE = frozenset({"execve", "execveat"})
@@ -49,17 +52,18 @@ def check_event_names(names: Iterable[str]) -> None:
 
 
 def numbers_of(names: frozenset[str], arch: str) -> frozenset[int]:
-    """The system calls whose events have these names, by number.
+    """The system calls whose events have these names, by number, 32-bit ones too.
 
     Where a program was executed the kernel no longer knows by which of the two calls.
     """
     if names & _EXECUTE:
         names |= _EXECUTE
     found = calls(arch).items()
-    own = {call.name: number for number, call in syscalls_by_number(arch).items()}
+    own = {number: call.name for number, call in syscalls_by_number(arch).items()}
+    own |= {number: call.name for number, call in compat_syscalls(arch).items()}
     return frozenset(
         {number for number, call in found if call.name in names}
-        | {number for name, number in own.items() if name in names}
+        | {number for number, name in own.items() if name in names}
     )
 
 
@@ -91,7 +95,7 @@ def recorded_columns(
     found.update(column.path for column in PROCESS_COLUMNS)
     missing = frozenset(RUNTIME_COLUMNS) - told if with_containers else frozenset()
     if not with_contents:
-        missing |= {"evt.buffer"}
+        missing |= {"evt.buffer", "evt.arg.img"}
     return frozenset(found & COLUMNS.keys()) - missing
 
 

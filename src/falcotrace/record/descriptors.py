@@ -5,7 +5,7 @@ In: the events of one call and the files of the recording. Out: columns. `fd.nam
     not followed; rules are written for that. The kernel's own path stands beside it in `fd.path`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -37,7 +37,9 @@ _TWO_NEW = frozenset({"pipe", "pipe2", "socketpair"})
 """Calls that make two descriptors; the event is about the second (libs, `add_fd` runs twice)."""
 
 
-def name_opened_files(events: MergedEvents, known: Known, numbers: Mapping[str, int]) -> None:
+def name_opened_files(
+    events: MergedEvents, known: Known, numbers: Mapping[str, Sequence[int]]
+) -> None:
     """Give every file opened in a block the name that its program used.
 
     Args:
@@ -45,14 +47,14 @@ def name_opened_files(events: MergedEvents, known: Known, numbers: Mapping[str, 
         known: files, processes, texts.
         numbers: numbers of system calls by name.
     """
-    for name, (place, slot) in _OPENS.items():
-        number = numbers.get(name)
+    found = ((number, *where) for name, where in _OPENS.items() for number in numbers.get(name, ()))
+    for number, place, slot in found:
         rows = np.flatnonzero(
             (events.fixed["nr"] == number)
             & (events.fixed["ret"] >= 0)
             & (events.fixed["file_id"] > 0)
         )
-        if number is not None and len(rows):
+        if len(rows):
             known.files.reserve(events.fixed["file_id"][rows])
             _name_files(number, rows, place, slot, events, known)
 
@@ -264,5 +266,6 @@ _GETTERS: Mapping[str, Callable[[OpenFile], Value]] = {
     "fd.ino": lambda file: file.ino,
     "fd.is_upper_layer": lambda file: file.is_upper_layer,
     "fd.is_lower_layer": lambda file: file.is_lower_layer,
+    "fd.is_cut": lambda file: file.is_cut,
     **_endpoint_getters(),
 }

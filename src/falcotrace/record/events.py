@@ -13,11 +13,20 @@ import pyarrow as pa
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.parquet.values import Sparse, Stepwise
+from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
 from falcotrace.record.arguments import put_arguments
 from falcotrace.record.call import CallEvents
+from falcotrace.record.compat_calls import (
+    COMPAT_OFFSET,
+    X32_BIT,
+    X32_OFFSET,
+    compat_by_number,
+    x32_names,
+)
+from falcotrace.record.cuts import event_cuts
 from falcotrace.record.descriptors import (
     name_opened_files,
     note_renamed,
@@ -29,16 +38,16 @@ from falcotrace.record.fs_paths import put_fs_paths
 from falcotrace.record.known import Known, MergedEvents
 from falcotrace.record.layout import EVENT, EVENT_DATA, HeaderFlag, SampleType
 from falcotrace.record.samples import SampleBlock
-from falcotrace.record.syscalls import syscalls_by_number
+from falcotrace.record.syscalls import ROWS, syscalls_by_number
 
 PROCEXIT_NUMBER = 0xFFFF
 """Stands for the number of a system call in the merged events of process ends."""
 
+_MOST = 0x3FF
+"""No table of 32-bit calls reaches so far; numbers beyond it are this one."""
+
 STREAMS = ("stdin", "stdout", "stderr")
 """Descriptors 0, 1 and 2, as fields name them."""
-
-COMPAT_OFFSET = 0x8000
-"""Added to the number of a call made through the 32-bit entry: another table, not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +63,33 @@ class Call:
 
 @cache
 def calls(arch: str) -> dict[int, Call]:
-    """System calls of an architecture (`x86_64`, `aarch64`) by number."""
+    """System calls of an architecture (`x86_64`, `aarch64`) by number, 32-bit ones too."""
     by_constant = {event.constant: event for event in EVENT_TYPES}
     exit_events = {syscall.name: by_constant.get(syscall.exit_event) for syscall in SYSCALLS}
     events = current_events()
-    found: dict[int, Call] = {}
-    for number, syscall in syscalls_by_number(arch).items():
-        event = exit_events.get(syscall.name)
+
+    def meaning(name: str) -> Call:
+        event = exit_events.get(name)
         current = events.get(event.name) if event and event.name != "syscall" else None
-        found[number] = Call(current.name if current else syscall.name, current)
+        return Call(current.name if current else name, current)
+
+    found = {number: meaning(call.name) for number, call in syscalls_by_number(arch).items()}
+    for number, compat in compat_by_number(arch).items():
+        call = compat.call
+        found[COMPAT_OFFSET | number] = meaning(call.name) if call else Call(compat.name, None)
+    if arch == "x86_64":
+        found |= {number: Call(meaning(name).name, None) for number, name in x32_names().items()}
     return found
+
+
+@cache
+def numbers_by_name(arch: str) -> dict[str, tuple[int, ...]]:
+    """Numbers of the calls that are decoded, by the names of their events."""
+    found: dict[str, list[int]] = {}
+    for number, call in calls(arch).items():
+        if call.event is not None:
+            found.setdefault(call.name, []).append(number)
+    return {name: tuple(numbers) for name, numbers in found.items()}
 
 
 def merge_events(block: SampleBlock) -> MergedEvents:
@@ -81,8 +107,7 @@ def merge_events(block: SampleBlock) -> MergedEvents:
     data_index = np.full(len(fixed), -1, np.int64)
     data_index[len(plain) : len(plain) + len(with_data)] = np.arange(len(with_data))
     order = np.argsort(position, kind="stable")
-    compat = fixed["flags"] & HeaderFlag.COMPAT != 0
-    fixed["nr"] = np.where(compat, fixed["nr"] | COMPAT_OFFSET, fixed["nr"])
+    fixed[: len(fixed) - len(exits)]["nr"] = _numbers(fixed[: len(fixed) - len(exits)])
     return MergedEvents(
         data=block.data,
         position=position[order],
@@ -92,6 +117,15 @@ def merge_events(block: SampleBlock) -> MergedEvents:
         parts_start=block.starts[SampleType.EVENT_DATA].astype(np.int64) + EVENT_DATA.itemsize,
         before=np.zeros(len(fixed), np.int64),
     )
+
+
+def _numbers(fixed: np.ndarray) -> np.ndarray:
+    """Numbers of calls, 32-bit ones apart; whatever a program asks for, none is an end's."""
+    numbers = fixed["nr"]
+    low = np.where(numbers & COMPAT_OFFSET, _MOST, numbers & (X32_BIT - 1))
+    compat = COMPAT_OFFSET | numbers & X32_BIT | np.minimum(low, _MOST)
+    is_compat = fixed["flags"] & HeaderFlag.COMPAT != 0
+    return np.where(is_compat, compat, np.minimum(numbers, ROWS))
 
 
 def _event_part(with_data: np.ndarray) -> np.ndarray:
@@ -121,10 +155,10 @@ def name_files(events: MergedEvents, known: Known, exchanges: Exchanges) -> None
         known: files, processes, texts.
         exchanges: peers of datagram sockets.
     """
-    numbers_by_name = {call.name: number for number, call in calls(known.arch).items()}
-    name_opened_files(events, known, numbers_by_name)
+    numbers = numbers_by_name(known.arch)
+    name_opened_files(events, known, numbers)
     note_renamed(events, known)
-    exchanges.name(events, known, numbers_by_name)
+    exchanges.name(events, known, numbers)
 
 
 def event_columns(
@@ -143,9 +177,9 @@ def event_columns(
     columns = Columns(count, known.pool, _file_order(keys))
     _put_common(events, known, columns, keys, nums, boot_to_epoch_ns)
     order = np.argsort(events.fixed["nr"], kind="stable")
-    numbers, starts = np.unique(events.fixed["nr"][order], return_index=True)
+    found, starts = np.unique(events.fixed["nr"][order], return_index=True)
     bounds = [*starts.tolist(), count]
-    for index, number in enumerate(numbers.tolist()):
+    for index, number in enumerate(found.tolist()):
         rows = order[bounds[index] : bounds[index + 1]]
         if number == PROCEXIT_NUMBER:
             put_exits(events, rows, known, columns)
@@ -180,6 +214,9 @@ def _put_common(
     columns.put_numbers("evt.time", every, times)
     columns.put_numbers("evt.cpu", every, fixed["cpu"])
     columns.put_numbers("evt.compat", every, fixed["flags"] & HeaderFlag.COMPAT != 0)
+    # DIFFERS: what is asked of an io_uring makes no event in Falco. Here it is the event of the
+    # call that it stands for, since rules are about what a process does; this column tells.
+    columns.put_numbers("evt.io_uring", every, fixed["flags"] & HeaderFlag.IO_URING != 0)
     process_ids = fixed["process_id"]
     columns.put_numbers("proc.key", every, keys)
     found, indices = distinct(process_ids)
@@ -198,21 +235,24 @@ def _put_common(
 def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> None:
     meaning = calls(known.arch).get(number)
     if meaning is None:
-        name = "unknown" if number < COMPAT_OFFSET else f"compat_{number - COMPAT_OFFSET}"
+        name = "unknown" if number < COMPAT_OFFSET else f"compat_{number & ~X32_OFFSET}"
         columns.put_codes("evt.type", call.rows, known.pool.code(name))
         return
     columns.put_codes("evt.type", call.rows, known.pool.code(meaning.name))
     event = meaning.event
     if event is None:
         # Falco's generic event has no result: only the call's number travels.
-        columns.put_numbers("evt.arg.nativeID", call.rows, number)
+        columns.put_numbers("evt.arg.nativeID", call.rows, number & ~X32_OFFSET)
         return
-    columns.put_numbers("evt.truncated", call.rows, call.is_cut)
+    cuts = event_cuts(event, call)
+    columns.put_codes("evt.cut", call.rows, cuts)
+    columns.put_numbers("evt.truncated", call.rows, (cuts != MISSING) | (call.cut_parts != 0))
     results = call.results
-    columns.put_numbers("evt.rawres", call.rows, results)
-    found, indices = distinct(np.minimum(results, 0))
+    known_rows = call.rows[call.has_result]
+    columns.put_numbers("evt.rawres", known_rows, results[call.has_result])
+    found, indices = distinct(np.minimum(results[call.has_result], 0))
     texts = [result_text(result) for result in found.tolist()]
-    columns.put_texts("evt.res", call.rows, texts, indices)
+    columns.put_texts("evt.res", known_rows, texts, indices)
     put_arguments(event, call, columns)
     if event.name in FD_EVENTS:
         put_descriptor_columns(event, call, known, columns)

@@ -9,7 +9,7 @@ together with its peer (`OpenFiles.add_exchange`) instead of the bare socket. A 
 distinct pair, none for each event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,7 +54,9 @@ class Exchanges:
     _addresses: list[Endpoint] = field(default_factory=list)
     _numbers: dict[tuple[int, int, bool], int] = field(default_factory=dict)
 
-    def name(self, events: MergedEvents, known: Known, numbers: Mapping[str, int]) -> None:
+    def name(
+        self, events: MergedEvents, known: Known, numbers: Mapping[str, Sequence[int]]
+    ) -> None:
         """Name sockets with their peers in `events.fixed`, and what they were in `events.before`.
 
         Args:
@@ -79,16 +81,21 @@ class Exchanges:
         if missing > 0:
             self._current = np.pad(self._current, (0, missing + len(self._current)))
 
-    def _messages(self, events: MergedEvents, known: Known, numbers: Mapping[str, int]) -> _Seen:
+    def _messages(
+        self, events: MergedEvents, known: Known, numbers: Mapping[str, Sequence[int]]
+    ) -> _Seen:
         rows: list[np.ndarray] = [np.empty(0, np.int64)]
         peers: list[np.ndarray] = [np.empty(0, np.int64)]
         sent: list[np.ndarray] = [np.empty(0, np.bool_)]
         for places, is_sent in ((_SENDS, True), (_RECEIVES, False)):
-            for name, (kind, place) in places.items():
-                of_call = np.flatnonzero(events.fixed["nr"] == numbers.get(name, -1))
+            found_calls = (
+                (number, *where) for name, where in places.items() for number in numbers[name]
+            )
+            for number, kind, place in found_calls:
+                of_call = np.flatnonzero(events.fixed["nr"] == number)
                 if not len(of_call):
                     continue
-                call = CallEvents(numbers[name], of_call, events, known)
+                call = CallEvents(number, of_call, events, known)
                 found, addresses, indices = call.part_bytes(kind, place)
                 codes = np.array([self._peer(raw) for raw in addresses], np.int64)
                 rows.append(found)

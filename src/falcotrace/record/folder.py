@@ -26,7 +26,7 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
-from falcotrace.capture.footer import Footer
+from falcotrace.capture.footer import Footer, PartlyBlind
 from falcotrace.errors import RecordError
 from falcotrace.record.framed_log import FramedLog, read_log
 from falcotrace.record.parts import Part, Parts
@@ -73,6 +73,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         known_bytes: the part of known.log that counts.
         known_file: name of that log.
         saw_container: whether a process in a container was seen.
+        partly_blind: processes that had a ring of io_uring.
     """
 
     position: int = 0
@@ -83,6 +84,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     known_bytes: int = 0
     known_file: str = "known.log"
     saw_container: bool = False
+    partly_blind: tuple[PartlyBlind, ...] = ()
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):

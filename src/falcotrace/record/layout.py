@@ -40,6 +40,8 @@ class HeaderFlag(enum.IntFlag):
     RESULT_FD = 4
     CLOSED = 8
     SNAPSHOT = 16
+    IO_URING = 32
+    NO_RESULT = 64
 
 
 class PartKind(enum.IntEnum):
@@ -56,6 +58,9 @@ class PartKind(enum.IntEnum):
     ARGV = 8
     USAGE = 9
     BACKLOG = 10
+    POLL = 11
+    VECTOR_SIZE = 12
+    MSG_SIZE = 13
 
 
 class PartFlag(enum.IntFlag):
@@ -176,6 +181,7 @@ USAGE: Final = np.dtype(
     ]
 )
 BACKLOG: Final = np.dtype([("len", "<u4"), ("max", "<u4")])
+POLLED: Final = np.dtype([("fd", "<i4"), ("events", "<i2"), ("revents", "<i2"), ("file_id", "<u8")])
 
 _PROCESS_64: Final = (
     "process_id previous_id image_id cgroups_id start_ns pid_start_ns ppid_start_ns pidns_start_ns "

@@ -338,6 +338,15 @@ def has_tracepoint(tracepoint: str) -> bool:
     return True
 
 
+def has_btf_tracepoint(name: str, btf: Path = KERNEL_BTF) -> bool:
+    """Whether the kernel has this tracepoint with its arguments (`tp_btf`)."""
+    try:
+        with btf.open("rb") as file:
+            return f"\0btf_trace_{name}\0".encode() in file.read()
+    except OSError:
+        return False
+
+
 def _open_tracepoint(tracepoint: str) -> int:
     """Return a perf event of the tracepoint; its programs run on all CPUs, whatever its CPU is."""
     try:

@@ -69,6 +69,7 @@ class OpenFile:
     is_upper_layer: bool
     is_lower_layer: bool
     was_created: bool
+    is_cut: bool = False
     local: Endpoint = NOBODY
     remote: Endpoint = NOBODY
     role: Role = Role.NONE
@@ -127,6 +128,7 @@ def describe_file(sample: np.void, path: str, name: str) -> OpenFile:
         "is_upper_layer": bool(flags & FileFlag.UPPER_LAYER),
         "is_lower_layer": bool(flags & FileFlag.LOWER_LAYER),
         "was_created": bool(flags & FileFlag.CREATED),
+        "is_cut": bool(flags & FileFlag.PATH_CUT),
         "previous_id": int(sample["previous_id"]),
     }
     if kind == FileKind.SOCKET:

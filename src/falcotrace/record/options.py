@@ -35,6 +35,8 @@ class RecordOptions:
             every event.
         data_bytes: how much of what is read and written; 0 none.
         socket_data_bytes: the same for what goes through sockets; None: as of others.
+        argv_bytes: how much of a program's arguments.
+        env_bytes: how much of its environment; 0 none.
         max_bytes: end before capture and journal are larger together, or with a window drop what is
             oldest; 0 no limit.
         free_bytes: the same before less room than this is left on the disk.
@@ -57,6 +59,8 @@ class RecordOptions:
     event_names: frozenset[str] | None = None
     data_bytes: int = 0
     socket_data_bytes: int | None = None
+    argv_bytes: int = 4096
+    env_bytes: int = 4096
     max_bytes: int = 0
     free_bytes: int = DEFAULT_FREE_BYTES
     window_s: float = 0

@@ -12,6 +12,7 @@ from falcotrace.capture.schema import flat_type
 from falcotrace.events.capabilities import capabilities_text
 from falcotrace.events.control_groups import HOST
 from falcotrace.record.accounts import UNSET_ID, Accounts
+from falcotrace.record.cuts import process_cuts
 from falcotrace.record.layout import ImageFlag
 from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS, Containers
 from falcotrace.record.states import Face, ProcessRow, command_line
@@ -79,6 +80,7 @@ def _identity_getters(epoch: Callable[[int], int | None]) -> dict[str, Getter]:
         "proc.mntns": lambda row: row.state["mntns"],
         "proc.netns": lambda row: row.state["netns"],
         "proc.userns": lambda row: row.state["userns"],
+        "proc.cut": lambda row: " ".join(process_cuts(row.state)) or None,
         "proc.root": lambda row: row.state.root or None,
         "proc.cwd": lambda row: _directory(row.state.cwd),
         "thread.cap_permitted": lambda row: capabilities_text(row.state["cap_permitted"]),

@@ -207,6 +207,11 @@ class Processes:
             positions.append(position)
             names.append(life.face.name)
 
+    def state_of_thread(self, tid: int) -> State | None:
+        """The state of a thread by its number; asked rarely, for it looks through all of them."""
+        found = [state for state in self.states.values() if state["tid"] == tid]
+        return found[-1] if found else None
+
     def standard_files(self) -> set[int]:
         """Files behind descriptors 0, 1 and 2 of all threads."""
         return {number for state in self.states.values() for number in state.std_files}

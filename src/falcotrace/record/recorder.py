@@ -74,6 +74,8 @@ def _record(options: RecordOptions, folder: RecordingFolder, observer: Observer)
         follow_pid=command.pid if command else 0,
         data_bytes=options.data_bytes,
         socket_data_bytes=options.socket_data_bytes,
+        argv_bytes=options.argv_bytes,
+        env_bytes=options.env_bytes,
         numbers=None if names is None else numbers_of(names, os.uname().machine),
     )
     with KernelSession(settings) as session:
@@ -183,7 +185,11 @@ def _run(options: RecordOptions, running: Running) -> Ending:
 
 def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> Start:
     accounts = Accounts.of_host()
-    settings = {"ring_bytes": str(options.ring_bytes)}
+    settings = {
+        "ring_bytes": str(options.ring_bytes),
+        "argv_bytes": str(options.argv_bytes),
+        "env_bytes": str(options.env_bytes),
+    }
     if options.window_s:
         settings["window_s"] = f"{options.window_s:g}"
     if options.command:

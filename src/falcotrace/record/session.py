@@ -27,15 +27,17 @@ from typing import Final, Self
 import numpy as np
 
 from falcotrace.errors import RecordError
+from falcotrace.record.compat_calls import build_compat_table, build_socket_calls
+from falcotrace.record.io_operations import build_operations
 from falcotrace.record.layout import COUNTERS, CallClass, SampleType
-from falcotrace.record.libbpf import BpfObject, count_cpus, has_tracepoint
+from falcotrace.record.libbpf import BpfObject, count_cpus, has_btf_tracepoint, has_tracepoint
 from falcotrace.record.ring import Batch, Ring
 from falcotrace.record.syscalls import Limits, build_table, syscalls_by_number
 
-SCRATCHES_PER_CPU: Final = 2
+SCRATCHES_PER_CPU: Final = 3
 """`bpf/maps.bpf.h`, FT_SCRATCHES."""
 
-BLOCK_BYTES_MAX: Final = 16384
+BLOCK_BYTES_MAX: Final = 32768
 """`bpf/event.h`, FT_BLOCK_MAX."""
 
 _OBJECTS: Final = {
@@ -43,6 +45,12 @@ _OBJECTS: Final = {
     "aarch64": "recorder.aarch64.bpf.o",
 }
 _ALWAYS: Final = ("handle_sys_exit", "handle_fork", "handle_exec", "handle_exit")
+_RINGS: Final = {
+    "handle_request": "io_uring_submit_req",
+    "handle_complete": "io_uring_complete",
+}
+"""Programs for io_uring, and the tracepoints that they need; Linux has the first since v6.3."""
+
 _SIMPLE_COUNTERS: Final = (
     *("faults", "cut_paths", "cut_parts", "map_full", "no_state"),
     *("shed_events", "shed_parts"),
@@ -63,8 +71,8 @@ class SessionSettings:
 
     Args:
         ring_bytes: size of the ring, a power of two; what is not drained in time is lost.
-        argv_bytes: how much of a program's arguments travels; at most 16384.
-        env_bytes: how much of its environment; 0 none.
+        argv_bytes: how much of a program's arguments travels; at most `BLOCK_BYTES_MAX`.
+        env_bytes: how much of its environment, at most as much; 0 none.
         data_bytes: how much of each buffer that is read or written; 0 none. Makes every read and
             write dearer.
         socket_data_bytes: the same for what goes through sockets; None: as of others.
@@ -142,6 +150,12 @@ class KernelSession:
         size = settings.ring_bytes
         if size < mmap.PAGESIZE or size & (size - 1):
             raise RecordError(f"a ring of {size} bytes is not possible", "Take a power of two.")
+        for what, limit in _limits_of_programs(settings):
+            if not 0 <= limit <= BLOCK_BYTES_MAX:
+                raise RecordError(
+                    f"{limit:,} bytes of {what} are not possible",
+                    f"Take at most {BLOCK_BYTES_MAX:,}.",
+                )
         self.settings = settings
         self.arch = arch or os.uname().machine
         self.magic = secrets.randbits(32) | 1  # not 0: that is what untouched memory holds
@@ -166,7 +180,7 @@ class KernelSession:
         if self.settings.follow_pid:
             self.follow(self.settings.follow_pid)
         self._object.iterate("handle_task_file")
-        for program in _ALWAYS:
+        for program in (*_ALWAYS, *(_RINGS if self.sees_rings else ())):
             self._object.attach(program)
         if self._needs_enter:
             self._object.attach("handle_sys_enter")
@@ -225,6 +239,7 @@ class KernelSession:
         ]
         usable = all(has_tracepoint(_AT_ENTER[name]) for name in wanted)
         self._at_enter = wanted if usable else []
+        self.sees_rings = all(has_btf_tracepoint(name) for name in _RINGS.values())
         try:
             self._iterator = "handle_task"
             self._load()
@@ -253,8 +268,8 @@ class KernelSession:
             bpf.set_setting(name, struct.pack("<I", value))
         limits = Limits(
             data=max(self._snap_bytes.values()),
-            argv=min(settings.argv_bytes, BLOCK_BYTES_MAX),
-            env=min(settings.env_bytes, BLOCK_BYTES_MAX),
+            argv=settings.argv_bytes,
+            env=settings.env_bytes,
         )
         for name, share in (
             ("targ_shed_parts", _SHED_PARTS_SHARE),
@@ -263,6 +278,10 @@ class KernelSession:
             bpf.set_setting(name, struct.pack("<Q", int(settings.ring_bytes * share)))
         table = build_table(self.arch, limits, settings.numbers)
         bpf.set_setting("syscalls", table.tobytes())
+        compat = build_compat_table(self.arch, limits, settings.numbers)
+        bpf.set_setting("compat_syscalls", compat.tobytes())
+        bpf.set_setting("socket_calls", build_socket_calls().tobytes())
+        bpf.set_setting("operations", build_operations(self.arch).tobytes())
         bpf.set_max_entries("ring", settings.ring_bytes)
         bpf.set_max_entries("counters", self._cpus)
         bpf.set_max_entries("scratches", self._cpus * SCRATCHES_PER_CPU)
@@ -270,14 +289,16 @@ class KernelSession:
         bpf.disable(*(iterators - {self._iterator}), *(set(_AT_ENTER) - set(self._at_enter)))
         if not self._needs_enter:
             bpf.disable("handle_sys_enter")
+        if not self.sees_rings:
+            bpf.disable(*_RINGS)
 
     def _numbers(self) -> dict[str, int]:
         settings = self.settings
         numbers = {call.name: number for number, call in syscalls_by_number(self.arch).items()}
         return {
             "targ_magic": self.magic,
-            "targ_argv_bytes": min(settings.argv_bytes, BLOCK_BYTES_MAX),
-            "targ_env_bytes": min(settings.env_bytes, BLOCK_BYTES_MAX),
+            "targ_argv_bytes": settings.argv_bytes,
+            "targ_env_bytes": settings.env_bytes,
             **self._snap_bytes,
             "targ_latency": int(settings.measure_latency),
             "targ_follow": int(settings.follow_only or settings.follow_pid > 0),
@@ -300,6 +321,10 @@ class KernelSession:
     @property
     def _needs_enter(self) -> bool:
         return self.settings.measure_latency or not self._at_enter
+
+
+def _limits_of_programs(settings: SessionSettings) -> tuple[tuple[str, int], ...]:
+    return ("arguments", settings.argv_bytes), ("environment", settings.env_bytes)
 
 
 def _read_object(arch: str) -> bytes:

@@ -23,7 +23,18 @@ ROWS: Final = 512
 """Numbers of system calls are below this on all architectures."""
 
 PART_RULE: Final = np.dtype(
-    [("kind", "u1"), ("arg", "u1"), ("size_from", "u1"), ("flags", "u1"), ("limit", "<u4")]
+    [
+        ("kind", "u1"),
+        ("arg", "u1"),
+        ("size_from", "u1"),
+        ("flags", "u1"),
+        ("limit", "<u4"),
+        ("when_mask", "<u8"),
+        ("when_arg", "u1"),
+        ("when_shift", "u1"),
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+    ]
 )
 SYSCALL: Final = np.dtype(
     [
@@ -62,7 +73,10 @@ _KINDS: Final = {
     "mname": PartKind.MSG_NAME,
     "mcontrol": PartKind.MSG_CONTROL,
     "mdata": PartKind.MSG_DATA,
+    "msize": PartKind.MSG_SIZE,
     "vdata": PartKind.VECTOR_DATA,
+    "vsize": PartKind.VECTOR_SIZE,
+    "poll": PartKind.POLL,
     "argv": PartKind.ARGV,
     "env": PartKind.ARGV,
     "usage": PartKind.USAGE,
@@ -70,13 +84,30 @@ _KINDS: Final = {
 }
 _BUFFERS: Final = {"data", "mdata", "vdata"}
 _LIMITS: Final = {"text": 4095, "sockaddr": 128, "mname": 128, "mcontrol": 256}
-_SIZE_RESULT, _SIZE_ARG, _SIZE_POINTED = 1, 8, 16
+UNLIMITED: Final = {"usage", "backlog", "poll", "msize", "vsize"}
+_SIZE_RESULT, _SIZE_ARG, _SIZE_POINTED, _SIZE_MESSAGE = 1, 8, 16, 24
 _WHEN_SUCCESS, _WHEN_ROOM = 1, 2
 _DATA_NEVER, _DATA_ALWAYS, _DATA_ARG = 0, 1, 8
 _NO_VALUE: Final = 0xFFFFFFFF
+_WHEN_VALUES: Final = 64
 _PART: Final = re.compile(
-    r"(?P<name>[a-z]+)(?P<arg>\d?)(?::(?P<size>\*?[a-z0-9*]+))?(?::(?P<limit>\d+))?(?P<marks>[!?]*)"
+    r"(?P<name>[a-z]+)(?P<arg>\d?)(?::(?P<size>\*?[a-z0-9]+))?(?::(?P<limit>\d+))?(?P<marks>[!?~]*)"
+    r"(?:@(?P<when_arg>\d)(?:>>(?P<shift>\d+))?=(?P<values>\d+(?:[,-]\d+)*))?"
 )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class When:
+    """What a call must ask for: the lowest byte of an argument, shifted, is one of some values."""
+
+    arg: int
+    shift: int
+    values: tuple[int, ...]
+
+    @property
+    def mask(self) -> int:
+        """The values as bits."""
+        return sum(1 << value for value in self.values)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +121,8 @@ class Part:
         limit: longest, in bytes.
         on_success: it travels only if the call succeeded.
         decides: without this argument no part travels at all.
+        is_portable: 32-bit programs pass the same struct; texts, addresses and vectors always are.
+        when: it travels only of calls that ask for these things; None: of all.
     """
 
     name: str
@@ -98,6 +131,8 @@ class Part:
     limit: int
     on_success: bool
     decides: bool
+    is_portable: bool = True
+    when: When | None = None
 
     @property
     def kind(self) -> PartKind:
@@ -140,7 +175,10 @@ def parse_part(text: str) -> Part:
 
     Example:
         >>> parse_part("bytes3:*a4:32!")
-        Part(name='bytes', arg=3, size='*a4', limit=32, on_success=True, decides=False)
+        Part(name='bytes', arg=3, size='*a4', limit=32, on_success=True, decides=False,
+            is_portable=False, when=None)
+        >>> parse_part("text3@0>>8=2").when
+        When(arg=0, shift=8, values=(2,))
     """
     match = _PART.fullmatch(text)
     if match is None or match["name"] not in _KINDS:
@@ -154,7 +192,21 @@ def parse_part(text: str) -> Part:
         limit=limit,
         on_success="!" in match["marks"],
         decides="?" in match["marks"],
+        is_portable="~" in match["marks"] or match["name"] != "bytes",
+        when=_parse_when(match),
     )
+
+
+def _parse_when(match: re.Match[str]) -> When | None:
+    if match["when_arg"] is None:
+        return None
+    values: list[int] = []
+    for piece in match["values"].split(","):
+        first, _, last = piece.partition("-")
+        values += range(int(first), int(last or first) + 1)
+    if max(values) >= _WHEN_VALUES:
+        raise ValueError(f"not a part: {match[0]} (values are below {_WHEN_VALUES})")
+    return When(int(match["when_arg"]), int(match["shift"] or 0), tuple(values))
 
 
 def _parse_row(row: Mapping[str, str]) -> Syscall:
@@ -213,11 +265,19 @@ def build_table(
         limits: what travels of buffers, arguments and environments.
         numbers: record only these; None: all.
     """
-    limits = limits or Limits()
+    if numbers is not None:
+        numbers = frozenset(number for number in numbers if number < ROWS)
+    return fill_table(syscalls_by_number(arch), limits or Limits(), numbers)
+
+
+def fill_table(
+    calls: Mapping[int, Syscall], limits: Limits, numbers: frozenset[int] | None
+) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Make an array of `struct ft_syscall` of calls by number; `numbers`: record only these."""
     table = np.zeros(ROWS, SYSCALL)
     for name in ("fd_arg", "dir_arg", "other_arg", "pair_arg", "when_arg"):
         table[name] = -1
-    for number, call in syscalls_by_number(arch).items():
+    for number, call in calls.items():
         _fill_row(table[number], call, call.parts_sent(limits.data), limits)
     if numbers is not None:
         is_off = np.ones(ROWS, np.bool_)
@@ -240,11 +300,14 @@ def _fill_row(row: np.void, call: Syscall, parts: Sequence[Part], limits: Limits
         else:
             row["when_value"] = value
     for index, part in enumerate(parts):
-        size_from, scale = _size_code(part.size)
-        flags = (_WHEN_SUCCESS if part.on_success else 0) | scale << 4
+        flags = _WHEN_SUCCESS if part.on_success else 0
         flags |= _WHEN_ROOM if part.is_buffer else 0
         limit = _limit_of(part, limits)
-        row["part"][index] = (part.kind, part.arg, size_from, flags, limit)
+        when = part.when or When(0, 0, ())
+        row["part"][index] = (
+            *(part.kind, part.arg, _size_code(part.size), flags, limit),
+            *(when.mask, when.arg, when.shift, 0, 0),
+        )
 
 
 def _limit_of(part: Part, limits: Limits) -> int:
@@ -262,12 +325,11 @@ def _data_when(call: Syscall, parts: Sequence[Part]) -> int:
     return _DATA_ALWAYS
 
 
-def _size_code(size: str) -> tuple[int, int]:
-    """Return what `struct ft_part_rule` has as size_from and as scale."""
-    argument, _, factor = size.removeprefix("*").partition("*")
+def _size_code(size: str) -> int:
+    """Return what `struct ft_part_rule` has as size_from."""
     if not size:
-        return 0, 0
+        return 0
     if size == "ret":
-        return _SIZE_RESULT, 0
-    base = _SIZE_POINTED if size.startswith("*") else _SIZE_ARG
-    return base + int(argument.removeprefix("a")), int(factor or 1).bit_length() - 1
+        return _SIZE_RESULT
+    bases = {"*": _SIZE_POINTED, "m": _SIZE_MESSAGE}
+    return bases.get(size[0], _SIZE_ARG) + int(size.lstrip("*ma"))

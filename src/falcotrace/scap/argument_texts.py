@@ -1,4 +1,4 @@
-"""Arguments as text: what conditions see of numbers, paths, addresses and unions.
+"""Arguments as text: what conditions see of numbers, paths and addresses.
 
 In: the values of one parameter, and the state. Out: codes of texts. Each step works on all events
 at once and makes a text once for each distinct value.
@@ -7,9 +7,8 @@ Source: libs 48dfd53c, userspace/libsinsp/event.cpp, `get_param_as_str` (FIELDS 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 
@@ -27,27 +26,8 @@ _NO_ID = 0xFFFF_FFFF
 _NO_NAME = "<NA>"
 _UNSET = "<NONE>"
 
-_SETTING = ("BYTEBUF", "ERRNO", "UINT32", "UINT64", "RELTIME")
-_TRACED = ("UINT64", "SIGTYPE")
-_KEY = ("INT64", "CHARBUF")
-UNIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "val": _SETTING,
-        **dict.fromkeys(("addr", "data"), _TRACED),
-        **dict.fromkeys(("arg2", "arg3", "arg4", "arg5"), _KEY),
-    }
-)
-"""Types that a union may have, by its first byte (driver/dynamic_params_table.c)."""
-
 _PLAIN = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT64"})
 _FORMATS = {"DEC": "%d", "HEX": "%X"}
-
-_UNPRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord(".") for byte in range(256))
-
-
-def dotted(raw: bytes) -> str:
-    """Bytes with a dot for each that is not printable ASCII."""
-    return raw.translate(_UNPRINTABLE).decode("ascii")
 
 
 def codes_of(pool: TextPool, numbers: Integers, text: Callable[[int], str]) -> Codes:

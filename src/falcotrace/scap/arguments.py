@@ -13,11 +13,10 @@ from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.columns import BUFFER_PARAM, COLUMNS, PATHS, is_number_column
 from falcotrace.events.event_types import Param
 from falcotrace.events.numbers import AT_FDCWD
+from falcotrace.events.unions import UNIONS, dotted
 from falcotrace.scap.addresses import sockaddr_text, socktuple_text
 from falcotrace.scap.argument_texts import (
-    UNIONS,
     absolute_codes,
-    dotted,
     is_relative,
     number_codes,
 )

@@ -15,7 +15,18 @@ from falcotrace.scap.metadata import Metadata
 from falcotrace.version import __version__
 
 UNRECORDED = frozenset(
-    {"evt.compat", "evt.truncated", "proc.start", "proc.comm", "proc.pidns", "proc.mntns"}
+    {
+        "evt.compat",
+        "evt.io_uring",
+        "evt.truncated",
+        "evt.cut",
+        "proc.cut",
+        "fd.is_cut",
+        "proc.start",
+        "proc.comm",
+        "proc.pidns",
+        "proc.mntns",
+    }
     | {"proc.netns", "proc.userns", "fd.path", "fd.types"}
 ) & frozenset(COLUMNS)
 """Columns that the format has nothing for."""

@@ -343,3 +343,27 @@ def test_all_of_root_is_not_needed(tmp_path: Path) -> None:
     done = subprocess.run([*only, *record, "--force"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_how_much_of_arguments_and_environments(tmp_path: Path) -> None:
+    """`--args-max` and `--env-max` are limits; what was cut is named and counted in the footer."""
+    long = "x" * 9000
+    query = (
+        "SELECT DISTINCT proc.cut, proc.argv[1], len(proc.env) FROM events WHERE proc.name = 'true'"
+    )
+    capture = tmp_path / "c.parquet"
+    done = _record("-o", capture, "--args-max", "16K", "--env-max", "0", "--", "true", long)
+    assert done.returncode == 0, done.stderr
+    assert _ask(capture, query) == [(None, long, 0)]
+    [opened] = open_captures(capture)
+    assert opened.footer.recording.settings["argv_bytes"] == "16384"
+    done = _record("-o", capture, "--force", "--args-max", "100", "--", "true", long)
+    assert done.returncode == 0, done.stderr
+    [(cut, argument, _)] = _ask(capture, query)
+    assert (cut, argument) == ("args", long[:95])
+    [opened] = open_captures(capture)
+    assert opened.footer.losses.incomplete["texts cut at a limit"] >= 1
+    done = _record("-o", capture, "--force", "--args-max", "1M", "--", "true")
+    assert done.returncode == 2
+    assert "1,048,576 bytes of arguments are not possible" in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2

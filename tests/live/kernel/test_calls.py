@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from falcotrace.record.layout import HeaderFlag, PartFlag, PartKind, SampleType
+from falcotrace.record.layout import FileKind, HeaderFlag, PartFlag, PartKind, SampleType
 from live.kernel.recording import Recorder, Recording, part, strings
 
 pytestmark = pytest.mark.live
@@ -163,7 +163,7 @@ def test_usage_is_the_kernels(record: Record) -> None:
 
 
 def test_pollfds_travel(record: Record) -> None:
-    """The array of poll has as many entries as the second argument says, with their results."""
+    """The entries of poll travel with their results and with the files that they are about."""
     import select
 
     def wait() -> None:
@@ -173,10 +173,21 @@ def test_pollfds_travel(record: Record) -> None:
         poll.register(reader, select.POLLIN)
         poll.poll(0)
 
-    event = record(wait).calls("poll")[-1]
-    (fd, events, revents) = struct.unpack("<ihh", part(event, PartKind.BYTES))
+    got = record(wait)
+    entries = part(got.calls("poll")[-1], PartKind.POLL)
+    (fd, events, revents, file_id) = struct.unpack("<ihhQ", entries)
     assert (events, revents) == (select.POLLIN, select.POLLIN)
     assert fd > 2
+    assert got.file(file_id)["kind"] == FileKind.PIPE
+
+
+def test_long_lists_of_poll_are_cut_and_marked(record: Record) -> None:
+    """More entries than are looked at are no reason to lose the first ones."""
+    count = 40
+    entries = struct.pack("<ihh", 0, 1, 0) * count
+    event = record(lambda: libc.poll(entries, count, 0)).calls("poll")[-1]
+    [(kind, flags, data)] = event["parts"]
+    assert (kind, flags, len(data)) == (PartKind.POLL, PartFlag.CUT, 32 * 16)
 
 
 def test_prctl_text_only_where_it_is_one(record: Record) -> None:
@@ -207,18 +218,19 @@ def test_buffers_travel_on_request(new_recorder: Callable[..., Recorder]) -> Non
         reader, writer = os.pipe()
         os.write(writer, b"0123456789")
         os.read(reader, 4)
-        os.writev(writer, [b"vector", b"more"])
+        os.writev(writer, [b"vec", b"", b"tor", b"more"])
 
     got = new_recorder(data_bytes=8).run(talk)
     assert part(got.calls("write")[-1], PartKind.BYTES) == b"01234567"
     assert got.calls("write")[-1]["parts"][0][1] == PartFlag.CUT
     assert part(got.calls("read")[-1], PartKind.BYTES) == b"0123"
-    assert part(got.calls("writev")[-1], PartKind.VECTOR_DATA) == b"vector"
+    assert part(got.calls("writev")[-1], PartKind.VECTOR_DATA) == b"vectormo"
+    assert part(got.calls("writev")[-1], PartKind.VECTOR_SIZE) == struct.pack("<Q", 10)
     assert new_recorder().run(talk).calls("write")[-1]["type"] == SampleType.EVENT
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="int 0x80 is x86")
-def test_compat_call_is_marked_and_not_decoded(record: Record) -> None:
+def test_compat_call_is_marked(record: Record) -> None:
     """A 32-bit call has another table: number 5 is open there and fstat here."""
     import mmap
 

@@ -389,7 +389,7 @@ def test_control_groups(record: Record) -> None:
     )
     if root is None:
         pytest.skip("no control groups are mounted")
-    group = root / "falcotrace-test"
+    group = root / f"falcotrace-test-{os.getpid()}"
     group.mkdir()
     try:
         got = record(_then_mark(lambda: (group / "cgroup.procs").write_text("0")))
@@ -400,7 +400,7 @@ def test_control_groups(record: Record) -> None:
     (found,) = [c for c in got.of(SampleType.CGROUPS) if c["cgroups_id"] == state["cgroups_id"]]
     paths = dict(item.split(b"=", 1) for item in found["paths"].split(b"\0") if item)
     shown = found["default"] if root.name == "cgroup" else paths[b"pids"]
-    assert shown == b"/falcotrace-test"
+    assert shown == f"/{group.name}".encode()
     assert b"cpu" in paths or b"memory" in paths or not paths
     assert found["default"].startswith(b"/")
 

@@ -164,12 +164,12 @@ def test_modes() -> None:
 
 
 def test_structs() -> None:
-    """Limits, times and flags that a program passes by address; missing if they did not travel."""
+    """Limits, times and flags that a program passes by address; else what Falco's drivers write."""
     limits = struct.pack("<qq", 5, -1)
     parts = [(PartKind.BYTES, b"", PartFlag.NULL), (PartKind.BYTES, limits)]
     row = _argument_row("prlimit64", 0, 7, 0, 1, parts=parts)
     assert _arguments(row, "newcur", "oldcur", "oldmax", "resource") == [
-        None,
+        0,
         5,
         -1,
         "RLIMIT_NOFILE",
@@ -183,10 +183,12 @@ def test_structs() -> None:
 
 
 def test_struct_that_is_cut() -> None:
-    """Half a struct gives no number."""
-    row = _argument_row("nanosleep", parts=[(PartKind.BYTES, bytes(12), PartFlag.FAULT)])
-    assert row["evt.arg.interval"] is None
+    """Half a struct gives no number but Falco's zero, and the event says that it is cut."""
+    row = _argument_row("nanosleep", parts=[(PartKind.BYTES, b"\1" * 12, PartFlag.FAULT)])
+    assert row["evt.arg.interval"] == 0
     assert row["evt.truncated"] is True
+    row = _argument_row("getresuid", parts=[(PartKind.BYTES, b"\1\1", PartFlag.FAULT)])
+    assert row["evt.arg.ruid"] is None
 
 
 def test_prctl() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from falcotrace.record.events import COMPAT_OFFSET, PROCEXIT_NUMBER, calls, merge_events
+from falcotrace.record.compat_calls import COMPAT_OFFSET
+from falcotrace.record.events import PROCEXIT_NUMBER, calls, merge_events
 from falcotrace.record.layout import FileKind, HeaderFlag, PartFlag, PartKind, SampleType
 from falcotrace.record.samples import block_of
 from unit.record.made_samples import BOOT_NS, Conversion, rows_of, started, text
@@ -48,14 +50,29 @@ def test_names_of_calls() -> None:
 
 
 def test_unknown_and_32_bit_calls() -> None:
-    """A number without a row and one of the other table are named, not decoded."""
+    """A number without a row is not decoded; 32-bit ones are of another table, x32's are not."""
     stream = started()
     stream.call("getuid", nr=499)
-    stream.call("getuid", nr=5, flags=HeaderFlag.COMPAT)
-    unknown, compat = rows_of(stream)
+    for number in (5, 499, 0x4000 | 57, 0x4000 | 520, 0x4000 | 499):
+        stream.call("getuid", nr=number, flags=HeaderFlag.COMPAT)
+    unknown, *others = rows_of(stream)
     assert unknown["evt.type"] == "unknown"
-    assert (compat["evt.type"], compat["evt.compat"]) == ("compat_5", True)
-    assert (compat["fd.num"], compat["evt.rawres"]) == (None, None)
+    assert (unknown["fd.num"], unknown["evt.rawres"]) == (None, None)
+    assert all(row["evt.compat"] for row in others)
+    names = [row["evt.type"] for row in others]
+    assert names == ["open", "compat_499", "fork", "execve", "compat_499"]
+    assert [row["evt.rawres"] for row in others] == [0, None, None, None, None]
+    assert others[2]["evt.arg.nativeID"] == 57
+
+
+@pytest.mark.parametrize("flags", [0, HeaderFlag.COMPAT])
+@pytest.mark.parametrize("number", [0xFFFF, 0x7FFF, 0xBFFF, 0x3FFF, 0x8000])
+def test_no_number_makes_an_end_of_a_process(number: int, flags: int) -> None:
+    """A program can call any number; only the kernel's own samples are ends of processes."""
+    stream = started()
+    stream.call("getuid", nr=number, flags=flags)
+    [row] = rows_of(stream)
+    assert row["evt.type"] == "unknown" or row["evt.type"].startswith("compat_")
 
 
 def test_merged_events() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from falcotrace.record import layout, syscalls
+from falcotrace.record import io_operations, layout, syscalls
 
 ARCHES = ("x86_64", "aarch64")
 STRUCTS = {
@@ -24,9 +24,11 @@ STRUCTS = {
     "ft_exit": layout.EXIT,
     "ft_usage": layout.USAGE,
     "ft_backlog": layout.BACKLOG,
+    "ft_polled": layout.POLLED,
     "ft_counters": layout.COUNTERS,
     "ft_syscall": syscalls.SYSCALL,
     "ft_part_rule": syscalls.PART_RULE,
+    "ft_operation": io_operations.OPERATION,
 }
 ENUMS = {
     "ft_sample_type": ("FT_", layout.SampleType),

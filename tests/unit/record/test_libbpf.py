@@ -8,6 +8,7 @@ import pytest
 
 from falcotrace.errors import RecordError
 from falcotrace.record import libbpf, session
+from falcotrace.record.syscalls import ROWS, SYSCALL
 
 
 def _object(arch: str = "x86_64") -> bytes:
@@ -19,7 +20,7 @@ def test_symbols_of_the_objects(arch: str) -> None:
     """Settings and variables are found by name in both objects, with their sizes."""
     symbols = libbpf.read_symbols(_object(arch))
     assert symbols[".rodata"]["targ_magic"][1] == 4
-    assert symbols[".rodata"]["syscalls"][1] == 512 * 72
+    assert symbols[".rodata"]["syscalls"][1] == ROWS * SYSCALL.itemsize
     assert {"self_pid", "follow_pid", "follow_vpid"} <= set(symbols[".bss"])
 
 

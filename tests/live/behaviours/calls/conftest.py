@@ -24,6 +24,19 @@ def observe(_observer: Observer) -> Observe:
 
 
 @pytest.fixture(scope="session")
+def _contents_observer(live_kernel: None) -> Iterator[Observer]:
+    observer = Observer(data_bytes=64)
+    yield observer
+    observer.close()
+
+
+@pytest.fixture
+def observe_contents(_contents_observer: Observer) -> Observe:
+    """The same, with the first 64 bytes of whatever is read or written."""
+    return _contents_observer.run
+
+
+@pytest.fixture(scope="session")
 def libc() -> ctypes.CDLL:
     """The C library, for calls that Python does not have or dresses up."""
     library = ctypes.CDLL(None, use_errno=True)

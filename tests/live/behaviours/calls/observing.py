@@ -76,16 +76,22 @@ class Observed:
 
 
 class Observer:
-    """A session that records whoever it is told to follow, and decodes what it got."""
+    """A session that records whoever it is told to follow, and decodes what it got.
 
-    def __init__(self) -> None:
-        self._session = KernelSession(SessionSettings(follow_only=True, ring_bytes=16 << 20))
+    Args:
+        settings: beyond these: what `SessionSettings` takes.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        values = {"follow_only": True, "ring_bytes": 16 << 20} | settings
+        self._session = KernelSession(SessionSettings(**values))
         self._session.start()
         self._rows = _Rows()
         self._converter = Converter(
             Accounts.of_host(),
             self._session.arch,
             boot_to_epoch_ns(),
+            data_bytes=self._session.settings.data_bytes,
             interfaces=Interfaces.of_host(),
         )
 
