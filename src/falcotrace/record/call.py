@@ -188,8 +188,7 @@ class CallEvents(EventParts):
         Args:
             inbound: the other end is the source.
         """
-        found, indices = distinct(self.file_ids)
-        files = [self._known.files[number] for number in found.tolist()]
+        files, indices = self._known.files.distinct(self.file_ids)
         texts = [file.tuple_text(inbound=inbound) if file else None for file in files]
         codes = self._known.pool.codes(texts)[indices]
         has_traffic = (self.results >= 0) | (self.results == -errno.EINPROGRESS)
@@ -197,16 +196,14 @@ class CallEvents(EventParts):
 
     def file_numbers(self, member: str) -> tuple[np.ndarray, np.ndarray]:
         """A number of the file behind each event's descriptor."""
-        found, indices = distinct(self.file_ids)
-        files = [self._known.files[number] for number in found.tolist()]
+        files, indices = self._known.files.distinct(self.file_ids)
         values = np.array([getattr(file, member) if file else 0 for file in files], np.uint64)
         valid = np.array([file is not None for file in files], np.bool_)
         return values[indices], valid[indices] | (self.file_ids == 0)
 
     def file_flags(self, *members: str) -> list[np.ndarray]:
         """Truths about the file behind each event's descriptor; false without one."""
-        found, indices = distinct(self.file_ids)
-        files = [self._known.files[number] for number in found.tolist()]
+        files, indices = self._known.files.distinct(self.file_ids)
         return [
             np.array([bool(file) and getattr(file, member) for file in files], np.bool_)[indices]
             for member in members
@@ -269,9 +266,7 @@ class CallEvents(EventParts):
 
     def file_texts(self, ids: np.ndarray) -> np.ndarray:
         """Codes of files as descriptors show them: `<f>/etc/passwd`; MISSING for 0."""
-        found, indices = distinct(ids)
-        texts = [self._known.files.descriptor_text(number) for number in found.tolist()]
-        return self._known.pool.codes(texts)[indices]
+        return self._known.files.descriptor_texts(ids)
 
     def codes(self, texts: Sequence[str | None]) -> np.ndarray:
         """Codes of distinct texts."""

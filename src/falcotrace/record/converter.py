@@ -131,11 +131,13 @@ class Converter:
     def convert(self, batches: Sequence[Batch]) -> Iterator[Converted]:
         """Convert batches, as one row group unless they are very many."""
         pending: list[Batch] = []
+        count = 0
         for batch in batches:
             pending.append(batch)
-            if sum(map(len, pending)) >= ROW_GROUP_EVENTS:
+            count += len(batch)
+            if count >= ROW_GROUP_EVENTS:
                 yield self._convert_block(pending)
-                pending = []
+                pending, count = [], 0
         if pending:
             yield self._convert_block(pending)
 

@@ -1,16 +1,18 @@
 """Takes descriptions out of samples: programs, control groups, open files, states of threads.
 
-A loop for each description, none for each event. What they describe is kept by `Processes` and
-`OpenFiles`.
+A loop for each description, of files each distinct one, none for each event. What they describe is
+kept by `Processes` and `OpenFiles`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from falcotrace.capture.text_pool import distinct_bytes
 from falcotrace.events.text import to_text
 from falcotrace.record.files import OpenFiles
-from falcotrace.record.layout import ImageFlag, ProcessFlag, SampleType
+from falcotrace.record.layout import FILE, HeaderFlag, ImageFlag, ProcessFlag, SampleType
+from falcotrace.record.open_file import DESCRIBING_MEMBERS, describe_file
 from falcotrace.record.processes import Processes
 from falcotrace.record.samples import SampleBlock
 from falcotrace.record.states import NO_IMAGE, NUMBERS, Image, State
@@ -59,15 +61,38 @@ def control_groups_of(block: SampleBlock) -> Iterator[tuple[int, tuple[str, ...]
 
 
 def take_files(block: SampleBlock, files: OpenFiles) -> None:
-    """Take in open files."""
+    """Take in open files; what is said of several in the same words is read once."""
     fixed = block.fixed(SampleType.FILE)
+    if not len(fixed):
+        return
     path, name = block.string_spans(SampleType.FILE, fixed)
-    for index, sample in enumerate(fixed):
-        files.add(
-            sample,
+    first, which = _alike(block, fixed, (path, name))
+    described = [
+        describe_file(
+            fixed[index],
             block.text(int(path[index, 0]), int(path[index, 1])),
             block.text(int(name[index, 0]), int(name[index, 1])),
         )
+        for index in first.tolist()
+    ]
+    files.add(fixed["file_id"].astype(np.int64), described, which)
+
+
+def _alike(
+    block: SampleBlock, fixed: np.ndarray, strings: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of samples that say the same of a file the first, and for each sample which that is."""
+    said = np.zeros(len(fixed), [(member, FILE[member]) for member in DESCRIBING_MEMBERS])
+    for member in DESCRIBING_MEMBERS:
+        said[member] = fixed[member]
+    said["flags"] &= np.uint8(HeaderFlag.SNAPSHOT)
+    texts = [distinct_bytes(block.data, *span.T)[1] for span in strings]
+    parts = [said.view(np.uint8).reshape(len(said), -1)]
+    parts += [np.ascontiguousarray(text, np.int64).view(np.uint8).reshape(-1, 8) for text in texts]
+    rows = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    whole = rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
+    _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    return first, which
 
 
 def take_processes(block: SampleBlock, processes: Processes) -> None:

@@ -55,7 +55,6 @@ def name_opened_files(
             & (events.fixed["file_id"] > 0)
         )
         if len(rows):
-            known.files.reserve(events.fixed["file_id"][rows])
             _name_files(number, rows, place, slot, events, known)
 
 
@@ -98,10 +97,9 @@ def note_renamed(events: MergedEvents, known: Known) -> None:
     ids, first = np.unique(events.fixed["file_id"], return_index=True)
     ids = ids.astype(np.int64)
     fresh = known.files.mark_used(ids)
-    for number, row in zip(ids[fresh].tolist(), first[fresh].tolist(), strict=True):
-        file = known.files[number]
-        if file is not None:
-            events.before[row] = file.previous_id
+    files, indices = known.files.distinct(ids[fresh])
+    previous = np.array([0 if file is None else file.previous_id for file in files], np.int64)
+    events.before[first[fresh]] = previous[indices]
 
 
 def put_descriptor_columns(
@@ -110,8 +108,7 @@ def put_descriptor_columns(
     """Fill `fd.*` of all events of one call that is about a descriptor."""
     numbers, file_ids = _descriptor(event, call)
     columns.put_numbers("fd.num", call.rows, numbers)
-    found, indices = distinct(file_ids)
-    files = [known.files[number] for number in found.tolist()]
+    files, indices = known.files.distinct(file_ids)
     has_file = np.array([file is not None for file in files], np.bool_)[indices]
     rows = call.rows[has_file]
     _put_names(event, call, file_ids, has_file, known, columns)

@@ -227,9 +227,10 @@ def _put_common(
         columns.put_numbers(path, every, values[indices], valid[indices])
     for number, stream in enumerate(STREAMS):
         ids = np.array([state.std_files[number] if state else 0 for state in states], np.int64)
-        types = [file.type if (file := known.files[at]) else None for at in ids.tolist()]
+        files, which = known.files.distinct(ids)
+        types = [file.type if file else None for file in files]
         columns.put_codes(f"proc.{stream}.name", every, known.files.name_codes(ids)[indices])
-        columns.put_texts(f"proc.{stream}.type", every, types, indices)
+        columns.put_texts(f"proc.{stream}.type", every, types, which[indices])
 
 
 def _put_call(number: int, call: CallEvents, known: Known, columns: Columns) -> None:

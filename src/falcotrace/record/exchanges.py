@@ -103,7 +103,8 @@ class Exchanges:
                 sent.append(np.full(len(found), is_sent))
         every = _Seen(np.concatenate(rows), np.concatenate(peers), np.concatenate(sent))
         ids, indices = distinct(events.fixed["file_id"][every.rows])
-        counts = np.array([_is_datagram(known.files[number]) for number in ids.tolist()], np.bool_)
+        files, which = known.files.distinct(ids)
+        counts = np.array([_is_datagram(file) for file in files], np.bool_)[which]
         counts = counts[indices] & (events.fixed["ret"][every.rows] >= 0) & (every.peers >= 0)
         return _Seen(every.rows[counts], every.peers[counts], every.is_sent[counts])
 

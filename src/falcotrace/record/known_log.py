@@ -161,8 +161,8 @@ def _encode_names(files: OpenFiles, ids: np.ndarray) -> bytes:
     table = pa.table(
         {
             "file_id": ids,
-            "name": files.texts(files.names[ids]),
-            "raw_name": files.texts(files.raw_names[ids]),
+            "name": files.texts(files.name_codes(ids)),
+            "raw_name": files.texts(files.raw_name_codes(ids)),
         }
     )
     sink = pa.BufferOutputStream()

@@ -57,6 +57,15 @@ UNKNOWN_TYPE = "<NA>"
 """`fd.type` of what has no name for its kind, such as packet sockets; a text, not missing."""
 
 
+DESCRIBING_MEMBERS = (
+    *("kind", "flags", "file_flags", "previous_id", "dev", "ino", "mode", "open_flags"),
+    *("family", "socket_type", "protocol", "state", "role", "sock", "peer"),
+    *("local", "local_port", "remote", "remote_port"),
+)
+"""Members of a sample that `describe_file` looks at: two that agree in these, and in both strings,
+say the same of a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """What is known of an open file besides its name."""

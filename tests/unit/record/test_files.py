@@ -11,9 +11,12 @@ import pytest
 
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.record.addresses import Endpoint
+from falcotrace.record.descriptions import take_files
 from falcotrace.record.files import FIRST_EXCHANGE_ID, OpenFiles
 from falcotrace.record.layout import FILE, FileFlag, FileKind, HeaderFlag, Role
-from falcotrace.record.open_file import OpenFile, describe_file, name_of
+from falcotrace.record.open_file import DESCRIBING_MEMBERS, OpenFile, describe_file, name_of
+from falcotrace.record.samples import block_of
+from unit.record.made_samples import Stream
 
 HERE, THERE = bytes([127, 0, 0, 1]), bytes([192, 0, 2, 7])
 ESTABLISHED, CLOSED, LISTENING, SYN_SENT = 1, 7, 10, 2
@@ -199,31 +202,49 @@ def test_unix_sockets(members: dict[str, Any], path: str, name: str) -> None:
     assert file.tuple_text(inbound=True) == (name if "peer" in members else None)
 
 
+def _add(files: OpenFiles, path: str = "", **members: Any) -> None:
+    """Take in one description."""
+    sample = _sample(**members)
+    described = [describe_file(sample, path, "")]
+    files.add(np.array([int(sample["file_id"])]), described, np.zeros(1, np.int64))
+
+
+def _name(pool: TextPool, files: OpenFiles, file_id: int) -> str | None:
+    return pool.texts(files.name_codes(np.array([file_id])))[0]
+
+
 def test_names_wait_for_descriptions_and_opens() -> None:
     """Nothing is known, then the kernel's path, then the name that an open gave, which stays."""
     pool = TextPool()
     files = OpenFiles(pool)
     assert files.name_codes(np.array([0, 5000])).tolist() == [MISSING, MISSING]
-    assert files.name(3) is None
-    files.add(_sample(file_id=3, kind=FileKind.PATH), "/kernel/path", "")
-    assert files.name(3) == "/kernel/path"
+    assert _name(pool, files, 3) is None
+    _add(files, "/kernel/path", file_id=3, kind=FileKind.PATH)
+    assert _name(pool, files, 3) == "/kernel/path"
     assert pool.texts(files.raw_name_codes(np.array([3]))) == [""]
-    files.names[3] = pool.code("/as/given")
-    files.add(_sample(file_id=3, kind=FileKind.PATH), "/kernel/path", "")
-    assert files.name(3) == "/as/given"
-    assert files.descriptor_text(3) == "<f>/as/given"
-    assert files.descriptor_text(4) is None
+    given = pool.codes(["/as/given"])
+    files.name_opened(np.array([3]), given, given)
+    _add(files, "/kernel/path", file_id=3, kind=FileKind.PATH)
+    assert _name(pool, files, 3) == "/as/given"
+    assert pool.texts(files.descriptor_texts(np.array([3, 4, 3]))) == [
+        "<f>/as/given",
+        None,
+        "<f>/as/given",
+    ]
 
 
 def test_descriptors_of_sockets_show_their_protocol() -> None:
     """Once the role is known."""
     pool = TextPool()
     files = OpenFiles(pool)
-    tcp = {"kind": FileKind.SOCKET, "family": socket.AF_INET, "socket_type": socket.SOCK_STREAM}
-    files.add(_sample(file_id=1, **tcp), "", "")
-    files.add(_sample(file_id=2, local_port=80, role=Role.SERVER, **tcp), "", "")
-    assert files.descriptor_text(1) == "<4>"
-    assert files.descriptor_text(2) == "<4t>0.0.0.0:80"
+    tcp: dict[str, Any] = {
+        "kind": FileKind.SOCKET,
+        "family": socket.AF_INET,
+        "socket_type": socket.SOCK_STREAM,
+    }
+    _add(files, file_id=1, **tcp)
+    _add(files, file_id=2, local_port=80, role=Role.SERVER, **tcp)
+    assert pool.texts(files.descriptor_texts(np.array([1, 2]))) == ["<4>", "<4t>0.0.0.0:80"]
 
 
 def test_exchanges_have_numbers_of_their_own() -> None:
@@ -232,7 +253,7 @@ def test_exchanges_have_numbers_of_their_own() -> None:
     files = OpenFiles(pool)
     number = files.add_exchange(_inet(remote=THERE, remote_port=53, role=Role.CLIENT))
     assert number >= FIRST_EXCHANGE_ID
-    assert files.name(number) == "0.0.0.0:0->192.0.2.7:53"
+    assert _name(pool, files, number) == "0.0.0.0:0->192.0.2.7:53"
     assert pool.texts(files.raw_name_codes(np.array([number, 0]))) == ["", None]
     assert files[number] is not None
     assert not files.mark_used(np.array([number, 0])).any()
@@ -246,3 +267,33 @@ def test_layers_and_creation() -> None:
     file = _file("/f", kind=FileKind.PATH, file_flags=flags, dev=5, ino=6, previous_id=2)
     assert (file.is_upper_layer, file.is_lower_layer, file.was_created) == (True, False, True)
     assert (file.dev, file.ino, file.previous_id, file.path) == (5, 6, 2, "/f")
+
+
+def test_what_a_description_depends_on() -> None:
+    """Samples that agree in what they are compared by describe the same: no member is forgotten."""
+    others = set(FILE.names or ()) - set(DESCRIBING_MEMBERS)
+    for kind in FileKind:
+        for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, 99):
+            sample = _sample(kind=kind, family=family, mode=stat.S_IFDIR, local_port=1)
+            changed = sample.copy()
+            for member in others:
+                changed[member] = np.frombuffer(b"\x5a" * FILE[member].itemsize, FILE[member])[0]
+            assert describe_file(sample, "/p", "n") == describe_file(changed, "/p", "n")
+
+
+def test_files_that_are_alike_share_a_description() -> None:
+    """A library that every program opens costs one description, under its many numbers."""
+    stream = Stream()
+    for number in range(1, 100):
+        stream.file(number, path=b"/lib/libc.so.6" if number % 3 else b"/other", ino=number % 3)
+    block = block_of([stream.batch()], 0)
+    files = OpenFiles(TextPool())
+    take_files(block, files)
+    found, which = files.distinct(np.arange(1, 100))
+    assert len(found) == 3
+    for number in range(1, 100):
+        file = files[number]
+        assert file is not None
+        assert file.ino == number % 3
+        assert file.path == ("/lib/libc.so.6" if number % 3 else "/other")
+        assert found[which[number - 1]] is file
