@@ -36,15 +36,19 @@ _READ_FROM: Mapping[str, PartKind] = MappingProxyType(
 _PLACES: Mapping[str, int] = MappingProxyType({"quota": 3, "sem": 1})
 """Arguments that sources without a place of their own read."""
 
-_CUTS: Mapping[str, tuple[ImageFlag, ProcessFlag]] = MappingProxyType(
+_CUTS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
-        "args": (ImageFlag.ARGV_CUT | ImageFlag.ARGV_FAULT, ProcessFlag(0)),
-        "env": (ImageFlag.ENV_CUT | ImageFlag.ENV_FAULT, ProcessFlag(0)),
-        "exepath": (ImageFlag.EXEPATH_CUT, ProcessFlag(0)),
-        "cwd": (ImageFlag(0), ProcessFlag.CWD_CUT),
-        "root": (ImageFlag(0), ProcessFlag.ROOT_CUT),
+        "args": (int(ImageFlag.ARGV_CUT | ImageFlag.ARGV_FAULT), 0),
+        "env": (int(ImageFlag.ENV_CUT | ImageFlag.ENV_FAULT), 0),
+        "exepath": (int(ImageFlag.EXEPATH_CUT), 0),
+        "cwd": (0, int(ProcessFlag.CWD_CUT)),
+        "root": (0, int(ProcessFlag.ROOT_CUT)),
     }
 )
+"""Bits of a program and of a state that say so, as plain numbers: they are asked of every state."""
+
+_ANY_IMAGE, _ANY_PLACE = (sum(bits) for bits in zip(*_CUTS.values(), strict=True))
+
 _ATTEMPTED = ("args", "env")
 """What a failed exec was given, in the order of its parts."""
 
@@ -53,7 +57,9 @@ def process_cuts(state: State | None) -> tuple[str, ...]:
     """What of a process is not whole: some of `args env exepath cwd root`."""
     if state is None:
         return ()
-    flags, process_flags = state.image.flags, state["process_flags"]
+    flags, process_flags = int(state.image.flags), state["process_flags"]
+    if not (flags & _ANY_IMAGE or process_flags & _ANY_PLACE):
+        return ()
     return tuple(
         name for name, (image, place) in _CUTS.items() if flags & image or process_flags & place
     )
@@ -118,6 +124,8 @@ def _place(source: Source) -> int:
 def _names_of_state(event: EventType, state: State | None) -> frozenset[str]:
     """The parameters of the event that repeat what of the process is not whole."""
     cut = process_cuts(state)
+    if not cut:
+        return frozenset()
     return frozenset(
         name
         for name, source in sources().get(event.name, {}).items()
