@@ -1,8 +1,8 @@
 """The system's libbpf: opens, configures, loads and attaches a BPF object; reads its maps.
 
 In come the bytes of a compiled object and settings for it, out go running programs and the values
-of maps. With `rights.py` the only module with ctypes. It knows nothing about what the programs do
-(`session.py`) and does not read their ring buffer (`ring.py`).
+of maps. With `rights.py` and `memory.py` the only module with ctypes. It knows nothing about what
+the programs do (`session.py`) and does not read their ring buffer (`ring.py`).
 
 Source: libbpf 1.x, `bpf/libbpf.h`; in it failures are negative numbers, or NULL with errno.
 """

@@ -11,7 +11,9 @@ from pathlib import Path
 from falcotrace.capture.footer import Losses
 from falcotrace.errors import RecordError
 from falcotrace.record.conversion import Conversion, Ending
+from falcotrace.record.converter import ROW_GROUP_EVENTS
 from falcotrace.record.cost import Cost
+from falcotrace.record.memory import give_back
 from falcotrace.record.options import RecordOptions
 from falcotrace.record.parts import WrittenCapture
 from falcotrace.record.spool import Spool
@@ -51,6 +53,9 @@ class Upkeep:
     def step(self) -> list[WrittenCapture]:
         """Convert what has gathered; begin another part where this one is full."""
         self._conversion.step()
+        if self._spool.written_count - self._conversion.sample_count < ROW_GROUP_EVENTS:
+            # Under load the next row group needs the memory at once.
+            give_back()
         limit = self._options.part_bytes
         is_full = limit is not None and self._conversion.parts.newest_bytes >= limit
         return self._begin_part(time.time_ns()) if is_full else []
