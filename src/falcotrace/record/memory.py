@@ -11,7 +11,7 @@ import pyarrow as pa
 
 
 def give_back() -> None:
-    """Return what is free: Arrow's, and what glibc keeps (malloc_trim(3), which others do not have).
+    """Return what is free: Arrow's, and what glibc keeps (malloc_trim(3); others lack it).
 
     After a row group of 440,000 events that leaves 255 MiB instead of 732.
     """
