@@ -133,7 +133,10 @@ def test_captures_follow_each_other(
 ) -> None:
     """Together they are the whole recording; each is a capture by itself, with its own account."""
     with running(MARKING, *noise), recording(tmp_path / "c.parquet", *option) as recorder:
-        time.sleep(8)
+        ends = time.monotonic() + 60
+        while len(list(tmp_path.glob("c-*.parquet"))) < 2:
+            assert time.monotonic() < ends, "no capture was followed by another"
+            time.sleep(0.1)
         recorder.send_signal(signal.SIGTERM)
         _, told = recorder.communicate(timeout=120)
     assert recorder.returncode == 0, told
