@@ -136,20 +136,37 @@ static __always_inline void emit_event(const struct ft_call *call, struct ft_thr
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
+/** The numbers of an event's files, found before there is a sample to put them into. */
+struct ft_event_files {
+	u64 file_id;
+	u64 dir_file_id[2];
+	u64 other_file_id;
+};
+
+static __always_inline void put_files(struct ft_event_data *sample,
+				      const struct ft_event_files *files)
+{
+	__builtin_memset(sample, 0, sizeof(*sample));
+	sample->event.file_id = files->file_id;
+	sample->dir_file_id[0] = files->dir_file_id[0];
+	sample->dir_file_id[1] = files->dir_file_id[1];
+	sample->other_file_id = files->other_file_id;
+}
+
 /* The event's second files: directories, the other end of a pair, what dup2 closed. */
-static __always_inline void fill_files(struct ft_event_data *sample, const struct ft_call *call,
+static __always_inline void fill_files(struct ft_event_files *files, const struct ft_call *call,
 				       struct task_struct *task, struct ft_thread *thread,
 				       const volatile struct ft_syscall *row, u64 other_file_id)
 {
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		s8 arg = row->dir_arg[i];
-		sample->dir_file_id[i] =
+		files->dir_file_id[i] =
 			arg < 0 ? 0 : identify_fd(task, thread, argument(call, arg), 0);
 	}
-	sample->other_file_id = other_file_id;
+	files->other_file_id = other_file_id;
 	if (row->other_arg >= 0)
-		sample->other_file_id =
+		files->other_file_id =
 			identify_fd(task, thread, argument(call, row->other_arg), 0);
 }
 
@@ -158,7 +175,7 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 					    const volatile struct ft_syscall *row, u64 file_id,
 					    u64 other_file_id)
 {
-	struct ft_event_data files = {};
+	struct ft_event_files files = {.file_id = file_id};
 	struct ft_scratch *scratch;
 	u32 pressure = find_pressure(), flags = row->flags;
 
@@ -173,19 +190,14 @@ static __always_inline void emit_event_data(const struct ft_call *call, struct t
 	}
 	scratch->pressure = pressure;
 	struct ft_event_data *sample = (void *)scratch->sample;
-	*sample = files;
+	put_files(sample, &files);
 	fill_event(&sample->event, call, thread, file_id, FT_EVENT_DATA);
 	__builtin_memcpy(scratch->args, sample->event.args, sizeof(scratch->args));
 	scratch->ret = call->ret;
 	scratch->is_compat = call->narrow;
 	scratch->len = sizeof(*sample);
 	u64 file = row->fd_arg < 0 ? 0 : file_at(task, argument(call, row->fd_arg));
-	for (u32 i = 0; i < FT_PARTS; i++) {
-		if (i >= row->part_count)
-			break;
-		if (is_asked(scratch, &row->part[i]))
-			append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
-	}
+	append_parts(scratch, row, file);
 	if (submit_scratch(scratch, FT_EVENT_DATA))
 		count_lost_class(flags);
 }

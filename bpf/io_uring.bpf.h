@@ -124,7 +124,7 @@ static __always_inline u64 member_of(const struct ft_sqe *sqe, u8 source)
 }
 
 /* The files that the request names by descriptors: directories, the second one, what it closes. */
-static __always_inline void fill_request_files(struct ft_event_data *files, const u64 *args,
+static __always_inline void fill_request_files(struct ft_event_files *files, const u64 *args,
 					       struct task_struct *task, struct ft_thread *thread,
 					       const volatile struct ft_operation *operation,
 					       const volatile struct ft_syscall *row)
@@ -139,16 +139,17 @@ static __always_inline void fill_request_files(struct ft_event_data *files, cons
 	if (other < FT_ARGS)
 		files->other_file_id = identify_fd(task, thread, args[other], 0);
 	if (row->flags & FT_CALL_CLOSES)
-		files->event.file_id = identify_closing(task, thread, args[0]);
+		files->file_id = identify_closing(task, thread, args[0]);
 	else if (own < FT_ARGS && operation->source[own] != FT_SQE_FD)
-		files->event.file_id = identify_fd(task, thread, args[own], 0);
+		files->file_id = identify_fd(task, thread, args[own], 0);
 }
 
 static __always_inline void submit_request(u8 *sample, u32 len, u32 room, u32 call_flags)
 {
 	long err = -1;
 
-	if (len >= sizeof(struct ft_event_data) && len <= room)
+	barrier_var(len); /* the verifier must see the same variable compared and passed */
+	if (len <= room)
 		err = bpf_ringbuf_output(&ring, sample, len, BPF_RB_NO_WAKEUP);
 	count_made(FT_EVENT_DATA);
 	if (err)
@@ -198,7 +199,7 @@ static __always_inline void take_request(u64 key, const struct ft_sqe *sqe, bool
 					 const volatile struct ft_operation *operation)
 {
 	const volatile struct ft_syscall *row = &syscalls[operation->nr & (FT_SYSCALLS - 1)];
-	struct ft_event_data files = {};
+	struct ft_event_files files = {};
 	u64 args[FT_ARGS];
 
 #pragma unroll
@@ -218,7 +219,7 @@ static __always_inline void take_request(u64 key, const struct ft_sqe *sqe, bool
 		return;
 	}
 	struct ft_event_data *sample = (void *)scratch->sample;
-	*sample = files;
+	put_files(sample, &files);
 	__builtin_memcpy(scratch->args, args, sizeof(args));
 	__builtin_memcpy(sample->event.args, args, sizeof(args));
 	scratch->ret = -1; /* no part that needs success, and no contents yet */
@@ -226,12 +227,7 @@ static __always_inline void take_request(u64 key, const struct ft_sqe *sqe, bool
 	scratch->is_compat = 0;
 	scratch->len = sizeof(*sample);
 	u64 file = row->fd_arg < 0 || sqe->flags & IOSQE_FIXED_FILE ? 0 : file_at(task, sqe->fd);
-	for (u32 i = 0; i < FT_PARTS; i++) {
-		if (i >= row->part_count)
-			break;
-		if (is_asked(scratch, &row->part[i]))
-			append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
-	}
+	append_parts(scratch, row, file);
 	sample->event.header.magic = targ_magic;
 	sample->event.header.type = FT_EVENT_DATA;
 	sample->event.process_id = thread->process_id;

@@ -254,6 +254,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 /* include/linux/sched/signal.h */
 enum {
 	PIDTYPE_PGID = 2, /* enum pid_type, include/linux/pid_types.h */
@@ -286,7 +290,7 @@ struct mm_struct {
 
 /* Before Linux commit f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter") (in v6.2) */
 struct mm_rss_stat___old {
-	long count[4];
+	atomic64_t count[4];
 };
 
 struct mm_struct___old {

@@ -99,21 +99,24 @@ static __always_inline u32 append_user_bytes(struct ft_scratch *scratch, u64 fro
 	return size;
 }
 
-/* The strings of a char *[], each with its NUL. */
-static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit,
-					       u8 *flags)
-{
-	u32 before = scratch->len, width = scratch->is_compat ? sizeof(u32) : sizeof(u64);
+/* Functions with loops are not static: the verifier looks at each once, by itself. They return
+ * enum ft_part_flag; how much they appended the scratch tells. */
 
+/** The strings of a char *[], each with its NUL. */
+__noinline int append_user_strings(struct ft_scratch *scratch, u64 from, u32 limit)
+{
+	u8 flags = 0;
+
+	if (!scratch)
+		return 0;
+	u32 before = scratch->len, width = scratch->is_compat ? sizeof(u32) : sizeof(u64);
 	for (int i = 0; i < FT_ARGV_MAX; i++) {
 		u64 string = 0;
-		if (bpf_probe_read_user(&string, width, (void *)(from + i * width))) {
-			*flags |= FT_PART_FAULT;
-			return scratch->len - before;
-		}
+		if (bpf_probe_read_user(&string, width, (void *)(from + i * width)))
+			return flags | FT_PART_FAULT;
 		if (!string)
-			return scratch->len - before;
-		append_user_string(scratch, string, FT_STRING_MAX, flags);
+			return flags;
+		append_user_string(scratch, string, FT_STRING_MAX, &flags);
 		u8 *to = next_string(scratch);
 		if (!to)
 			break;
@@ -124,8 +127,7 @@ static __always_inline u32 append_user_strings(struct ft_scratch *scratch, u64 f
 			break;
 		}
 	}
-	*flags |= FT_PART_CUT;
-	return scratch->len - before;
+	return flags | FT_PART_CUT;
 }
 
 static __always_inline bool read_vector(struct ft_scratch *scratch, struct ft_vector *vector,
@@ -166,49 +168,51 @@ static __always_inline bool read_message(struct ft_scratch *scratch, struct ft_m
 	return true;
 }
 
-/* The first `size` bytes of what vectors hold, at most `limit` of them. */
-static __always_inline u32 append_vectors(struct ft_scratch *scratch, u64 vectors, u64 count,
-					  u64 size, u32 limit, u8 *flags)
+/** The first `size` bytes of what vectors hold, at most `limit` of them. */
+__noinline int append_vectors(struct ft_scratch *scratch, u64 vectors, u64 count, u64 size,
+			      u32 limit)
 {
-	u32 before = scratch->len, wanted = size < limit ? size : limit;
+	u8 flags = size > limit ? FT_PART_CUT : 0;
 
-	if (size > limit)
-		*flags |= FT_PART_CUT;
+	if (!scratch)
+		return 0;
+	u32 before = scratch->len, wanted = size < limit ? size : limit;
 	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
 		struct ft_vector vector = {};
 		u32 done = scratch->len - before;
-		if (done >= wanted || !read_vector(scratch, &vector, vectors, i, flags))
+		if (done >= wanted || !read_vector(scratch, &vector, vectors, i, &flags))
 			break;
 		u32 rest = wanted - done;
 		append_user_bytes(scratch, vector.base, vector.len < rest ? vector.len : rest,
-				  limit, flags);
-		if (*flags & FT_PART_FAULT)
+				  limit, &flags);
+		if (flags & FT_PART_FAULT)
 			break;
 	}
 	if (count > FT_VECTORS_MAX && scratch->len - before < wanted)
-		*flags |= FT_PART_CUT;
-	return scratch->len - before;
+		flags |= FT_PART_CUT;
+	return flags;
 }
 
-/* How many bytes vectors have room for: of 32 bits, as Falco has it. */
-static __always_inline u32 append_vectors_size(struct ft_scratch *scratch, u64 vectors, u64 count,
-					       u8 *flags)
+/** How many bytes vectors have room for. */
+__noinline int append_vectors_size(struct ft_scratch *scratch, u64 vectors, u64 count)
 {
-	u64 *total = (void *)next_string(scratch), sum = 0;
+	u8 flags = count > FT_VECTORS_MAX ? FT_PART_CUT : 0;
+	u64 sum = 0;
 
-	if (!total)
+	if (!scratch)
 		return 0;
 	for (u32 i = 0; i < FT_VECTORS_MAX && i < count; i++) {
 		struct ft_vector vector = {};
-		if (!read_vector(scratch, &vector, vectors, i, flags))
+		if (!read_vector(scratch, &vector, vectors, i, &flags))
 			break;
 		sum += vector.len;
 	}
-	if (count > FT_VECTORS_MAX)
-		*flags |= FT_PART_CUT;
+	u64 *total = (void *)next_string(scratch);
+	if (!total)
+		return flags;
 	*total = sum;
 	scratch->len += sizeof(*total);
-	return sizeof(*total);
+	return flags;
 }
 
 static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 kind, u64 from,
@@ -228,28 +232,53 @@ static __always_inline u32 append_message_part(struct ft_scratch *scratch, u32 k
 	if (kind == FT_PART_MSG_CONTROL)
 		return append_user_bytes(scratch, message.control, message.control_len, limit,
 					 flags);
+	u32 before = scratch->len;
 	if (kind == FT_PART_VECTOR_SIZE || kind == FT_PART_MSG_SIZE)
-		return append_vectors_size(scratch, message.vectors, message.vector_count, flags);
-	return append_vectors(scratch, message.vectors, message.vector_count, size, limit, flags);
+		*flags |= append_vectors_size(scratch, message.vectors, message.vector_count);
+	else
+		*flags |= append_vectors(scratch, message.vectors, message.vector_count, size,
+					 limit);
+	return scratch->len - before;
 }
 
-/* What poll waits for. The files are described at first sight, as a call's own file is. */
-static __always_inline u32 append_polled(struct ft_scratch *scratch, u64 from, u64 count, u8 *flags)
+static __always_inline void note_part(struct ft_scratch *scratch, u32 index, u32 kind, u32 len,
+				      u8 flags)
+{
+	struct ft_part *part = &((struct ft_event_data *)scratch->sample)->part[index];
+
+	part->len = len;
+	part->kind = kind;
+	part->flags = flags;
+	if (flags & FT_PART_FAULT)
+		FT_COUNT(faults);
+	if (flags & FT_PART_CUT)
+		FT_COUNT(cut_parts);
+}
+
+/** What poll waits for, as a part. The files are described at first sight, as a call's own file is;
+ * so it is not append_part() that calls this, or there would be too little stack. */
+__noinline int append_polled(struct ft_scratch *scratch, u32 index, u32 arg)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ft_thread *thread = bpf_task_storage_get(&threads, task, 0, 0);
-	u32 before = scratch->len;
+	u8 flags = 0;
 
-	if (count > FT_POLLED_MAX)
-		*flags |= FT_PART_CUT;
-	for (u32 i = 0; thread && i < FT_POLLED_MAX && i < count; i++) {
+	if (!scratch || index >= FT_PARTS || arg >= FT_ARGS - 1)
+		return 0;
+	u64 from = scratch->args[arg], count = scratch->args[arg + 1];
+	u32 before = scratch->len;
+	if (!from)
+		flags |= FT_PART_NULL;
+	else if (count > FT_POLLED_MAX)
+		flags |= FT_PART_CUT;
+	for (u32 i = 0; from && thread && i < FT_POLLED_MAX && i < count; i++) {
 		struct ft_polled *polled = (void *)next_string(scratch);
 		struct ft_pollfd pollfd;
 		if (!polled)
 			break;
 		if (bpf_probe_read_user(&pollfd, sizeof(pollfd),
 					(void *)(from + i * sizeof(pollfd)))) {
-			*flags |= FT_PART_FAULT;
+			flags |= FT_PART_FAULT;
 			break;
 		}
 		polled->fd = pollfd.fd;
@@ -258,7 +287,8 @@ static __always_inline u32 append_polled(struct ft_scratch *scratch, u64 from, u
 		polled->file_id = identify_fd(task, thread, pollfd.fd, 0);
 		scratch->len += sizeof(*polled);
 	}
-	return scratch->len - before;
+	note_part(scratch, index, FT_PART_POLL, scratch->len - before, flags);
+	return 0;
 }
 
 /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES of include/linux/mm_types_task.h are 0, 1,
@@ -269,10 +299,10 @@ static __always_inline void fill_memory(struct ft_usage *usage, struct mm_struct
 	s64 resident, swapped;
 
 	if (bpf_core_field_exists(old->rss_stat.count)) {
-		resident = BPF_CORE_READ(old, rss_stat.count[0]) +
-			   BPF_CORE_READ(old, rss_stat.count[1]) +
-			   BPF_CORE_READ(old, rss_stat.count[3]);
-		swapped = BPF_CORE_READ(old, rss_stat.count[2]);
+		resident = BPF_CORE_READ(old, rss_stat.count[0].counter) +
+			   BPF_CORE_READ(old, rss_stat.count[1].counter) +
+			   BPF_CORE_READ(old, rss_stat.count[3].counter);
+		swapped = BPF_CORE_READ(old, rss_stat.count[2].counter);
 	} else {
 		resident = mm->rss_stat[0].count + mm->rss_stat[1].count + mm->rss_stat[3].count;
 		swapped = mm->rss_stat[2].count;
@@ -379,6 +409,7 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 	}
 	u64 from = scratch->args[arg], count = arg + 1 < FT_ARGS ? scratch->args[arg + 1] : 0;
 	u64 size = part_size(scratch, size_from, limit);
+	u32 before = scratch->len;
 	if (kind == FT_PART_USAGE)
 		len = append_usage(scratch);
 	else if (kind == FT_PART_BACKLOG)
@@ -392,22 +423,31 @@ __noinline int append_part(struct ft_scratch *scratch, u32 index, u64 rule, u64 
 	else if (kind == FT_PART_STRING)
 		len = append_user_string(scratch, from, limit, &flags);
 	else if (kind == FT_PART_ARGV)
-		len = append_user_strings(scratch, from, limit, &flags);
+		flags |= append_user_strings(scratch, from, limit);
 	else if (kind == FT_PART_BYTES || kind == FT_PART_SOCKADDR)
 		len = append_user_bytes(scratch, from, size, limit, &flags);
-	else if (kind == FT_PART_POLL)
-		len = append_polled(scratch, from, count, &flags);
 	else
 		len = append_message_part(scratch, kind, from, count, size, limit, &flags);
-	if (flags & FT_PART_FAULT)
-		FT_COUNT(faults);
-	if (flags & FT_PART_CUT)
-		FT_COUNT(cut_parts);
-	struct ft_part *part = &((struct ft_event_data *)scratch->sample)->part[index];
-	part->len = len;
-	part->kind = kind;
-	part->flags = flags;
+	if (kind == FT_PART_ARGV)
+		len = scratch->len - before;
+	note_part(scratch, index, kind, len, flags);
 	return 0;
+}
+
+/** All parts of an event, by its row. */
+static __always_inline void append_parts(struct ft_scratch *scratch,
+					 const volatile struct ft_syscall *row, u64 file)
+{
+	for (u32 i = 0; i < FT_PARTS; i++) {
+		if (i >= row->part_count)
+			break;
+		if (!is_asked(scratch, &row->part[i]))
+			continue;
+		if (row->part[i].kind == FT_PART_POLL)
+			append_polled(scratch, i, row->part[i].arg);
+		else
+			append_part(scratch, i, *(const volatile u64 *)&row->part[i], file);
+	}
 }
 
 #endif

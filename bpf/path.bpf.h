@@ -120,11 +120,11 @@ __noinline int walk_cgroup(struct ft_scratch *scratch, u64 kernfs_node)
 	scratch->path_flags = 0;
 	for (int i = 0; i < FT_CGROUP_WALK_MAX; i++) {
 		struct kernfs_node *parent = kernfs_parent(at);
-		char name[FT_NAME_MAX + 1];
 		if (!parent)
 			return 0;
 		/* A node's name carries no length. */
-		long n = bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(at, name));
+		long n = bpf_probe_read_kernel_str(scratch->name, sizeof(scratch->name),
+						   BPF_CORE_READ(at, name));
 		if (n < 1 || !prepend_name(scratch, BPF_CORE_READ(at, name), n - 1))
 			break;
 		at = parent;

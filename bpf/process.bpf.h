@@ -68,6 +68,15 @@ static __always_inline void remember_origin(struct task_struct *task, struct ft_
 		origin->loginuid = task->loginuid.val;
 }
 
+/* A pid's place in the namespace of that level. Computed of a number: before v6.4 the verifier let
+ * nobody add an unknown offset to a pointer of the kernel's. */
+static __always_inline struct upid *upid_at(struct pid *pid, u32 level)
+{
+	u64 first = as_number(pid) + bpf_core_field_offset(pid->numbers);
+
+	return (struct upid *)(first + (u64)level * bpf_core_type_size(struct upid));
+}
+
 /* The pid's number in the namespace `ns` of that level; 0 where it has none there. */
 static __always_inline u32 number_in(struct pid *pid, u32 level, struct pid_namespace *ns)
 {
@@ -75,18 +84,17 @@ static __always_inline u32 number_in(struct pid *pid, u32 level, struct pid_name
 
 	if (BPF_CORE_READ(pid, level) < level)
 		return 0;
-	void *at = (void *)&pid->numbers + level * bpf_core_type_size(struct upid);
-	bpf_core_read(&upid.nr, sizeof(upid.nr), &((struct upid *)at)->nr);
-	bpf_core_read(&upid.ns, sizeof(upid.ns), &((struct upid *)at)->ns);
+	struct upid *at = upid_at(pid, level);
+	bpf_core_read(&upid.nr, sizeof(upid.nr), &at->nr);
+	bpf_core_read(&upid.ns, sizeof(upid.ns), &at->ns);
 	return upid.ns == ns ? upid.nr : 0;
 }
 
 static __always_inline struct pid_namespace *own_pid_namespace(struct pid *pid, u32 level)
 {
 	struct pid_namespace *ns = NULL;
-	void *at = (void *)&pid->numbers + level * bpf_core_type_size(struct upid);
 
-	bpf_core_read(&ns, sizeof(ns), &((struct upid *)at)->ns);
+	bpf_core_read(&ns, sizeof(ns), &upid_at(pid, level)->ns);
 	return ns;
 }
 

@@ -14,7 +14,8 @@
 #include "maps.bpf.h"
 
 #define FT_SAMPLE_ROOM 49152 /* strings begin below this offset */
-#define FT_SAMPLE_BYTES (FT_SAMPLE_ROOM + FT_BLOCK_MAX + 64)
+#define FT_SAMPLE_MASK 0xffff /* offsets, for the verifier */
+#define FT_SAMPLE_BYTES (FT_SAMPLE_MASK + 1 + FT_BLOCK_MAX + 64)
 #define FT_NAME_MAX 255 /* NAME_MAX, longest component of a path */
 
 struct ft_scratch {
@@ -28,6 +29,7 @@ struct ft_scratch {
 	u32 is_compat; /* the event is a 32-bit program's: its pointers have 32 bits */
 	u8 sample[FT_SAMPLE_BYTES];
 	u8 path[FT_PATH_MAX + FT_NAME_MAX + 1];
+	u8 name[FT_NAME_MAX + 1]; /* not on the stack, where a chain of calls has 512 bytes */
 };
 
 struct {
@@ -78,7 +80,9 @@ static __always_inline long submit_scratch(struct ft_scratch *scratch, u32 type)
 	u32 len = scratch->len;
 	long err = -1;
 
-	if (len > 0 && len <= FT_SAMPLE_BYTES)
+	/* One comparison: of two the compiler makes one of len - 1, from which the verifier did not
+	 * learn about len before v6.10. */
+	if (len <= FT_SAMPLE_BYTES)
 		err = bpf_ringbuf_output(&ring, scratch->sample, len, BPF_RB_NO_WAKEUP);
 	release_scratch(scratch);
 	count_made(type);
@@ -88,14 +92,15 @@ static __always_inline long submit_scratch(struct ft_scratch *scratch, u32 type)
 }
 
 /* Where the next string goes; NULL without room. The verifier learns that at least FT_BLOCK_MAX
- * bytes follow. */
+ * bytes follow, from the mask: before v6.10 it often forgot what a comparison said. */
 static __always_inline u8 *next_string(struct ft_scratch *scratch)
 {
 	u32 len = scratch->len;
 
 	if (len > FT_SAMPLE_ROOM)
 		return NULL;
-	return scratch->sample + len;
+	barrier_var(len);
+	return scratch->sample + (len & FT_SAMPLE_MASK);
 }
 
 /** Appends a kernel string of at most `limit` (constant) bytes with its NUL; returns its length

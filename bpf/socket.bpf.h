@@ -102,7 +102,10 @@ static __always_inline bool append_unix_name(struct ft_scratch *scratch, struct 
 	}
 	/* The abstract namespace: any bytes after a NUL, unix(7). */
 	len -= 1;
-	if (!len || len > 127)
+	if (!len)
+		return false;
+	barrier_var(len); /* see submit_scratch() */
+	if (len > 127)
 		return false;
 	bpf_probe_read_kernel(to, len, path + 1);
 	scratch->len += len;
