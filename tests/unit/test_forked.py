@@ -16,10 +16,25 @@ def always(_: object) -> bool:
     return True
 
 
-def children() -> list[int]:
+def all_children() -> set[int]:
     """Processes of this one that nobody has waited for."""
     task = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in task.read_text().split()]
+    return {int(pid) for pid in task.read_text().split()}
+
+
+BEFORE: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """What other tests have left is theirs."""
+    BEFORE.clear()
+    BEFORE.update(all_children())
+
+
+def children() -> list[int]:
+    """Processes that a test has made and nobody has waited for."""
+    return sorted(all_children() - BEFORE)
 
 
 def test_results_come_in_the_order_of_items_whoever_works() -> None:
