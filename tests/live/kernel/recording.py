@@ -1,5 +1,6 @@
 """What the live tests share: a session that records one child, and its samples as mappings."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -139,7 +140,8 @@ class Recorder:
         shared = [item for item in recording.samples if item[0] in _SHARED]
         recording.samples = [item for item in known if item[0] in _SHARED] + recording.samples
         self.existing.samples += shared
-        assert recording.status == 0, "the child failed; its traceback is above"
+        status = recording.status
+        assert status == 0, f"the child's traceback is above; its wait status is {status:#x}"
         return recording
 
     def close(self) -> None:
@@ -151,6 +153,7 @@ class Recorder:
 def _be_child(reader: int, writer: int, function: Callable[[], object]) -> None:
     code = 1
     try:
+        faulthandler.register(signal.SIGALRM, file=2, chain=True)
         signal.alarm(30)
         os.close(writer)
         os.read(reader, 1)
