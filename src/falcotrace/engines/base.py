@@ -56,6 +56,12 @@ class ScanOptions:
     until_ns: int | None = None
     threads: int = dataclasses.field(default_factory=default_threads)
 
+    def overlaps(self, first_ns: int, last_ns: int) -> bool:
+        """Whether something of a span of time is asked for."""
+        return (self.since_ns is None or last_ns >= self.since_ns) and (
+            self.until_ns is None or first_ns < self.until_ns
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchBatch:

@@ -65,7 +65,7 @@ class RowGroupSource:
 
     def __init__(self, capture: CaptureData, index: int) -> None:
         self._capture = capture
-        self._index = index
+        self.index = index
         self._columns: dict[str, Vector] = {}
         self._process_columns: dict[str, Vector] = {}
         self._table: ProcessTable | None = None
@@ -87,7 +87,7 @@ class RowGroupSource:
         if found is None:
             # One column at a time: reading several leaves of a struct together costs more.
             with _lock_of(self._capture):
-                array = self._capture.read(self._index, [path])[path]
+                array = self._capture.read(self.index, [path])[path]
             found = self._columns[path] = vector_from_arrow(array)
         return found
 
@@ -100,7 +100,7 @@ class RowGroupSource:
     @property
     def time_span(self) -> tuple[int, int]:
         """The first and the last time of the row group, ns since the epoch."""
-        group = self._capture.row_groups[self._index]
+        group = self._capture.row_groups[self.index]
         return group.first_time_ns, group.last_time_ns
 
     @property
@@ -111,7 +111,7 @@ class RowGroupSource:
     @property
     def _processes(self) -> ProcessTable:
         if self._table is None:
-            self._table = self._capture.processes(self._index)
+            self._table = self._capture.processes(self.index)
         return self._table
 
     def process_column(self, path: str) -> Vector:
@@ -204,14 +204,14 @@ def field_vector(columns: _Columns, footer: Footer, operand: FieldOperand, rows:
                 lambda path: columns.column_at(path, rows),
                 operand.argument,
                 len(rows),
-                _first_time_ns(footer),
+                first_time_ns(footer),
             )
             return _as_type(DERIVED_FUNCTIONS[operand.field.source](inputs), operand.type)
         case _:
             return missing_vector(len(rows))
 
 
-def _first_time_ns(footer: Footer) -> int:
+def first_time_ns(footer: Footer) -> int:
     """The time that `evt.reltime` starts from."""
     if footer.recording.first_event_ns or not footer.row_groups:
         return footer.recording.first_event_ns

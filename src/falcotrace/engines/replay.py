@@ -28,8 +28,8 @@ from falcotrace.engines.base import (
 from falcotrace.engines.capture_source import RowGroupSource
 from falcotrace.engines.field_columns import is_process_operand
 from falcotrace.engines.formula import FormulaCompiler, Node
+from falcotrace.engines.group_matches import ALERTS_PER_BATCH, GroupMatches, alert_batches
 from falcotrace.engines.literals import Literals
-from falcotrace.engines.rendering import render_alerts
 from falcotrace.engines.row_set import RowSet
 from falcotrace.engines.vectors import Bools, Rows, TextVector
 from falcotrace.forked import forked_map
@@ -37,9 +37,6 @@ from falcotrace.rules.plan import Plan
 
 if TYPE_CHECKING:
     from falcotrace.alerts import Alert
-
-_ALERTS_PER_BATCH = 10_000
-"""Alerts are rendered in portions, so that a rule that always fires does not fill the memory."""
 
 LEAST_EVENTS = 20_000
 """Events of a part of a streamed capture that are worth a process of its own."""
@@ -108,7 +105,7 @@ class ReplayEngine:
         captures: Sequence[CaptureData | StreamedCapture],
         plan: Plan,
         options: ScanOptions | None = None,
-    ) -> Iterator["GroupMatches"]:
+    ) -> Iterator[GroupMatches]:
         """Yield the matches of each row group, without rendering anything."""
         options = options or ScanOptions()
         worker = _Worker(plan, options)
@@ -130,7 +127,7 @@ def _by_kind(
 
 def _match_stored(
     captures: Sequence[CaptureData], worker: "_Worker", options: ScanOptions
-) -> Iterator["GroupMatches"]:
+) -> Iterator[GroupMatches]:
     if worker.program.rules:
         yield from _run(worker.run_apart, _tasks(captures, options), options.threads)
 
@@ -169,13 +166,13 @@ def _tasks(captures: Sequence[CaptureData], options: ScanOptions) -> "list[_Task
     return [
         _Task(capture, group.index)
         for capture, group in groups
-        if _overlaps(group.first_time_ns, group.last_time_ns, options)
+        if options.overlaps(group.first_time_ns, group.last_time_ns)
     ]
 
 
 def _run(
     work: "Callable[[_Task], GroupMatches]", tasks: "Sequence[_Task]", threads: int
-) -> "Iterator[GroupMatches]":
+) -> Iterator[GroupMatches]:
     """Work on row groups, several at once; results come in the order of the tasks."""
     if threads <= 1 or len(tasks) <= 1:
         yield from map(work, tasks)
@@ -188,15 +185,6 @@ def _run(
             pending.append(pool.submit(work, task))
         while pending:
             yield pending.popleft().result()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupMatches:
-    """The matches of one row group, and the row group itself to render them from."""
-
-    capture: CaptureData
-    source: RowGroupSource
-    matches: MatchBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,18 +224,13 @@ class _Worker:
     def find(self, task: _Task) -> "tuple[Alert, ...] | MatchBatch":
         """The alerts of a row group; only the matches where those are many."""
         found = self.run(task)
-        if len(found.matches) > _ALERTS_PER_BATCH:
+        if len(found.matches) > ALERTS_PER_BATCH:
             return found.matches
         return tuple(alert for batch in self.alerts(found) for alert in batch.alerts)
 
     def alerts(self, found: GroupMatches) -> Iterator[AlertBatch]:
         """Render matches, in portions."""
-        footer = found.capture.footer
-        for start in range(0, len(found.matches), _ALERTS_PER_BATCH):
-            part = found.matches.part(start, start + _ALERTS_PER_BATCH)
-            name = found.capture.path.name
-            alerts = render_alerts(part, self._plan, found.source, footer.host.hostname, name)
-            yield AlertBatch(found.capture, alerts)
+        return alert_batches(found, self._plan)
 
     def close(self) -> None:
         """Close the threads' own files."""
@@ -317,12 +300,6 @@ def _rows_of_events(rows_of: dict[str, Rows], events: _EventSet) -> Rows:
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def _overlaps(first_ns: int, last_ns: int, options: ScanOptions) -> bool:
-    return (options.since_ns is None or last_ns >= options.since_ns) and (
-        options.until_ns is None or first_ns < options.until_ns
-    )
 
 
 def _in_time(source: RowGroupSource, options: ScanOptions) -> Bools | np.bool_:

@@ -20,11 +20,11 @@ FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "duckdb": frozenset(
             {
-                *("array_to_string", "chr", "coalesce", "concat", "contains", "decode"),
+                *("array_to_string", "chr", "coalesce", "concat", "contains", "count", "decode"),
                 *("ends_with", "from_base64", "hex", "if", "len"),
                 *("length", "list_bool_or", "list_contains", "list_filter", "list_has_all"),
                 *("list_has_any", "list_position", "list_reduce", "list_transform"),
-                *("lpad", "make_timestamp_ns", "map", "nullif", "octet_length"),
+                *("lpad", "make_timestamp_ns", "map", "max", "min", "nullif", "octet_length"),
                 *(
                     "parquet_kv_metadata",
                     "printf",

@@ -99,8 +99,8 @@ def unite_equalities(formula: Formula) -> Formula:
     return fold_formula(
         formula,
         atom=_same,
-        all_of=lambda children: _group(AllOf, children),
-        any_of=lambda children: _group(AnyOf, _united(children)),
+        all_of=lambda children: grouped(AllOf, children),
+        any_of=lambda children: grouped(AnyOf, _united(children)),
         not_of=_not,
     )
 
@@ -113,7 +113,7 @@ def _not(child: Formula) -> Formula:
     return child.child if isinstance(child, NotOf) else NotOf(child)
 
 
-def _group(
+def grouped(
     kind: Callable[[tuple[Formula, ...]], AllOf | AnyOf], children: Sequence[Formula]
 ) -> Formula:
     """The children under one connective, repeated ones once."""

@@ -22,10 +22,13 @@ class Context:
     Args:
         paths: the captures, for fields that need more than their own row.
         event_names: names that `evt.type` can have where the condition is asked; None: any.
+        joins_gates: whether the query has the relation `gates`, which says of each capture what is
+            the same for all of its events (`batch`).
     """
 
     paths: tuple[str, ...] = ()
     event_names: frozenset[str] | None = None
+    joins_gates: bool = False
 
     def is_event(self, names: Collection[str]) -> exp.Expr:
         """Whether the event is one of `names`, given the query's restriction; never missing."""

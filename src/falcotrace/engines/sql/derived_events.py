@@ -292,19 +292,25 @@ _TOLD_START = """
 """
 
 
+def _start(context: Context) -> exp.Expr:
+    """The time that `evt.reltime` counts from."""
+    if context.joins_gates:
+        return exp.column("first_event_ns", "gates")
+    capture = context.only_capture("evt.reltime")
+    first = exp.Subquery(
+        this=exp.Select(
+            expressions=[exp.Min(this=build.column("evt.time"))],
+            from_=exp.From(this=build.capture_table([capture])),
+        )
+    )
+    footer = build.call("parquet_kv_metadata", build.text(capture))
+    told = build.call("nullif", template(_TOLD_START, footer=footer), build.number(0))
+    return build.call("coalesce", told, first)
+
+
 def _since_start(divided: str) -> DerivedSql:
     def function(context: Context, _: Argument) -> Scalar:
-        capture = context.only_capture("evt.reltime")
-        first = exp.Subquery(
-            this=exp.Select(
-                expressions=[exp.Min(this=build.column("evt.time"))],
-                from_=exp.From(this=build.capture_table([capture])),
-            )
-        )
-        footer = build.call("parquet_kv_metadata", build.text(capture))
-        told = build.call("nullif", template(_TOLD_START, footer=footer), build.number(0))
-        start = build.call("coalesce", told, first)
-        since = exp.Sub(this=build.column("evt.time"), expression=start)
+        since = exp.Sub(this=build.column("evt.time"), expression=_start(context))
         value = template(f":since{divided}", since=exp.Paren(this=since)) if divided else since
         return Scalar(value, ValueKind.NUMBER)
 

@@ -140,6 +140,8 @@ def _constant(source: str, field_type: FieldType) -> Scalar:
 
 
 def _host_name(context: Context) -> Scalar:
+    if context.joins_gates:
+        return Scalar(exp.column("host_name", "gates"), ValueKind.TEXT)
     capture = context.only_capture("evt.hostname")
     footer = build.call("parquet_kv_metadata", build.text(capture))
     return Scalar(template(_HOST_NAME, footer=footer), ValueKind.TEXT)

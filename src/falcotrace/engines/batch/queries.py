@@ -1,0 +1,219 @@
+"""Runs many rules as SQL in DuckDB: the batch form, part by part.
+
+In: open captures and a plan. Out: matches of each row group, as from replay. A part is as much as
+one query reads: many small captures, or some row groups of a large one, so memory is bounded
+whatever is asked. Rules that SQL cannot express are run by replay.
+"""
+
+import dataclasses
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from falcotrace.capture.data import CaptureData
+from falcotrace.engines.base import (
+    AlertBatch,
+    MatchBatch,
+    ScanOptions,
+    order_matches,
+    runs_on_captures,
+)
+from falcotrace.engines.batch.found import matches_by_group
+from falcotrace.engines.batch.parts import Part, cut_into_parts
+from falcotrace.engines.batch.states import states_of
+from falcotrace.engines.capture_source import RowGroupSource
+from falcotrace.engines.group_matches import GroupMatches, alert_batches
+from falcotrace.engines.replay import ReplayEngine
+from falcotrace.engines.sql.batch import Batch, batch_of, events_query
+from falcotrace.errors import CaptureError
+from falcotrace.rules.plan import Plan
+
+_EXPRESSION_DEPTH = 100_000
+"""DuckDB refuses expressions of more than 1,000 levels by default; rules may have that many."""
+
+_PATTERN_CHARACTERS = frozenset("*?[]{}")
+
+
+@dataclass(frozen=True, slots=True)
+class DuckdbOptions:
+    """What DuckDB may use.
+
+    Attributes:
+        memory_bytes: its own limit; beyond it, it writes to disk. None: DuckDB's default.
+        temporary: folder for what it writes then.
+    """
+
+    memory_bytes: int | None = None
+    temporary: Path | None = None
+
+
+class DuckdbEngine:
+    """Runs plans as SQL over captures."""
+
+    def __init__(self, settings: DuckdbOptions | None = None) -> None:
+        self._settings = settings or DuckdbOptions()
+
+    def scan(
+        self, captures: Sequence[CaptureData], plan: Plan, options: ScanOptions | None = None
+    ) -> Iterator[AlertBatch]:
+        """Yield the alerts of the enabled rules, as replay would.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        for found in self.match(captures, plan, options):
+            yield from alert_batches(found, plan)
+
+    def match(
+        self, captures: Sequence[CaptureData], plan: Plan, options: ScanOptions | None = None
+    ) -> Iterator[GroupMatches]:
+        """Yield the matches of each row group that has some, without rendering anything.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        with PreparedRules(plan, options or ScanOptions(), self._settings) as rules:
+            yield from rules.match(captures)
+
+
+class PreparedRules:
+    """Rules translated once, to be asked of captures again and again. A context manager."""
+
+    def __init__(self, plan: Plan, options: ScanOptions, settings: DuckdbOptions) -> None:
+        self._plan = plan
+        self._options = options
+        self._links: tempfile.TemporaryDirectory[str] | None = None
+        self._numbers = itertools.count()
+        self._batch = batch_of(rule for rule in plan.rules if runs_on_captures(rule))
+        places = {rule.name: place for place, rule in enumerate(plan.rules)}
+        self._places = np.array([places[rule.name] for rule in self._batch.rules], np.int32)
+        self._connection = _connect(settings, options.threads)
+        self._connection.register("types", _types(self._batch))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        if self._links is not None:
+            self._links.cleanup()
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """Names of rules that replay runs, and what SQL cannot express of them."""
+        return tuple((rule.name, reason) for rule, reason in self._batch.left_out)
+
+    def match(self, captures: Sequence[CaptureData]) -> Iterator[GroupMatches]:
+        """Yield the matches of each row group that has some, in order of time in each part.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        for part in cut_into_parts(captures, self._options):
+            yield from self._match_part(part)
+
+    def _match_part(self, part: Part) -> Iterator[GroupMatches]:
+        found = self._ask(part) if self._batch.rules else {}
+        for group in self._by_replay(part):
+            key = (group.capture, group.source.index)
+            found.setdefault(key, []).append(group.matches)
+        for (capture, index), batches in found.items():
+            matches = order_matches(_joined(batches), first_match=self._options.first_match)
+            yield GroupMatches(capture, RowGroupSource(capture, index), matches)
+
+    def _by_replay(self, part: Part) -> Iterator[GroupMatches]:
+        left = {rule.name for rule, _ in self._batch.left_out}
+        if not left:
+            return
+        rules = (
+            dataclasses.replace(rule, enabled=rule.enabled and rule.name in left)
+            for rule in self._plan.rules
+        )
+        wanted = {(capture, group.index) for capture, group in part.groups}
+        options = dataclasses.replace(self._options, first_match=False)
+        for found in ReplayEngine().match(part.captures, Plan(tuple(rules)), options):
+            if len(found.matches) and (found.capture, found.source.index) in wanted:
+                yield found
+
+    def _ask(self, part: Part) -> dict[tuple[CaptureData, int], list[MatchBatch]]:
+        states = pa.concat_tables(
+            states_of(place, capture, group, self._batch.state_columns)
+            for place, capture in enumerate(part.captures)
+            for owner, group in part.groups
+            if owner is capture
+        )
+        try:
+            self._connection.register("states", states)
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE gates AS {self._batch.gates_query}"
+            )
+            self._connection.unregister("states")
+            self._create_events(part)
+            rows = self._connection.sql(self._batch.events_query).to_arrow_table()
+        except duckdb.IOException as error:
+            raise CaptureError(part.captures[0].path, str(error).splitlines()[0]) from None
+        return matches_by_group(rows, part, self._places, self._batch.words)
+
+    def _plain_path(self, path: Path) -> str:
+        """A name of the file that DuckDB does not take for a pattern."""
+        text = str(path.absolute())
+        if not set(text) & _PATTERN_CHARACTERS:
+            return text
+        if self._links is None:
+            self._links = tempfile.TemporaryDirectory(prefix="falcotrace-")
+        link = Path(self._links.name) / f"{next(self._numbers)}.parquet"
+        link.symlink_to(text)
+        return str(link)
+
+    def _create_events(self, part: Part) -> None:
+        """The view `events`: the rows of the part, with file and row."""
+        nums = None
+        if not part.is_whole:
+            nums = (part.groups[0][1].first_num, part.groups[-1][1].last_num)
+        query = events_query(
+            [self._plain_path(capture.path) for capture in part.captures],
+            are_alike=len({capture.unrecorded for capture in part.captures}) == 1,
+            nums=nums,
+            since_ns=self._options.since_ns,
+            until_ns=self._options.until_ns,
+        )
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW events AS {query}")
+
+
+def _connect(settings: DuckdbOptions, threads: int) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute(f"SET max_expression_depth TO {_EXPRESSION_DEPTH}")
+    # Matches are put in order here; without this DuckDB keeps the order of the files.
+    connection.execute("SET preserve_insertion_order TO false")
+    connection.execute(f"SET threads TO {max(1, min(threads, len(os.sched_getaffinity(0))))}")
+    if settings.memory_bytes is not None:
+        connection.execute(f"SET memory_limit TO '{settings.memory_bytes}B'")
+    if settings.temporary is not None:
+        connection.execute("SET temp_directory TO ?", [str(settings.temporary)])
+    return connection
+
+
+def _types(batch: Batch) -> pa.Table:
+    names = [name for name, _ in batch.types]
+    words = {
+        f"t{word}": pa.array([bits[word] for _, bits in batch.types], pa.int64())
+        for word in range(batch.words)
+    }
+    return pa.table({"name": pa.array(names, pa.string()), **words})
+
+
+def _joined(batches: Sequence[MatchBatch]) -> MatchBatch:
+    return MatchBatch(
+        np.concatenate([batch.rules for batch in batches]),
+        np.concatenate([batch.rows for batch in batches]),
+        np.concatenate([batch.nums for batch in batches]),
+        np.concatenate([batch.times_ns for batch in batches]),
+    )
