@@ -28,6 +28,10 @@ class Part:
         """The captures, in order."""
         return tuple(dict.fromkeys(capture for capture, _ in self.groups))
 
+    def groups_of(self, capture: CaptureData) -> tuple[RowGroup, ...]:
+        """The row groups of one capture."""
+        return tuple(group for owner, group in self.groups if owner is capture)
+
 
 def cut_into_parts(captures: Sequence[CaptureData], options: ScanOptions) -> Iterator[Part]:
     """Cut captures into parts; row groups outside the time that is asked are left out."""

@@ -27,8 +27,8 @@ from falcotrace.engines.base import (
     runs_on_captures,
 )
 from falcotrace.engines.batch.found import matches_by_group
+from falcotrace.engines.batch.gates import gates_of
 from falcotrace.engines.batch.parts import Part, cut_into_parts
-from falcotrace.engines.batch.states import states_of
 from falcotrace.engines.capture_source import RowGroupSource
 from falcotrace.engines.group_matches import GroupMatches, alert_batches
 from falcotrace.engines.replay import ReplayEngine
@@ -144,18 +144,8 @@ class PreparedRules:
                 yield found
 
     def _ask(self, part: Part) -> dict[tuple[CaptureData, int], list[MatchBatch]]:
-        states = pa.concat_tables(
-            states_of(place, capture, group, self._batch.state_columns)
-            for place, capture in enumerate(part.captures)
-            for owner, group in part.groups
-            if owner is capture
-        )
         try:
-            self._connection.register("states", states)
-            self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE gates AS {self._batch.gates_query}"
-            )
-            self._connection.unregister("states")
+            self._connection.register("gates", gates_of(part, self._batch, self._connection))
             self._create_events(part)
             rows = self._connection.sql(self._batch.events_query).to_arrow_table()
         except duckdb.IOException as error:
