@@ -11,7 +11,6 @@ A thin layer: files and globs become open captures, everything else is done belo
 stands on it.
 """
 
-import glob
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from falcotrace.alerts import Alert
 from falcotrace.capture.reader import Capture, is_scap, open_capture
+from falcotrace.capture.sources import expand_source
 from falcotrace.capture.summary import (
     Summary,
     describe_blindness,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from falcotrace.scap.capture import ScapCapture
-
-CAPTURE_SUFFIX = ".parquet"
 
 
 class ScanReport:
@@ -240,23 +238,3 @@ def _stored(capture: "Capture | ScapCapture") -> Capture:
             capture.path, "is a .scap file: `falcotrace import` makes a capture of it"
         )
     return capture
-
-
-def expand_source(source: str | Path) -> list[Path]:
-    """The capture files that a file, a folder or a glob stands for.
-
-    Raises:
-        CaptureError: there is none.
-    """
-    path = Path(source)
-    if path.is_dir():
-        found = sorted(path.glob(f"**/*{CAPTURE_SUFFIX}"))
-        if not found:
-            raise CaptureError(path, f"no {CAPTURE_SUFFIX} file in this folder")
-        return found
-    if not path.exists() and glob.has_magic(str(source)):
-        matches = sorted(map(Path, glob.glob(str(source), recursive=True)))  # noqa: PTH207
-        if not matches:
-            raise CaptureError(path, "no file matches")
-        return matches
-    return [path]

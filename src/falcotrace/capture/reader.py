@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -175,7 +175,36 @@ def open_capture(path: Path) -> Capture:
             written in a newer format.
     """
     file = _open_parquet(path)
-    raw = (file.metadata.metadata or {}).get(METADATA_KEY)
+    footer = _footer_of(path, file.metadata)
+    _check_entries(path, file, footer.row_groups)
+    coded = _coded_names(file)
+    dictionaries = pq.ParquetFile(
+        path, metadata=file.metadata, read_dictionary=coded, memory_map=False
+    )
+    return Capture(path, footer, dictionaries)
+
+
+def read_footer(path: Path | str, file: BinaryIO | None = None) -> Footer:
+    """What a capture says about itself, without opening it to read more.
+
+    Args:
+        path: the file, or how errors name it.
+        file: its bytes, where they are not on this machine.
+
+    Raises:
+        CaptureError: as `open_capture`.
+    """
+    if file is None:
+        return _footer_of(path, _open_parquet(Path(path)).metadata)
+    try:
+        metadata = pq.read_metadata(file)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise CaptureError(path, f"is no capture: {_first_line(error)}") from None
+    return _footer_of(path, metadata)
+
+
+def _footer_of(path: Path | str, metadata: pq.FileMetaData) -> Footer:
+    raw = (metadata.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise CaptureError(path, "is a Parquet file, but not a capture of FalcoTrace")
     try:
@@ -188,10 +217,7 @@ def open_capture(path: Path) -> Capture:
             f"has format version {footer.format_version}; this FalcoTrace reads up to "
             f"{FORMAT_VERSION}: install a newer one",
         )
-    _check_entries(path, file, footer.row_groups)
-    coded = _coded_names(file)
-    dictionaries = pq.ParquetFile(path, read_dictionary=coded, memory_map=False)
-    return Capture(path, footer, dictionaries)
+    return footer
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:

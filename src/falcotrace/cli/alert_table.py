@@ -22,10 +22,15 @@ class AlertTable:
     """Prints alerts as they come: a head line for each, and its output wrapped below.
 
     In a pipe: tab-separated time, priority, rule, event number and output, a header line first.
+
+    Args:
+        shows_capture: say for each alert which capture it comes from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_capture: bool = False) -> None:
         self.count = 0
+        self._shows_capture = shows_capture
+        self._head = ("host", "capture") if shows_capture else ()
         self._is_terminal = is_terminal()
         self._width = max(40, terminal_width())
 
@@ -35,8 +40,10 @@ class AlertTable:
             self._draw(alert)
         else:
             if not self.count:
-                print("time\tpriority\trule\tevent\toutput")
-            cells = (alert.rule.name, str(alert.num), for_terminal(alert.output))
+                print("\t".join(("time", "priority", "rule", "event", "output", *self._head)))
+            cells = [alert.rule.name, str(alert.num), for_terminal(alert.output)]
+            if self._shows_capture:
+                cells += [for_terminal(alert.hostname), for_terminal(alert.capture)]
             print("\t".join((iso_time(alert.time_ns), alert.priority.title, *cells)))
         self.count += 1
 
@@ -52,7 +59,7 @@ class AlertTable:
         name = for_terminal(alert.rule.name)
         print(
             f"{_DIM}{time}{_RESET} {colour}{alert.priority.title:<13}{_RESET} "
-            f"{_BOLD}{name}{_RESET} {_DIM}event {alert.num:,}{_RESET}"
+            f"{_BOLD}{name}{_RESET} {_DIM}event {alert.num:,}{self._origin(alert)}{_RESET}"
         )
         # No break inside words: a path stays one piece for copying.
         body = textwrap.fill(
@@ -64,3 +71,8 @@ class AlertTable:
             break_on_hyphens=False,
         )
         print(body)
+
+    def _origin(self, alert: Alert) -> str:
+        if not self._shows_capture:
+            return ""
+        return for_terminal(f" of {alert.hostname or '<NA>'}, {alert.capture}")

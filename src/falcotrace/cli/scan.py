@@ -61,13 +61,13 @@ def scan(
 
     if output_format not in _DRAWERS:
         raise typer.BadParameter(f"expected one of {', '.join(_DRAWERS)}, found {output_format!r}")
-    plan = _chosen_plan(rules, priority, tag or [], rule or [], disable or [])
+    plan = chosen_plan(rules, priority, tag or [], rule or [], disable or [])
     with open_captures(captures) as opened:
         report = opened.scan(
             plan,
             all_matches=all_matches,
-            since_ns=_time(since),
-            until_ns=_time(until),
+            since_ns=parse_limit(since),
+            until_ns=parse_limit(until),
         )
         draw = _print_summary if summary else _DRAWERS[output_format]
         alert_count = draw(report)
@@ -78,7 +78,12 @@ def scan(
     sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
 
 
-def _time(text: str) -> int | None:
+def parse_limit(text: str) -> int | None:
+    """A time from the command line, ns since the epoch; none for an empty text.
+
+    Raises:
+        typer.BadParameter: not a time.
+    """
     from falcotrace.cli.quantities import parse_time
 
     if not text:
@@ -89,14 +94,19 @@ def _time(text: str) -> int | None:
         raise typer.BadParameter(str(error)) from None
 
 
-def _chosen_plan(
+def chosen_plan(
     rules: "Sequence[Path] | None",
     priority: str,
     tags: "Sequence[str]",
     names: "Sequence[str]",
     disabled: "Sequence[str]",
 ) -> "Plan":
-    """The rules to run: chosen ones only, if any were named, without those that were disabled."""
+    """The rules to run: chosen ones only, if any were named, without those that were disabled.
+
+    Raises:
+        RulesError: the rules cannot be used.
+        typer.BadParameter: no such priority.
+    """
     from falcotrace.rules.select import Selection, select_rules
 
     least = priority_of(priority)

@@ -19,27 +19,26 @@ def text_line(alert: Alert) -> str:
 
 def json_line(alert: Alert) -> str:
     """One alert as a JSON object with Falco's keys."""
-    time = iso_time(alert.time_ns)
+    return json.dumps(json_fields(alert), ensure_ascii=False, default=_plain, sort_keys=True)
+
+
+def json_fields(alert: Alert) -> dict[str, object]:
+    """What Falco's JSON says of an alert, by key."""
     prefix = f"{iso_time(alert.time_ns, '+0000')}: {alert.priority.title} "
     fields = {
         name: readable(value) if isinstance(value, str) else value
         for name, value in alert.output_fields.items()
     }
-    return json.dumps(
-        {
-            "hostname": readable(alert.hostname),
-            "output": prefix + readable(alert.output),
-            "output_fields": {"evt.time.iso8601": alert.time_ns, **fields},
-            "priority": alert.priority.title,
-            "rule": alert.rule.name,
-            "source": alert.source,
-            "tags": sorted(alert.tags),
-            "time": time,
-        },
-        ensure_ascii=False,
-        default=_plain,
-        sort_keys=True,
-    )
+    return {
+        "hostname": readable(alert.hostname),
+        "output": prefix + readable(alert.output),
+        "output_fields": {"evt.time.iso8601": alert.time_ns, **fields},
+        "priority": alert.priority.title,
+        "rule": alert.rule.name,
+        "source": alert.source,
+        "tags": sorted(alert.tags),
+        "time": iso_time(alert.time_ns),
+    }
 
 
 def _plain(value: object) -> object:

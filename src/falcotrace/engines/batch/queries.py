@@ -102,6 +102,10 @@ class PreparedRules:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of DuckDB, and of links to files."""
         self._connection.close()
         if self._links is not None:
             self._links.cleanup()
@@ -148,7 +152,7 @@ class PreparedRules:
             self._connection.register("gates", gates_of(part, self._batch, self._connection))
             self._create_events(part)
             rows = self._connection.sql(self._batch.events_query).to_arrow_table()
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             raise CaptureError(part.captures[0].path, str(error).splitlines()[0]) from None
         return matches_by_group(rows, part, self._places, self._batch.words)
 

@@ -1,0 +1,100 @@
+"""Asks an engine about some captures at a time.
+
+In: open captures. Out: alerts. Engines differ in how they get there and in nothing else; what is
+prepared for the rules is prepared once for the whole hunt.
+"""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from falcotrace.capture.data import CaptureData, StreamedCapture
+from falcotrace.engines.base import AlertBatch, ScanOptions
+from falcotrace.engines.group_matches import alert_batches
+from falcotrace.engines.replay import ReplayEngine
+from falcotrace.rules.plan import Plan
+
+
+class Asker(Protocol):
+    """An engine with rules, ready to be asked of captures again and again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def ask(self, captures: Sequence[CaptureData | StreamedCapture]) -> Iterator[AlertBatch]:
+        """Yield the alerts of some captures.
+
+        Raises:
+            CaptureError: one is damaged.
+        """
+        ...
+
+
+class ReplayAsker:
+    """Replay."""
+
+    def __init__(self, plan: Plan, options: ScanOptions) -> None:
+        self._plan, self._options = plan, options
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def ask(self, captures: Sequence[CaptureData | StreamedCapture]) -> Iterator[AlertBatch]:
+        """Yield the alerts of some captures.
+
+        Raises:
+            CaptureError: one is damaged.
+        """
+        yield from ReplayEngine().scan(captures, self._plan, self._options)
+
+
+class DuckdbAsker:
+    """SQL in DuckDB; captures that are streams are left to replay."""
+
+    def __init__(self, plan: Plan, options: ScanOptions, memory_bytes: int | None) -> None:
+        # Importing DuckDB and sqlglot takes a third of a second.
+        from falcotrace.engines.batch import DuckdbOptions, PreparedRules  # noqa: PLC0415
+
+        self._plan = plan
+        self._replay = ReplayAsker(plan, options)
+        self._rules: PreparedRules = PreparedRules(
+            plan, options, DuckdbOptions(memory_bytes=memory_bytes)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._rules.close()
+
+    def ask(self, captures: Sequence[CaptureData | StreamedCapture]) -> Iterator[AlertBatch]:
+        """Yield the alerts of some captures.
+
+        Raises:
+            CaptureError: one is damaged.
+        """
+        streamed = [one for one in captures if isinstance(one, StreamedCapture)]
+        stored = [one for one in captures if not isinstance(one, StreamedCapture)]
+        for found in self._rules.match(stored):
+            yield from alert_batches(found, self._plan)
+        if streamed:
+            yield from self._replay.ask(streamed)
