@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
-    from falcotrace.outputs.explanation import Line, MissTable
+    from falcotrace.outputs.explanation import Line
 
 
 def explain(
@@ -75,13 +75,11 @@ def _print_notes(answer: "EventExplanation | Misses", notes: "tuple[str, ...]") 
 
 def _draw_event(explained: "EventExplanation", *, shows_all: bool) -> None:
     from falcotrace.cli.render import is_terminal
-    from falcotrace.outputs.explanation import condition_lines, headline, plain_lines, verdict
+    from falcotrace.outputs.escape import for_terminal
+    from falcotrace.outputs.explanation import condition_lines, event_text, headline, verdict
 
-    root = condition_lines(explained, shows_all=shows_all)
     if not is_terminal():
-        print(headline(explained))
-        print(f"{explained.rule.name}: {verdict(explained)}")
-        for line in plain_lines(root):
+        for line in event_text(explained, shows_all=shows_all):
             print(line)
         return
     from rich.console import Console
@@ -89,11 +87,12 @@ def _draw_event(explained: "EventExplanation", *, shows_all: bool) -> None:
 
     console = Console(highlight=False)
     console.print(Text(headline(explained), style="dim"))
-    title = Text(explained.rule.name, style="bold")
+    title = Text(for_terminal(explained.rule.name), style="bold")
     console.print(title.append(f"  {verdict(explained)}", style=_VERDICTS[explained.truth]))
-    console.print(_tree(root))
+    console.print(_tree(condition_lines(explained, shows_all=shows_all)))
 
 
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _VERDICTS = {"true": "bold green", "false": "bold red", "unknown": "bold yellow"}
 _SYMBOLS = {"true": "✓", "false": "✗", "unknown": "?"}
 
@@ -133,33 +132,21 @@ def _style(line: "Line") -> str:
 
 def _draw_misses(misses: "Misses") -> None:
     from falcotrace.cli.render import is_terminal
-    from falcotrace.outputs.explanation import distance_line, miss_tables, misses_headlines
+    from falcotrace.outputs.escape import for_terminal
+    from falcotrace.outputs.misses import miss_tables, misses_headlines, misses_text
 
-    bold, dim, reset = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if is_terminal() else ("", "", "")
-    print(f"{bold}{misses.rule.name}{reset}")
-    for line in (*misses_headlines(misses), distance_line(misses)):
-        if line:
+    if not is_terminal():
+        for line in misses_text(misses):
             print(line)
+        return
+    print(f"{_BOLD}{for_terminal(misses.rule.name)}{_RESET}")
+    for line in misses_headlines(misses):
+        print(line)
     for table in miss_tables(misses):
         print()
-        if len(table.checks) == 1:
-            print(f"{bold}{table.title}: {table.checks[0]}{reset}")
-        else:
-            print(f"{bold}{table.title}:{reset}")
-            for check in table.checks:
-                print(f"  {bold}{check}{reset}")
-        _draw_rows(table, dim, reset)
-
-
-def _draw_rows(table: "MissTable", dim: str, reset: str) -> None:
-    rows = [table.header, *table.rows]
-    widths = [min(40, max(len(row[at]) for row in rows)) for at in range(len(table.header))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if at < 2 else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        style = dim if row is table.header else ""
-        print(f"  {style}{'  '.join(cells).rstrip()}{reset if style else ''}")
-    if table.rest:
-        print(f"  {dim}{table.rest}{reset}")
+        for line in table.headings:
+            print(f"{_BOLD}{line}{_RESET}")
+        header, *lines = table.lines
+        print(f"{_DIM}{header}{_RESET}")
+        for line in lines:
+            print(line)

@@ -33,12 +33,19 @@ class Costs:
     to_false: Counts
 
 
-def costs(outline: Outline, truths: Truths) -> Costs:
-    """Compute the costs of all parts, bottom up."""
+def costs(outline: Outline, truths: Truths, certain: Truths | None = None) -> Costs:
+    """Compute the costs of all parts, bottom up.
+
+    Args:
+        outline: the condition.
+        truths: of its leaves.
+        certain: which of them are certain; the others cost nothing either way. All by default.
+    """
     size = (len(outline.parts), truths.shape[1])
     to_true, to_false = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    to_true[list(outline.leaves)] = ~truths
-    to_false[list(outline.leaves)] = truths
+    counts = np.True_ if certain is None else certain
+    to_true[list(outline.leaves)] = ~truths & counts
+    to_false[list(outline.leaves)] = truths & counts
     for place in reversed(range(len(outline.parts))):
         part = outline.parts[place]
         children = list(part.children)
@@ -53,7 +60,7 @@ def costs(outline: Outline, truths: Truths) -> Costs:
     return Costs(to_true, to_false)
 
 
-def cheapest_flips(outline: Outline, truths: Truths, found: Costs) -> Bools:
+def cheapest_flips(outline: Outline, found: Costs) -> Bools:
     """Choose for each case the fewest leaves whose flip makes the whole true.
 
     Of several choices that cost the same the first in the order written is taken.
@@ -61,7 +68,7 @@ def cheapest_flips(outline: Outline, truths: Truths, found: Costs) -> Bools:
     Returns:
         A row for each leaf, a column for each case.
     """
-    size = (len(outline.parts), truths.shape[1])
+    size = found.to_true.shape
     to_be_true, to_be_false = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
     to_be_true[0] = True
     for place, part in enumerate(outline.parts):
@@ -75,7 +82,9 @@ def cheapest_flips(outline: Outline, truths: Truths, found: Costs) -> Bools:
             to_be_true[children] = to_be_true[place] & _first_least(found.to_true[children])
             to_be_false[children] = to_be_false[place]
     leaves = list(outline.leaves)
-    flips: Bools = to_be_true[leaves] & ~truths | to_be_false[leaves] & truths
+    flips: Bools = to_be_true[leaves] & (found.to_true[leaves] > 0) | (
+        to_be_false[leaves] & (found.to_false[leaves] > 0)
+    )
     return flips
 
 

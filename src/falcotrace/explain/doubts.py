@@ -236,8 +236,6 @@ class Event:
             return remnant if name in self._cut_of_process else None
         if path == "evt.buffer":
             return Remnant.BEGINNING if "data" in self._cut_arguments else None
-        if path == "fd.path":
-            return Remnant.END if self.known("fd.is_cut") else None
         if path == "fd.nameraw":
             return Remnant.BEGINNING if self._has_cut_path else None
         if path == "fd.name":

@@ -23,7 +23,7 @@ from falcotrace.engines.row_set import RowSet
 from falcotrace.errors import CaptureError
 from falcotrace.events.operators import Multiplicity
 from falcotrace.explain.decide import decide
-from falcotrace.explain.distance import Truths, cheapest_flips, costs
+from falcotrace.explain.distance import cheapest_flips, costs
 from falcotrace.explain.doubts import Doubt, Event, known_value
 from falcotrace.explain.groups import value_texts
 from falcotrace.rules.outline import Outline, Part, PartKind, outline_rule
@@ -90,7 +90,7 @@ class EventExplanation:
         truth: whether the rule fires, as far as it is certain.
         matches: whether the rule fires for the engine.
         flips: places of the fewest leaves that would have to be otherwise for the condition to
-            hold; empty if it does.
+            hold, even if every unknown one were as it needs; empty if it may hold.
         unknown: places of the unknown leaves that keep the verdict open.
         is_near_losses: whether events were lost within 5 s of the event.
         tells_cuts: whether the capture would say that a value was cut.
@@ -269,13 +269,11 @@ def _certain(atom: Atom, values: Sequence[Value], rows: RowSet, *, holds: bool) 
     return decide(atom, doubt.remnant, known_value(rows.vector(atom.left)))
 
 
-def _truth_table(outline: Outline, results: Sequence[PartResult]) -> Truths:
-    return np.array([[results[place].holds] for place in outline.leaves], np.bool_)
-
-
 def _flips(outline: Outline, results: Sequence[PartResult]) -> tuple[int, ...]:
-    truths = _truth_table(outline, results)
-    flips = cheapest_flips(outline, truths, costs(outline, truths))
+    leaves = [results[place] for place in outline.leaves]
+    truths = np.array([[leaf.holds] for leaf in leaves], np.bool_)
+    certain = np.array([[leaf.truth is not Truth.UNKNOWN] for leaf in leaves], np.bool_)
+    flips = cheapest_flips(outline, costs(outline, truths, certain))
     return tuple(place for place, flip in zip(outline.leaves, flips[:, 0], strict=True) if flip)
 
 

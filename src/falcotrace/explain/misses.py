@@ -269,7 +269,7 @@ def flip_sets(
     for start in range(0, len(columns), _PATTERNS_AT_ONCE):
         some = columns[start : start + _PATTERNS_AT_ONCE]
         table = truths[:, some]
-        flips = cheapest_flips(outline, table, costs(outline, table))
+        flips = cheapest_flips(outline, costs(outline, table))
         found, which = np.unique(flips, axis=1, return_inverse=True)
         for at in range(found.shape[1]):
             places = tuple(leaves[found[:, at]].tolist())

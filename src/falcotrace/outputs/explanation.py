@@ -1,14 +1,14 @@
-"""Explanations as lines: what a terminal or a pipe shows of an event and of the nearest misses.
+"""An event explained, as lines of text: the verdict, and the condition as a tree.
 
-In: the answers of `falcotrace.explain`. Out: trees of lines and rows of texts, escaped. Colours are
-the command line's business.
+In: the answer of `explain.event`. Out: a tree of lines for a terminal, or plain text, escaped.
+Colours are the command line's business.
 """
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 
 from falcotrace.explain.event import EventExplanation, PartResult, Truth, Value
-from falcotrace.explain.misses import Misses, MissSet, operands_of
+from falcotrace.explain.misses import Misses
 from falcotrace.outputs.escape import for_terminal
 from falcotrace.outputs.times import iso_time
 from falcotrace.rules.outline import Part, PartKind
@@ -160,9 +160,9 @@ def verdict(explained: EventExplanation) -> str:
         return "match"
     if explained.truth is Truth.UNKNOWN:
         engine = "matches" if explained.matches else "does not match"
-        hangs = _checks(len(explained.unknown), "hangs", "hang")
+        hangs = check_count(len(explained.unknown), "hangs", "hang")
         return f"unknown: {hangs} on what the capture does not have; for `scan` it {engine}"
-    stand = _checks(len(explained.flips), "stands", "stand")
+    stand = check_count(len(explained.flips), "stands", "stand")
     return f"no match: {stand} in the way" if explained.flips else "no match"
 
 
@@ -185,7 +185,8 @@ def event_types(names: frozenset[str] | None) -> str:
     return ", ".join(shown[:_FEW_TYPES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _checks(count: int, verb: str = "", plural_verb: str = "") -> str:
+def check_count(count: int, verb: str = "", plural_verb: str = "") -> str:
+    """Words for a number of checks, and what they do."""
     text = f"1 check {verb}" if count == 1 else f"{count:,} checks {plural_verb}"
     return text.rstrip()
 
@@ -211,6 +212,18 @@ def answer_notes(answer: EventExplanation | Misses) -> list[str]:
     return notes
 
 
+def event_text(explained: EventExplanation, *, shows_all: bool = False) -> Iterator[str]:
+    """The whole explanation as plain text.
+
+    Args:
+        explained: the event.
+        shows_all: show also the checks of long groups that decide nothing.
+    """
+    yield headline(explained)
+    yield f"{for_terminal(explained.rule.name)}: {verdict(explained)}"
+    yield from plain_lines(condition_lines(explained, shows_all=shows_all))
+
+
 def plain_lines(root: Line) -> Iterator[str]:
     """The tree for a pipe: a mark for causes, the truth, then the parts, indented."""
     pending: list[tuple[Line, int]] = [(root, 0)]
@@ -222,95 +235,3 @@ def plain_lines(root: Line) -> Iterator[str]:
         doubt = f" ({line.doubt})" if line.doubt else ""
         yield f"{mark if line.is_cause else ' '} {word:<7}  {'  ' * depth}{line.text}{value}{doubt}"
         pending += [(child, depth + 1) for child in reversed(line.children)]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class MissTable:
-    """Events of which the same checks fail.
-
-    Attributes:
-        title: how far they are away.
-        checks: what would have to be otherwise.
-        header: names of the columns.
-        rows: one for each group.
-        rest: what is not in the rows; empty if nothing.
-    """
-
-    title: str
-    checks: tuple[str, ...]
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    rest: str
-
-
-def misses_headlines(misses: Misses) -> list[str]:
-    """How many events there were, and how near they came."""
-    types = event_types(misses.rule.event_names)
-    lines = [f"{misses.event_count:,} events looked at in {for_terminal(misses.capture)}: {types}"]
-    if misses.match_count:
-        more = " ..." if misses.match_count > len(misses.first_matches) else ""
-        numbers = " ".join(str(num) for num in misses.first_matches)
-        lines.append(f"{misses.match_count:,} match: event {numbers}{more}")
-    else:
-        lines.append("none matches")
-    return lines
-
-
-def distance_line(misses: Misses) -> str:
-    """How many events are how far away; empty without any."""
-    shown = [f"{count:,} by {_checks(at)}" for at, count in misses.by_distance[:4]]
-    farther = sum(count for _, count in misses.by_distance[4:])
-    shown += [f"{farther:,} by more"] if farther else []
-    return f"missed: {', '.join(shown)}" if shown else ""
-
-
-def miss_tables(misses: Misses) -> Iterator[MissTable]:
-    """The nearest misses, a table for each set of failing checks."""
-    for found in misses.nearest:
-        yield _miss_table(misses, found)
-
-
-def _miss_table(misses: Misses, found: MissSet) -> MissTable:
-    outline = misses.outline
-    checks = tuple(
-        _wanted(outline.parts[place], _place_names(misses, place)) for place in found.leaves
-    )
-    operands = operands_of(outline, found.leaves)
-    rows = tuple(
-        (
-            f"{miss.count:,}",
-            str(miss.first_num),
-            value_text(miss.key.process),
-            *map(value_text, miss.key.values),
-        )
-        for miss in found.nearest
-    )
-    missing = found.count - sum(miss.count for miss in found.nearest)
-    noun, verb = ("event", "misses") if found.count == 1 else ("events", "miss")
-    return MissTable(
-        title=f"{found.count:,} {noun} {verb} by {_checks(len(checks))}",
-        checks=checks,
-        header=("events", "first", "process", *(for_terminal(one.text) for one in operands)),
-        rows=rows,
-        rest=f"and {missing:,} events with other values" if missing else "",
-    )
-
-
-def _wanted(part: Part, names: str) -> str:
-    """A check that would have to be otherwise, under the name of what it belongs to."""
-    text = for_terminal(part.text)
-    return f"{'not ' if part.is_negated else ''}{text}{names}"
-
-
-def _place_names(misses: Misses, leaf: int) -> str:
-    """Where a leaf stands: the innermost names around it."""
-    place = leaf
-    parts = misses.outline.parts
-    while True:
-        if parts[place].names:
-            name = parts[place].names[-1]
-            return f"   [{for_terminal(name.name)} ({name.kind})]"
-        above = next((at for at in range(place) if place in parts[at].children), None)
-        if above is None:
-            return ""
-        place = above

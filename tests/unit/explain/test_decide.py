@@ -19,7 +19,9 @@ BYTE_OPERATORS = ("=", "!=", "contains", "startswith", "endswith")
 NUMBER_OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in")
 
 raw = st.lists(
-    st.sampled_from([b"a", b"b", b"/", b"A", b"*", b"?", b"\xe2\x82\xac", b"\xe2", b"\x82", b"\xff"])
+    st.sampled_from(
+        [b"a", b"b", b"/", b"A", b"*", b"?", b"\xe2\x82\xac", b"\xe2", b"\x82", b"\xff"]
+    )
 ).map(b"".join)
 
 
@@ -124,7 +126,10 @@ def test_a_decided_count_stays_so(
     ],
 )
 def test_what_is_left_decides(
-    check: str, remnant: Remnant, known: str | None, decided: bool | None
+    check: str,
+    remnant: Remnant,
+    known: str | None,
+    decided: bool | None,  # noqa: FBT001 - an expectation, not a switch
 ) -> None:
     """Each operator decides what it can: unknown is no excuse where the rest does not matter."""
     assert decide(atom_of(f"proc.cmdline {check}"), remnant, known) is decided

@@ -45,6 +45,7 @@ def events(rng: random.Random, count: int) -> list[Row]:
             "fd.type": "ipv4",
             "fd.ip_left": rng.choice([None, "10.0.0.1", "10.0.0.2"]),
             "fd.ip_right": rng.choice([None, "10.0.0.1"]),
+            "proc.pid": 5,
             "proc.name": rng.choice([None, "cat", "sh"]),
             "proc.pname": rng.choice(["sudo", "sh"]),
             "proc.aname": rng.choice([["cron"], ["sh", "cron"], ["init"]]),
@@ -96,9 +97,7 @@ def test_nearest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
     with write_capture(tmp_path / "c.parquet", made) as capture:
         every = find_misses(capture, rule_of(), limit=100_000)
         few = find_misses(capture, rule_of(), limit=5)
-    counts = [
-        (len(one.leaves), -miss.count) for one in every.nearest for miss in one.nearest
-    ]
+    counts = [(len(one.leaves), -miss.count) for one in every.nearest for miss in one.nearest]
     kept = [(len(one.leaves), -miss.count) for one in few.nearest for miss in one.nearest]
     assert sorted(kept) == sorted(counts)[:5]
     assert few.by_distance == every.by_distance

@@ -140,7 +140,10 @@ def test_deep_conditions_do_not_recurse() -> None:
     [
         ('proc.cmdline contains "a b"', 'proc.cmdline contains "a b"'),
         ("proc.name = val(proc.pname)", "proc.name = val(proc.pname)"),
-        ("tolower(proc.name) startswith anyof (a, b)", "tolower(proc.name) startswith anyof (a, b)"),
+        (
+            "tolower(proc.name) startswith anyof (a, b)",
+            "tolower(proc.name) startswith anyof (a, b)",
+        ),
         ("proc.name exists", "proc.name exists"),
         (f"proc.name = {'x' * 100}", f"proc.name = {'x' * 60}..."),
         (
