@@ -11,6 +11,7 @@ A thin layer: files and globs become open captures, everything else is done belo
 stands on it.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,12 +31,15 @@ from falcotrace.capture.summary import (
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
-from falcotrace.rules.plan import Plan
+from falcotrace.rules.plan import Plan, RulePlan
+from falcotrace.rules.select import find_rule
 from falcotrace.rules.shipped import load_plan
 
 if TYPE_CHECKING:
     import duckdb
 
+    from falcotrace.explain.event import EventExplanation
+    from falcotrace.explain.misses import Misses
     from falcotrace.scap.capture import ScapCapture
 
 
@@ -184,6 +188,55 @@ class Captures:
         )
         return ScanReport(self._captures, rules or load_plan(), options)
 
+    def explain(
+        self, rule: RulePlan | str, event: int, rules: Plan | None = None
+    ) -> "EventExplanation":
+        """Explain why a rule fires on an event, or does not.
+
+        Args:
+            rule: a rule of a plan, or its name.
+            event: the event's `evt.num`.
+            rules: where the name is looked up; the rules that ship by default.
+
+        Raises:
+            CaptureError: there is no such event, or more than one capture is open.
+            FalcoTraceError: no rule has that name.
+        """
+        from falcotrace.explain.event import explain_event  # noqa: PLC0415 - scans do not need it
+
+        return explain_event(self._only(), _rule_of(rule, rules), event)
+
+    def misses(
+        self, rule: RulePlan | str, rules: Plan | None = None, *, limit: int = 20
+    ) -> "Misses":
+        """Count the matches of a rule, and find the events that fail the fewest of its checks.
+
+        Args:
+            rule: a rule of a plan, or its name.
+            rules: where the name is looked up; the rules that ship by default.
+            limit: the most groups of events to return.
+
+        Raises:
+            CaptureError: more than one capture is open, or it is damaged.
+            FalcoTraceError: no rule has that name.
+        """
+        from falcotrace.explain.misses import find_misses  # noqa: PLC0415 - scans do not need it
+
+        return find_misses(self._only(), _rule_of(rule, rules), limit=limit)
+
+    def explanation_notes(self, rule: RulePlan) -> tuple[str, ...]:
+        """One sentence each about what a capture cannot answer a rule, and what was lost."""
+        plan = Plan((dataclasses.replace(rule, enabled=True),))
+        gaps = (describe_gap(gap) for capture in self for gap in find_gaps(plan, capture))
+        return (*self.loss_notes, *dict.fromkeys(gaps))
+
+    def _only(self) -> "Capture | ScapCapture":
+        if len(self._captures) != 1:
+            folder = self._captures[0].path.parent
+            message = f"{len(self)} captures are open, and explaining takes one at a time"
+            raise CaptureError(folder, message)
+        return self._captures[0]
+
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
         """Ask DuckDB; the captures are the view `events`.
 
@@ -221,6 +274,10 @@ def open_captures(
     opened = [_open(path) for path in dict.fromkeys(paths)]
     opened.sort(key=lambda capture: min((g.first_time_ns for g in capture.row_groups), default=0))
     return Captures(opened)
+
+
+def _rule_of(rule: RulePlan | str, rules: Plan | None) -> RulePlan:
+    return rule if isinstance(rule, RulePlan) else find_rule(rules or load_plan(), rule)
 
 
 def _open(path: Path) -> "Capture | ScapCapture":

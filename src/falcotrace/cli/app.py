@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from falcotrace.cli import fields, hunt, import_, info, record, recover, rules, scan, seal
+from falcotrace.cli import (
+    explain,
+    fields,
+    hunt,
+    import_,
+    info,
+    record,
+    recover,
+    rules,
+    scan,
+    seal,
+)
 from falcotrace.version import __version__
 
 app = typer.Typer(
@@ -21,6 +32,7 @@ app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
+app.command("explain")(explain.explain)
 app.command("info")(info.info)
 app.add_typer(rules.app, name="rules")
 app.command("fields")(fields.fields)

@@ -3,7 +3,6 @@
 Check rule files, list rules, show one with everything resolved, print SQL.
 """
 
-import difflib
 import json
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 
 if TYPE_CHECKING:
-    from falcotrace.rules.plan import Plan, RulePlan
+    from falcotrace.rules.plan import RulePlan
 
 app = typer.Typer(help="Check, list and show rules.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -75,6 +74,7 @@ def show(
     from falcotrace.cli.render import key_values
     from falcotrace.engines.field_columns import columns_of
     from falcotrace.rules.pretty import pretty_formula
+    from falcotrace.rules.select import find_rule
 
     rule = find_rule(load_for_use(rules).plan, name)
     columns = dict.fromkeys(path for field in rule.condition_fields for path in columns_of(field))
@@ -106,27 +106,10 @@ def sql(
 ) -> None:
     """Print a rule as a DuckDB query over a capture."""
     from falcotrace.engines.sql import rule_sql
+    from falcotrace.rules.select import find_rule
 
     rule = find_rule(load_for_use(rules, append_suggested=False).plan, name)
     print(rule_sql(rule, capture))
-
-
-def find_rule(plan: "Plan", name: str) -> "RulePlan":
-    """The rule of that name; upper and lower case do not matter.
-
-    Raises:
-        FalcoTraceError: there is none; the nearest names are suggested.
-    """
-    from falcotrace.errors import FalcoTraceError
-
-    by_name = {rule.name.lower(): rule for rule in plan.rules}
-    found = by_name.get(name.lower())
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(name.lower(), by_name, n=3)
-    hint = " or ".join(f"`{by_name[key].name}`" for key in near)
-    suggestion = f"; did you mean {hint}?" if hint else "; `falcotrace rules list` lists them"
-    raise FalcoTraceError(f"no rule is called `{name}`{suggestion}")
 
 
 def _event_names(rule: "RulePlan") -> str:

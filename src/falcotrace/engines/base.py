@@ -188,7 +188,7 @@ def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | No
     unrecorded = [
         operand.text
         for operand in rule.condition_fields
-        if _is_unrecorded(operand, capture.unrecorded)
+        if is_unrecorded(operand, capture.unrecorded)
     ]
     unsupported = [operand.text for operand in rule.condition_fields if is_unsupported(operand)]
     other_source = rule.source != SYSCALL_SOURCE
@@ -204,7 +204,8 @@ def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | No
     )
 
 
-def _is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
+def is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
+    """Whether a field has no value because a recording never fills its columns."""
     paths = [path for path in columns_of(operand) if path not in MARKS]
     if operand.field.source in _ANY_COLUMN_WILL_DO:
         return bool(paths) and all(path in unrecorded for path in paths)

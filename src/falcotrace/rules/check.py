@@ -104,7 +104,7 @@ class Checker:
     def _check(self, check: Check) -> tuple[Atom, tuple[Hint, ...]]:
         known = self._checked.get(id(check))
         if known is None:
-            atom = _build_atom(check)
+            atom = atom_of(check)
             atom = self._atoms.setdefault(atom, atom)
             known = self._checked[id(check)] = (check, atom, _hints_of(check, atom))
         return known[1], known[2]
@@ -172,7 +172,13 @@ def _distinct_checks(condition: Condition) -> list[Check]:
     return checks
 
 
-def _build_atom(check: Check) -> Atom:
+def atom_of(check: Check) -> Atom:
+    """Return the atom of one check.
+
+    Raises:
+        Fault: the field does not exist, the operator does not fit it, or a value cannot be
+            converted.
+    """
     left = build_operand(check.left)
     _require_usable(left, check)
     kind = kind_of(left.type)

@@ -28,6 +28,7 @@ from falcotrace.rules.plan import (
     RuleException,
     RulePlan,
     Template,
+    WrittenCondition,
     iter_atoms,
     iter_fields,
 )
@@ -90,6 +91,7 @@ class Compiler:
         self._used_lists: set[str] = set()
         self._used_macros: set[str] = set()
         self._resolver = MacroResolver()
+        self._written_macros: Mapping[str, Condition] = {}
         self._templates: dict[str, Template] = {}
         self._checked: dict[int, _Checked] = {}
 
@@ -141,6 +143,7 @@ class Compiler:
             source = JoinedSource(_spaced(state.condition), context)
             chain = (*state.condition_chain, Context(ItemKind.CONDITION))
             trees[name] = self._parse(("macro", name), source, state.condition, lists, chain)
+        self._written_macros = dict(trees)
         for name, state in states:
             scope = MacroScope(trees, indexes, state.visibility)
             chain = (*state.chain, Context(ItemKind.CONDITION))
@@ -186,6 +189,7 @@ class Compiler:
         chain = (*rule.condition_chain, Context(ItemKind.CONDITION))
         key = ("rule", rule.name.text)
         tree = self._parse(key, join(pieces), [piece.origin for piece in pieces], lists, chain)
+        written = self._written(tree, rule)
         tree = self._resolve(tree, macros, (*rule.chain, Context(ItemKind.CONDITION)))
         try:
             template = self._compile_output(rule, diagnostics)
@@ -202,7 +206,11 @@ class Compiler:
                 )
             )
             return None
-        return self._plan(rule, index, checked, template, diagnostics)
+        return self._plan(rule, index, checked, template, written, diagnostics)
+
+    def _written(self, tree: Condition, rule: RuleState) -> WrittenCondition:
+        names = tuple(exception.name.text for exception in rule.exceptions if exception.values)
+        return WrittenCondition(tree, self._written_macros, names)
 
     def _check(self, tree: Condition, chain: Chain, diagnostics: list[Diagnostic]) -> _Checked:
         spans = unsafe_na_checks(tree)
@@ -276,6 +284,7 @@ class Compiler:
         index: int,
         checked: _Checked,
         template: Template,
+        written: WrittenCondition,
         diagnostics: list[Diagnostic],
     ) -> RulePlan:
         events = checked.events
@@ -306,6 +315,7 @@ class Compiler:
             capture=rule.capture,
             capture_duration_ms=rule.capture_duration_ms,
             span=rule.name,
+            written=written,
         )
 
     def _warn_unused(self, collector: Collector, diagnostics: list[Diagnostic]) -> None:

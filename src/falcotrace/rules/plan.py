@@ -11,14 +11,14 @@ is.
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar, assert_never
 
 from falcotrace.errors import Span
 from falcotrace.events.fields import Field, FieldType
 from falcotrace.events.operators import Multiplicity, Operator, Quantifier
-from falcotrace.rules.ast import Transform
+from falcotrace.rules.ast import Condition, Transform
 from falcotrace.rules.raw_arguments import raw_argument_types
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
@@ -227,6 +227,22 @@ class RuleException:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class WrittenCondition:
+    """A condition as its author wrote it, for display: engines read the formula.
+
+    Args:
+        tree: the condition with its exceptions, macro references not replaced.
+        macros: the macros that it may refer to, references in them not replaced either.
+        exceptions: names of the exceptions that have values; each is the negation of one of the
+            last children of `tree`, in order.
+    """
+
+    tree: Condition
+    macros: Mapping[str, Condition]
+    exceptions: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RulePlan:
     """One rule, ready to run.
 
@@ -252,6 +268,7 @@ class RulePlan:
         capture: the rule asks for a capture around the alert; metadata only.
         capture_duration_ms: 0 is the configured default.
         span: where the rule begins.
+        written: the condition before macros were replaced; None for rules of another front end.
     """
 
     name: str
@@ -272,6 +289,7 @@ class RulePlan:
     capture: bool
     capture_duration_ms: int
     span: Span | None = dataclasses.field(default=None, compare=False, repr=False)
+    written: WrittenCondition | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

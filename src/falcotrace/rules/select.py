@@ -4,9 +4,11 @@ Source: falco 13074749 userspace/falco/app/actions/load_rules_files.cpp (the `ru
 """
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Sequence
 
+from falcotrace.errors import FalcoTraceError, escape_controls
 from falcotrace.rules.plan import Plan, Priority, RulePlan
 
 
@@ -47,3 +49,19 @@ def select_rules(plan: Plan, selections: Sequence[Selection], min_priority: Prio
                 enabled = selection.enables and rule.priority <= min_priority
         rules.append(dataclasses.replace(rule, enabled=enabled))
     return Plan(tuple(rules))
+
+
+def find_rule(plan: Plan, name: str) -> RulePlan:
+    """The rule of that name; upper and lower case do not matter.
+
+    Raises:
+        FalcoTraceError: there is none; the nearest names are suggested.
+    """
+    by_name = {rule.name.lower(): rule for rule in plan.rules}
+    found = by_name.get(name.lower())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name.lower(), by_name, n=3)
+    hint = " or ".join(f"`{by_name[key].name}`" for key in near)
+    suggestion = f"; did you mean {hint}?" if hint else "; `falcotrace rules list` lists them"
+    raise FalcoTraceError(f"no rule is called `{escape_controls(name)}`{suggestion}")

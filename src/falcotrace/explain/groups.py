@@ -1,0 +1,132 @@
+"""Events put together that have the same values of some operands.
+
+In: rows of a set and operands. Out: groups with their size, their first event, and the values as
+texts. No loop over events: texts are made of one event of each group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from falcotrace.engines.printing import printed_texts
+from falcotrace.engines.row_set import RowSet
+from falcotrace.engines.vectors import (
+    EndsVector,
+    Integers,
+    ListVector,
+    NumberVector,
+    Rows,
+    TextVector,
+    Vector,
+)
+from falcotrace.rules.plan import Operand
+
+_MOST_GROUPS = 1000
+"""So many groups are made at a time, the largest; the others are left out."""
+
+_LONGEST_TEXT = 400
+"""A longer value is kept by its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Events with the same values.
+
+    Attributes:
+        texts: the value of each operand as outputs print it; None without.
+        count: how many events.
+        first_num: the smallest `evt.num` among them.
+    """
+
+    texts: tuple[str | None, ...]
+    count: int
+    first_num: int
+
+
+def group_rows(
+    rows: RowSet, positions: Rows, operands: Sequence[Operand], nums: Integers
+) -> tuple[list[Group], bool]:
+    """Group some rows of a set.
+
+    Args:
+        rows: the set.
+        positions: rows of it, at least one.
+        operands: what makes rows alike.
+        nums: `evt.num` of all rows of the set.
+
+    Returns:
+        The groups, and whether those are all.
+    """
+    numbers = np.zeros(len(positions), np.int64)
+    for operand in operands:
+        numbers = _combined(numbers, _numbers_of(rows.vector(operand, positions)))
+    order = np.argsort(numbers, kind="stable")
+    begins = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    counts = np.diff(begins, append=len(order))
+    firsts = np.minimum.reduceat(nums.take(positions.take(order)), begins)
+    examples = positions.take(order.take(begins))
+    is_complete = len(begins) <= _MOST_GROUPS
+    if not is_complete:
+        largest = np.argpartition(-counts, _MOST_GROUPS)[:_MOST_GROUPS]
+        counts, firsts, examples = counts[largest], firsts[largest], examples[largest]
+    columns = [_texts(operand, rows.vector(operand, examples)) for operand in operands]
+    texts = list(zip(*columns, strict=True)) if columns else [()] * len(counts)
+    found = zip(texts, counts.tolist(), firsts.tolist(), strict=True)
+    return [Group(*group) for group in found], is_complete
+
+
+def _combined(numbers: Integers, added: Integers) -> Integers:
+    """One number for each distinct pair, counted from 0."""
+    pairs = numbers * (int(added.max()) + 1) + added
+    return np.unique(pairs, return_inverse=True)[1].astype(np.int64, copy=False)
+
+
+def _numbers_of(vector: Vector) -> Integers:
+    """One number for each row, from 0 on, equal for equal values."""
+    match vector:
+        case TextVector(codes=codes):
+            return codes.astype(np.int64) + 1
+        case NumberVector(values=values):
+            numbers = np.unique(values, return_inverse=True)[1].astype(np.int64) + 1
+            return np.where(vector.present(), numbers, 0)
+        case EndsVector(left=left, right=right):
+            ends = _combined(_numbers_of(left), _numbers_of(right)) + 1
+            return np.where(vector.present(), ends, 0)
+        case ListVector(offsets=offsets):
+            # A list's items make a number by their sum, each weighted by its place: unequal lists
+            # may rarely share one, and then stand in one group under the values of the first.
+            lengths = np.diff(offsets)
+            items = vector.take(np.arange(len(vector)))
+            within = np.arange(int(lengths.sum())) - np.repeat(items.offsets[:-1], lengths)
+            weights = (within.astype(np.uint64) + np.uint64(1)) * _WEIGHT | np.uint64(1)
+            sums = np.zeros(int(lengths.sum()) + 1, np.uint64)
+            np.cumsum((_numbers_of(items.elements).astype(np.uint64) + 1) * weights, out=sums[1:])
+            totals = sums[items.offsets[1:]] - sums[items.offsets[:-1]]
+            return np.unique(totals, return_inverse=True)[1].astype(np.int64)
+
+
+_WEIGHT = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _texts(operand: Operand, vector: Vector) -> list[str | None]:
+    texts = value_texts(operand, vector)
+    return [
+        text if text is None or len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..."
+        for text in texts
+    ]
+
+
+def value_texts(operand: Operand, vector: Vector) -> list[str | None]:
+    """The printed value of each row; of a connection both ends, None where it has no value."""
+    if not isinstance(vector, EndsVector):
+        return printed_texts(operand, vector)
+    ends = (printed_texts(operand, end) for end in (vector.left, vector.right))
+    return [
+        f"{_or_missing(left)} and {_or_missing(right)}" if is_known else None
+        for left, right, is_known in zip(*ends, vector.present().tolist(), strict=True)
+    ]
+
+
+def _or_missing(text: str | None) -> str:
+    return "<NA>" if text is None else text
