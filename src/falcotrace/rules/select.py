@@ -46,4 +46,4 @@ def select_rules(plan: Plan, selections: Sequence[Selection], min_priority: Prio
             if selection.selects(rule):
                 enabled = selection.enables and rule.priority <= min_priority
         rules.append(dataclasses.replace(rule, enabled=enabled))
-    return Plan(tuple(rules))
+    return dataclasses.replace(plan, rules=tuple(rules))
