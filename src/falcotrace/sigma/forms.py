@@ -7,6 +7,10 @@ import dataclasses
 from collections.abc import Mapping
 
 
+class UnaskableError(ValueError):
+    """A test that a field cannot answer; the message is a part of a sentence behind its name."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Text:
     """A text field of Falco that says the same.

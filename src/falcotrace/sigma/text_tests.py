@@ -18,6 +18,7 @@ from falcotrace.sigma.expressions import translate
 from falcotrace.sigma.values import Expression, Pattern, Wildcard
 
 _GLOB_SPECIAL = re.compile(r"[*?\[\\]")
+_ESCAPED = r"\\\g<0>"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,13 +53,12 @@ class TextTest:
             return self.value.endswith(" ")
         return True
 
-    def followed_by(self, end: str) -> "TextTest | None":
-        """The test of a field that has more at its end; None if it is this one."""
-        if self.operator in {Operator.EQUAL, Operator.ENDSWITH, Operator.GLOB, Operator.IGLOB}:
-            return dataclasses.replace(self, value=self.value + end)
-        if self.operator is Operator.REGEX:
-            return dataclasses.replace(self, value=f"({self.value}){end}")
-        return None
+    def as_glob(self, *, behind: str) -> "TextTest":
+        """A test of what a text contains as a pattern, with more wildcards behind."""
+        operator = Operator.GLOB if self.operator is Operator.CONTAINS else Operator.IGLOB
+        return TextTest(
+            operator, f"*{_GLOB_SPECIAL.sub(_ESCAPED, self.value)}{behind}", folds=False
+        )
 
 
 def read_text_test(test: Pattern | Expression) -> TextTest:
@@ -113,7 +113,7 @@ def _read_expression(expression: Expression) -> TextTest:
 
 def _glob(parts: tuple[str | Wildcard, ...]) -> str:
     return "".join(
-        part.value if isinstance(part, Wildcard) else _GLOB_SPECIAL.sub(r"\\\g<0>", part)
+        part.value if isinstance(part, Wildcard) else _GLOB_SPECIAL.sub(_ESCAPED, part)
         for part in parts
     )
 

@@ -11,6 +11,7 @@ import enum
 import re
 from collections.abc import Sequence
 
+import re2
 from sigma.types import (
     CompareOperators,
     Placeholder,
@@ -85,6 +86,11 @@ class Expression:
     ignores_case: bool
     has_lines: bool
     dot_is_all: bool
+
+    def matches(self, text: str) -> bool:
+        """Whether it is found in a text."""
+        flags = "i" * self.ignores_case + "m" * self.has_lines + "s" * self.dot_is_all
+        return re2.search(f"(?{flags}){self.pattern}" if flags else self.pattern, text) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
