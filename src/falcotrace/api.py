@@ -31,6 +31,7 @@ from falcotrace.capture.summary import (
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
+from falcotrace.rules.left_out import describe_left_out
 from falcotrace.rules.plan import Plan, RulePlan
 from falcotrace.rules.select import find_rule
 from falcotrace.rules.shipped import load_plan
@@ -88,7 +89,7 @@ class ScanReport:
     def coverage_notes(self) -> tuple[str, ...]:
         """One sentence for each rule that could not fully run, the same ones once."""
         notes = (describe_gap(gap) for _, gap in self.gaps)
-        return tuple(dict.fromkeys(notes))
+        return tuple(dict.fromkeys((*describe_left_out(self._plan.left_out), *notes)))
 
 
 class Captures:

@@ -15,26 +15,39 @@ if TYPE_CHECKING:
 RulesOption = Annotated[
     list[Path] | None,
     typer.Option(
-        "-r", "--rules", help="Rules file or folder; repeat it in order. Default: those that ship."
+        "-r",
+        "--rules",
+        help="Rules of Falco or Sigma, file or folder; repeat it in order. Default: those that "
+        "ship.",
     ),
 ]
 
 
-def load_for_use(rules: Sequence[Path] | None, *, append_suggested: bool = True) -> "Ruleset":
+def load_for_use(
+    rules: Sequence[Path] | None, *, append_suggested: bool = True, tells_left_out: bool = True
+) -> "Ruleset":
     """Load rules to run them; warnings go to standard error.
+
+    Args:
+        rules: files and folders; those that ship if there are none.
+        append_suggested: append the container and Kubernetes fields to every output.
+        tells_left_out: say which rules of Sigma do not run; False where somebody else does.
 
     Raises:
         RulesError: the rules cannot be used.
     """
-    from falcotrace.errors import render_diagnostic
-    from falcotrace.rules.load import load_rules
+    from falcotrace.errors import escape_controls, render_diagnostic
+    from falcotrace.rules.left_out import describe_left_out
     from falcotrace.rules.shipped import shipped_rules
+    from falcotrace.sigma.load import load_any_rules
 
-    ruleset = load_rules(rules or [shipped_rules()], append_suggested=append_suggested)
+    ruleset = load_any_rules(rules or [shipped_rules()], append_suggested=append_suggested)
     ruleset.raise_if_invalid()
     for warning in ruleset.lasting_warnings if rules else ():
         if not str(warning.code).startswith("LOAD_UNUSED"):
             print(render_diagnostic(warning), file=sys.stderr)
+    for note in describe_left_out(ruleset.plan.left_out) if tells_left_out else ():
+        print(f"note: {escape_controls(note)}", file=sys.stderr)
     return ruleset
 
 

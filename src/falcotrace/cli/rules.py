@@ -1,6 +1,6 @@
 """`falcotrace rules`.
 
-Check rule files, list rules, show one with everything resolved, print SQL.
+Check rule files, list rules, show one with everything resolved, print SQL, convert Sigma's.
 """
 
 import json
@@ -12,11 +12,14 @@ import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
+from falcotrace.errors import FalcoTraceError
 
 if TYPE_CHECKING:
     from falcotrace.rules.plan import RulePlan
 
-app = typer.Typer(help="Check, list and show rules.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Check, list, show and convert rules.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command()
@@ -26,17 +29,20 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check rule files. Exit code 0 if they can be used, 2 if not."""
-    from falcotrace.errors import render_diagnostic
-    from falcotrace.rules.load import load_rules
+    from falcotrace.errors import escape_controls, render_diagnostic
+    from falcotrace.rules.left_out import describe_left_out
     from falcotrace.rules.report import report
+    from falcotrace.sigma.load import load_any_rules
 
     # As Falco's own check: whether a required plugin is there shows only when rules are to run.
-    ruleset = load_rules(files, verify_plugins=False)
+    ruleset = load_any_rules(files, verify_plugins=False)
     if as_json:
         print(json.dumps(report(ruleset), indent=2, ensure_ascii=False))
     else:
         for diagnostic in (*ruleset.errors, *ruleset.lasting_warnings):
             print(render_diagnostic(diagnostic))
+        for note in describe_left_out(ruleset.plan.left_out):
+            print(f"note: {escape_controls(note)}")
         enabled = len(ruleset.plan.enabled)
         print(
             f"{len(ruleset.plan.rules)} rules ({enabled} enabled), {len(ruleset.errors)} errors, "
@@ -110,6 +116,50 @@ def sql(
 
     rule = find_rule(load_for_use(rules, append_suggested=False).plan, name)
     print(rule_sql(rule, capture))
+
+
+@app.command()
+def convert(
+    sources: Annotated[list[Path], typer.Argument(help="Sigma rules: files and folders.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write here, not to standard output.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what becomes of each rule, as JSON, and no rules.")
+    ] = False,
+) -> None:
+    """Print Sigma rules as rules of Falco, and what becomes of each on standard error.
+
+    Exit code 0 if there is a rule that runs, 2 if not.
+    """
+    from falcotrace.cli.conversions import conversion_report, show_endings
+    from falcotrace.sigma.load import convert_rules, print_rules
+
+    conversions = convert_rules(sources)
+    if not conversions:
+        raise FalcoTraceError(f"no rule of Sigma in {', '.join(map(str, sources))}")
+    if as_json:
+        print(json.dumps(conversion_report(conversions), indent=2, ensure_ascii=False))
+    else:
+        _write(print_rules(conversions), output, force=force)
+        show_endings(conversions)
+    runs = any(each.converted.condition is not None for each in conversions)
+    sys.exit(ExitCode.CLEAN if runs else ExitCode.ERROR)
+
+
+def _write(text: str, output: Path | None, *, force: bool) -> None:
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise FalcoTraceError(f"{output} exists; --force overwrites it") from None
+    except OSError as error:
+        raise FalcoTraceError(f"cannot write {output}: {error.strerror}") from None
 
 
 def _event_names(rule: "RulePlan") -> str:

@@ -110,7 +110,7 @@ def chosen_plan(
     from falcotrace.rules.select import Selection, select_rules
 
     least = priority_of(priority)
-    plan = load_for_use(rules).plan
+    plan = load_for_use(rules, tells_left_out=False).plan
     selections = [Selection(enables=True, tag=tag) for tag in tags]
     selections += [Selection(enables=True, rule=name) for name in names]
     if selections:

@@ -81,6 +81,16 @@ class RuleState:
     chain: Chain
     condition_chain: Chain
     output_chain: Chain
+    is_converted: bool = False
+
+    @property
+    def names_lists(self) -> bool:
+        """Whether words of the condition may be names of lists.
+
+        Not those of a converted rule, unless somebody added to it.
+        """
+        is_as_converted = len(self.condition) == 1 and not self.exceptions
+        return not (self.is_converted and is_as_converted)
 
 
 class Collector:
@@ -120,6 +130,23 @@ class Collector:
                 self._known_rule(item.name, item.chain, "switch").enabled = item.enabled
             case _:
                 assert_never(item)
+
+    def add_converted(self, item: RuleDefinition, diagnostics: list[Diagnostic]) -> None:
+        """Define a rule that was made from one of another language.
+
+        Raises:
+            Fault: there is a rule of that name.
+        """
+        if item.name.text in self.rules:
+            raise Fault(
+                f"there is a rule `{item.name.text}` already",
+                item.name,
+                code=LoadCode.ERR_VALIDATE,
+                chain=item.chain,
+                help_text="give one of the two another name",
+            )
+        self._define_rule(item, diagnostics)
+        self.rules[item.name.text].is_converted = True
 
     def _take_index(self) -> int:
         self._next_index += 1

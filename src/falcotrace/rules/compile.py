@@ -188,7 +188,8 @@ class Compiler:
         pieces = condition_pieces(own, rule.exceptions)
         chain = (*rule.condition_chain, Context(ItemKind.CONDITION))
         key = ("rule", rule.name.text)
-        tree = self._parse(key, join(pieces), [piece.origin for piece in pieces], lists, chain)
+        origins = [piece.origin for piece in pieces]
+        tree = self._parse(key, join(pieces), origins, lists if rule.names_lists else (), chain)
         written = self._written(tree, rule)
         tree = self._resolve(tree, macros, (*rule.chain, Context(ItemKind.CONDITION)))
         try:

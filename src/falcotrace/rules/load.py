@@ -13,6 +13,7 @@ userspace/falco/app/actions/load_rules_files.cpp.
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from falcotrace.errors import Diagnostic, RulesError, Severity
 from falcotrace.rules.check import Checker
@@ -20,6 +21,7 @@ from falcotrace.rules.codes import LoadCode
 from falcotrace.rules.collect import SYSCALL_SOURCE, Collector
 from falcotrace.rules.compile import Compiler, OutputAddition, Settings
 from falcotrace.rules.faults import Fault, diagnose
+from falcotrace.rules.items import RuleDefinition
 from falcotrace.rules.output import suggested_output
 from falcotrace.rules.parser import parse_condition
 from falcotrace.rules.plan import Formula, Plan, Priority
@@ -30,7 +32,8 @@ from falcotrace.rules.select import Selection, select_rules
 from falcotrace.rules.source import TextSource, read_source
 
 _UNUSED = frozenset({LoadCode.UNUSED_MACRO, LoadCode.UNUSED_LIST})
-_SUFFIXES = frozenset({".yaml", ".yml"})
+SUFFIXES = frozenset({".yaml", ".yml"})
+"""How the names of rules files end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +47,23 @@ class RulesText:
 
     text: str
     name: str = "<rules>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConvertedRules:
+    """Rules that were made from those of another language.
+
+    Their conditions say what they say: words in them are never taken for names of lists, and none
+    of them takes the place of a rule that is there.
+
+    Args:
+        text: YAML, as in a rules file; knows where the rules were written.
+    """
+
+    text: TextSource
+
+
+RulesSource = Path | RulesText | ConvertedRules
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,7 +143,7 @@ def _key(diagnostic: Diagnostic) -> tuple[str, ...]:
 
 
 def load_rules(
-    sources: Iterable[Path | str | RulesText],
+    sources: Iterable[Path | str | RulesText | ConvertedRules],
     *,
     min_priority: Priority = Priority.DEBUG,
     extra_sources: Collection[str] = (),
@@ -153,7 +173,7 @@ def load_rules(
     settings = Settings(min_priority, (*suggested, *additions))
     loader = _Loader(settings, {SYSCALL_SOURCE, *extra_sources})
     for source in sources:
-        for file in _expand(source):
+        for file in expand_source(source):
             if not loader.load(file):
                 return Ruleset(Plan(()), tuple(loader.files))
     if verify_plugins and not loader.verify_plugins():
@@ -185,15 +205,18 @@ class _Loader:
         self.plan = Plan(())
         self.files: list[FileResult] = []
 
-    def load(self, source: Path | RulesText) -> bool:
+    def load(self, source: RulesSource) -> bool:
         """Load one file on top of those before it; tell whether to go on."""
-        name = source.name if isinstance(source, RulesText) else str(source)
+        name = _name(source)
         diagnostics: list[Diagnostic] = []
         code = LoadCode.ERR_YAML_VALIDATE
         try:
             text = _read(source)
             for item in read_items(text, diagnostics):
-                self._collector.add(item, diagnostics)
+                if isinstance(source, ConvertedRules) and isinstance(item, RuleDefinition):
+                    self._collector.add_converted(item, diagnostics)
+                else:
+                    self._collector.add(item, diagnostics)
             code = LoadCode.ERR_VALIDATE
             self.plan = Plan(self._compiler.compile(self._collector, diagnostics))
         except Fault as fault:
@@ -210,9 +233,9 @@ class _Loader:
         return not faults
 
 
-def _expand(source: Path | str | RulesText) -> list[Path | RulesText]:
+def expand_source(source: Path | str | RulesText | ConvertedRules) -> list[RulesSource]:
     """The rules files of a folder, sorted; anything else is one source."""
-    if isinstance(source, RulesText):
+    if isinstance(source, RulesText | ConvertedRules):
         return [source]
     path = Path(source)
     if not path.is_dir():
@@ -221,13 +244,27 @@ def _expand(source: Path | str | RulesText) -> list[Path | RulesText]:
         entries = sorted(path.iterdir())
     except OSError:
         return [path]
-    return [entry for entry in entries if entry.suffix in _SUFFIXES and entry.is_file()]
+    return [entry for entry in entries if entry.suffix in SUFFIXES and entry.is_file()]
 
 
-def _read(source: Path | RulesText) -> TextSource:
+def _name(source: RulesSource) -> str:
+    match source:
+        case RulesText(name=name):
+            return name
+        case ConvertedRules(text=text):
+            return text.name
+        case Path():
+            return str(source)
+        case _:
+            assert_never(source)
+
+
+def _read(source: RulesSource) -> TextSource:
+    if isinstance(source, ConvertedRules):
+        return source.text
     if isinstance(source, RulesText):
         return TextSource(source.name, source.text.removeprefix("\ufeff"))
-    if source.is_file() and source.suffix not in _SUFFIXES:
+    if source.is_file() and source.suffix not in SUFFIXES:
         # DIFFERS: Falco ignores the file without a word, and its rules are missed by nobody.
         message = f"{source} is no rules file: the name must end in .yaml or .yml"
         raise Fault(message, code=LoadCode.ERR_FILE_READ)

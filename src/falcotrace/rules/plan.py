@@ -19,6 +19,7 @@ from falcotrace.errors import Span
 from falcotrace.events.fields import Field, FieldType
 from falcotrace.events.operators import Multiplicity, Operator, Quantifier
 from falcotrace.rules.ast import Condition, Transform
+from falcotrace.rules.left_out import LeftOut
 from falcotrace.rules.raw_arguments import raw_argument_types
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
@@ -298,9 +299,11 @@ class Plan:
 
     Args:
         rules: in order of first definition; disabled ones included.
+        left_out: what could not be said in Falco's language.
     """
 
     rules: tuple[RulePlan, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def enabled(self) -> tuple[RulePlan, ...]:

@@ -48,7 +48,7 @@ def select_rules(plan: Plan, selections: Sequence[Selection], min_priority: Prio
             if selection.selects(rule):
                 enabled = selection.enables and rule.priority <= min_priority
         rules.append(dataclasses.replace(rule, enabled=enabled))
-    return Plan(tuple(rules))
+    return dataclasses.replace(plan, rules=tuple(rules))
 
 
 def find_rule(plan: Plan, name: str) -> RulePlan:

@@ -3,7 +3,6 @@
 from importlib.resources import files
 from pathlib import Path
 
-from falcotrace.rules.load import load_rules
 from falcotrace.rules.plan import Plan
 
 
@@ -24,11 +23,14 @@ def load_plan(*sources: str | Path) -> Plan:
     """Load rules, ready to scan with.
 
     Args:
-        sources: rules files and folders, in order; those that ship if none is given.
+        sources: rules files and folders of Falco or Sigma, in order; those that ship if none is
+            given.
 
     Raises:
         RulesError: the rules cannot be used; it carries every diagnostic.
     """
-    ruleset = load_rules(sources or [shipped_rules()], append_suggested=True)
+    from falcotrace.sigma.load import load_any_rules  # noqa: PLC0415 - it stands on this package
+
+    ruleset = load_any_rules(sources or [shipped_rules()], append_suggested=True)
     ruleset.raise_if_invalid()
     return ruleset.plan
