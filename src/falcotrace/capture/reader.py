@@ -87,7 +87,12 @@ class Capture:
     @cached_property
     def unrecorded(self) -> frozenset[str]:
         """Columns whose null says nothing, because this recording never fills them or is older."""
-        return frozenset(self.footer.unrecorded) | (COLUMNS.keys() - self._names)
+        return frozenset(self.footer.unrecorded) | self.lacking
+
+    @cached_property
+    def lacking(self) -> frozenset[str]:
+        """Columns that the file does not have at all: those that came after its version."""
+        return frozenset(COLUMNS.keys() - self._names)
 
     def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
         """Read columns of one row group.

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from falcotrace.capture.data import CaptureData, StreamedCapture
+from falcotrace.capture.reader import Capture
 from falcotrace.engines.base import AlertBatch, ScanOptions
 from falcotrace.engines.group_matches import alert_batches
 from falcotrace.engines.replay import ReplayEngine
@@ -93,7 +94,7 @@ class DuckdbAsker:
             CaptureError: one is damaged.
         """
         streamed = [one for one in captures if isinstance(one, StreamedCapture)]
-        stored = [one for one in captures if not isinstance(one, StreamedCapture)]
+        stored = [one for one in captures if isinstance(one, Capture)]
         for found in self._rules.match(stored):
             yield from alert_batches(found, self._plan)
         if streamed:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.data import CaptureData
+from falcotrace.capture.reader import Capture
 from falcotrace.engines.base import MatchBatch
 from falcotrace.engines.batch.parts import Part
 from falcotrace.engines.sql.split import WORD_BITS
@@ -17,11 +17,11 @@ from falcotrace.engines.vectors import Codes, Integers, Rows
 
 def matches_by_group(
     found: pa.Table, part: Part, places: Codes, words: int
-) -> dict[tuple[CaptureData, int], list[MatchBatch]]:
+) -> dict[tuple[Capture, int], list[MatchBatch]]:
     """Sort what the query found into row groups."""
     files, rows, nums, times = (found[name].to_numpy() for name in ("file", "row", "num", "time"))
     rules, events = _expand([found[f"m{word}"].to_numpy() for word in range(words)])
-    batches: dict[tuple[CaptureData, int], list[MatchBatch]] = {}
+    batches: dict[tuple[Capture, int], list[MatchBatch]] = {}
     order = np.argsort(files.take(events), kind="stable")
     events, rules = events.take(order), rules.take(order)
     ends = np.cumsum(np.bincount(files.take(events).astype(np.int64), minlength=len(part.captures)))

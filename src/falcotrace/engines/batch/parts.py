@@ -6,14 +6,13 @@ In: open captures. Out: parts. So memory is bounded whatever is asked.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from falcotrace.capture.data import CaptureData
-from falcotrace.capture.reader import RowGroup
+from falcotrace.capture.reader import Capture, RowGroup
 from falcotrace.engines.base import ScanOptions
 
 _PART_ROWS = 8_000_000
 _PART_FILES = 100
 
-_Group = tuple[CaptureData, RowGroup]
+_Group = tuple[Capture, RowGroup]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,16 +23,16 @@ class Part:
     is_whole: bool
 
     @property
-    def captures(self) -> tuple[CaptureData, ...]:
+    def captures(self) -> tuple[Capture, ...]:
         """The captures, in order."""
         return tuple(dict.fromkeys(capture for capture, _ in self.groups))
 
-    def groups_of(self, capture: CaptureData) -> tuple[RowGroup, ...]:
+    def groups_of(self, capture: Capture) -> tuple[RowGroup, ...]:
         """The row groups of one capture."""
         return tuple(group for owner, group in self.groups if owner is capture)
 
 
-def cut_into_parts(captures: Sequence[CaptureData], options: ScanOptions) -> Iterator[Part]:
+def cut_into_parts(captures: Sequence[Capture], options: ScanOptions) -> Iterator[Part]:
     """Cut captures into parts; row groups outside the time that is asked are left out."""
     whole: list[_Group] = []
     files = 0

@@ -18,7 +18,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from falcotrace.capture.data import CaptureData
+from falcotrace.capture.footer import Footer
+from falcotrace.capture.reader import Capture
+from falcotrace.capture.writer import CaptureWriter
 from falcotrace.engines.base import (
     AlertBatch,
     MatchBatch,
@@ -62,7 +64,7 @@ class DuckdbEngine:
         self._settings = settings or DuckdbOptions()
 
     def scan(
-        self, captures: Sequence[CaptureData], plan: Plan, options: ScanOptions | None = None
+        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
     ) -> Iterator[AlertBatch]:
         """Yield the alerts of the enabled rules, as replay would.
 
@@ -73,7 +75,7 @@ class DuckdbEngine:
             yield from alert_batches(found, plan)
 
     def match(
-        self, captures: Sequence[CaptureData], plan: Plan, options: ScanOptions | None = None
+        self, captures: Sequence[Capture], plan: Plan, options: ScanOptions | None = None
     ) -> Iterator[GroupMatches]:
         """Yield the matches of each row group that has some, without rendering anything.
 
@@ -90,13 +92,15 @@ class PreparedRules:
     def __init__(self, plan: Plan, options: ScanOptions, settings: DuckdbOptions) -> None:
         self._plan = plan
         self._options = options
-        self._links: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._numbers = itertools.count()
         self._batch = batch_of(rule for rule in plan.rules if runs_on_captures(rule))
         places = {rule.name: place for place, rule in enumerate(plan.rules)}
         self._places = np.array([places[rule.name] for rule in self._batch.rules], np.int32)
         self._connection = _connect(settings, options.threads)
         self._connection.register("types", _types(self._batch))
+        for name, texts in self._batch.lists:
+            self._connection.register(name, pa.table({"value": pa.array(texts, pa.string())}))
 
     def __enter__(self) -> Self:
         return self
@@ -107,15 +111,15 @@ class PreparedRules:
     def close(self) -> None:
         """Let go of DuckDB, and of links to files."""
         self._connection.close()
-        if self._links is not None:
-            self._links.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """Names of rules that replay runs, and what SQL cannot express of them."""
         return tuple((rule.name, reason) for rule, reason in self._batch.left_out)
 
-    def match(self, captures: Sequence[CaptureData]) -> Iterator[GroupMatches]:
+    def match(self, captures: Sequence[Capture]) -> Iterator[GroupMatches]:
         """Yield the matches of each row group that has some, in order of time in each part.
 
         Raises:
@@ -126,8 +130,9 @@ class PreparedRules:
 
     def _match_part(self, part: Part) -> Iterator[GroupMatches]:
         found = self._ask(part) if self._batch.rules else {}
+        opened: dict[object, Capture] = {capture: capture for capture in part.captures}
         for group in self._by_replay(part):
-            key = (group.capture, group.source.index)
+            key = (opened[group.capture], group.source.index)
             found.setdefault(key, []).append(group.matches)
         for (capture, index), batches in found.items():
             matches = order_matches(_joined(batches), first_match=self._options.first_match)
@@ -147,7 +152,7 @@ class PreparedRules:
             if len(found.matches) and (found.capture, found.source.index) in wanted:
                 yield found
 
-    def _ask(self, part: Part) -> dict[tuple[CaptureData, int], list[MatchBatch]]:
+    def _ask(self, part: Part) -> dict[tuple[Capture, int], list[MatchBatch]]:
         try:
             self._connection.register("gates", gates_of(part, self._batch, self._connection))
             self._create_events(part)
@@ -161,20 +166,34 @@ class PreparedRules:
         text = str(path.absolute())
         if not set(text) & _PATTERN_CHARACTERS:
             return text
-        if self._links is None:
-            self._links = tempfile.TemporaryDirectory(prefix="falcotrace-")
-        link = Path(self._links.name) / f"{next(self._numbers)}.parquet"
+        link = self._new_path()
         link.symlink_to(text)
         return str(link)
+
+    def _full_file(self) -> str:
+        """A capture without events, but with every column: others may be older than some."""
+        path = self._new_path()
+        with CaptureWriter(path) as writer:
+            writer.close(Footer())
+        return str(path)
+
+    def _new_path(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="falcotrace-")
+        return Path(self._folder.name) / f"{next(self._numbers)}.parquet"
 
     def _create_events(self, part: Part) -> None:
         """The view `events`: the rows of the part, with file and row."""
         nums = None
         if not part.is_whole:
             nums = (part.groups[0][1].first_num, part.groups[-1][1].last_num)
+        files = [self._plain_path(capture.path) for capture in part.captures]
+        lacking = {capture.lacking for capture in part.captures}
+        if any(lacking):
+            files.append(self._full_file())
         query = events_query(
-            [self._plain_path(capture.path) for capture in part.captures],
-            are_alike=len({capture.unrecorded for capture in part.captures}) == 1,
+            files,
+            are_alike=len(lacking) == 1 and len(files) == len(part.captures),
             nums=nums,
             since_ns=self._options.since_ns,
             until_ns=self._options.until_ns,

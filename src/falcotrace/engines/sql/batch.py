@@ -10,6 +10,7 @@ looked at further only if its type and its state leave a rule that could match i
     gates    what the queries make of them: for spans of rows of a file (file, first_row, last_row),
              by state (key) the rules that are possible (g0, g1 ..) and the truths that events ask
              for (b0, b1 ..), and what is known of the file (host_name, first_event_ns)
+    list_0   texts of a long list (value)
     types    the rules that look at a type of event (t0, t1 ..)
     events   the rows of the captures
 """
@@ -24,6 +25,7 @@ from falcotrace.engines.sql import build
 from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.condition import truth_sql
 from falcotrace.engines.sql.context import Context
+from falcotrace.engines.sql.long_lists import LongLists, with_relations
 from falcotrace.engines.sql.printer import print_sql
 from falcotrace.engines.sql.split import (
     WORD_BITS,
@@ -49,6 +51,7 @@ class Batch:
             events ask for, which are numbered from 0 again.
         events_query: gives file, row, num, time, m0, m1 .. of events that some rule matches.
         state_columns: paths of the columns that `states` must have.
+        lists: long lists of texts, by the names of their relations.
         types: for each type of event the words t0, t1 .. .
         event_names: types of events that some rule looks at; None for every type.
         words: how many numbers `m0`, `m1` .. there are.
@@ -59,6 +62,7 @@ class Batch:
     gate_queries: tuple[str, ...]
     events_query: str
     state_columns: tuple[str, ...]
+    lists: tuple[tuple[str, tuple[str, ...]], ...]
     types: tuple[tuple[str, tuple[int, ...]], ...]
     event_names: frozenset[str] | None
     words: int
@@ -85,8 +89,11 @@ def batch_of(rules: Iterable[RulePlan]) -> Batch:
             asked.append(_asked(rule, bits))
         except UnsupportedError as error:
             left_out.append((rule, error.what))
-    gates = [item.gate for item in asked]
-    truths = [truth_sql(formula, Context()) for formula in bits.places]
+    lists = LongLists()
+    for item in asked:
+        with_relations(item.condition, lists)
+    gates = [with_relations(item.gate, lists) for item in asked]
+    truths = [with_relations(truth_sql(formula, Context()), lists) for formula in bits.places]
     rules_asked = tuple(item.rule for item in asked)
     return Batch(
         rules=rules_asked,
@@ -94,6 +101,7 @@ def batch_of(rules: Iterable[RulePlan]) -> Batch:
         gate_queries=tuple(map(print_sql, _gate_queries([*gates, *truths]))),
         events_query=print_sql(_events_query(asked)),
         state_columns=_columns([*gates, *truths]),
+        lists=tuple((name, texts) for texts, name in lists.names.items()),
         types=_types(rules_asked),
         event_names=_event_names(rules_asked),
         words=_word_count(len(asked)),

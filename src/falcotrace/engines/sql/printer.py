@@ -50,7 +50,7 @@ class _Printer(DuckDB.Generator):  # type: ignore[misc]
         inside = expression.this
         match inside:
             case exp.In():
-                return f"{self.sql(inside, 'this')} NOT IN ({self._filled(inside.expressions)})"
+                return f"{self.sql(inside, 'this')} NOT IN ({self._listed(inside)})"
             case exp.Is(expression=exp.Null()):
                 return f"{self.sql(inside, 'this')} IS NOT NULL"
             case _:
@@ -65,7 +65,11 @@ class _Printer(DuckDB.Generator):  # type: ignore[misc]
         return f"({indented}{self.seg(')', sep='')}"
 
     def in_sql(self, expression: exp.In) -> str:
-        return f"{self.sql(expression, 'this')} IN ({self._filled(expression.expressions)})"
+        return f"{self.sql(expression, 'this')} IN ({self._listed(expression)})"
+
+    def _listed(self, expression: exp.In) -> str:
+        query = expression.args.get("query")
+        return self.sql(query) if query else self._filled(expression.expressions)
 
     def array_sql(self, expression: exp.Array) -> str:
         return f"[{self._filled(expression.expressions)}]"
