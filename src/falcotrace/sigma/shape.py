@@ -6,10 +6,11 @@ Cheap, and without pySigma: every rules file is looked at.
 import re
 
 from falcotrace.rules.faults import Fault
-from falcotrace.rules.source import MappingNode, Node, TextSource, compose_documents
+from falcotrace.rules.source import MappingNode, Node, Scalar, TextSource, compose_documents
 
-_KEYS = ("detection", "correlation", "filter", "action", "logsource")
-_CANDIDATE = re.compile(rf"^(?:{'|'.join(_KEYS)})[ \t]*:|\A\s*\{{", re.MULTILINE)
+_KEYS = ("title", "logsource", "detection", "correlation", "filter")
+_ACTIONS = frozenset({"global", "repeat", "reset"})
+_CANDIDATE = re.compile(rf"^(?:{'|'.join(_KEYS)}|action)[ \t]*:|\A\s*\{{", re.MULTILINE)
 
 
 def is_sigma(source: TextSource) -> bool:
@@ -24,4 +25,9 @@ def is_sigma(source: TextSource) -> bool:
 
 
 def _is_rule(root: Node | None) -> bool:
-    return isinstance(root, MappingNode) and any(root.get(key) is not None for key in _KEYS)
+    """Whether a document has two of the keys that rules have, or says what others add to it."""
+    if not isinstance(root, MappingNode):
+        return False
+    action = root.get("action")
+    is_part = isinstance(action, Scalar) and action.value in _ACTIONS
+    return is_part or sum(root.get(key) is not None for key in _KEYS) > 1
