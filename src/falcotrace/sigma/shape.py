@@ -13,14 +13,19 @@ _ACTIONS = frozenset({"global", "repeat", "reset"})
 _CANDIDATE = re.compile(rf"^(?:{'|'.join(_KEYS)}|action)[ \t]*:|\A\s*\{{", re.MULTILINE)
 
 
-def is_sigma(source: TextSource) -> bool:
-    """Tell whether a text holds Sigma rules; one that is no YAML does not."""
+def is_sigma(source: TextSource, *, takes_broken: bool = False) -> bool:
+    """Tell whether a text holds Sigma rules.
+
+    Args:
+        source: the text.
+        takes_broken: whether a text that is no YAML but has two of the keys is one.
+    """
     if _CANDIDATE.search(source.text) is None:
         return False
     try:
         roots = compose_documents(source).roots
     except Fault:
-        return False
+        return takes_broken and len({match[0] for match in _CANDIDATE.finditer(source.text)}) > 1
     return any(_is_rule(root) for root in roots)
 
 

@@ -72,6 +72,25 @@ def test_folders_hold_both(folder: Path) -> None:
     assert [rule.name for rule in plan.rules] == ["First", "Falco's", "Below"]
 
 
+def test_broken_files_below_a_folder_are_told(folder: Path) -> None:
+    """One of a thousand files that is no YAML spoils nothing, and is not passed over in silence."""
+    broken = folder / "linux" / "broken.yml"
+    broken.write_text(sigma_text(IMAGE).replace("}", ""))
+    plan = ft.rules(folder)
+    assert [rule.name for rule in plan.rules] == ["First", "Falco's", "Below"]
+    (left_out,) = plan.left_out
+    assert left_out.rule == str(broken)
+    with pytest.raises(RulesError, match=r"broken\.yml:"):
+        ft.rules(broken)
+
+
+def test_bad_expressions_are_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """RE2's own log stays quiet: what is wrong with a pattern is the rule's reason."""
+    (found,) = conversions(sigma_text("a: {Image|re: '(a'}, condition: a"))
+    assert "missing )" in reason(found)
+    assert capfd.readouterr().err == ""
+
+
 def test_single_files_and_texts(folder: Path) -> None:
     """A file of Sigma's rules goes wherever one of Falco's goes."""
     plan = ft.rules(folder / "a_sigma.yml", folder / "b_falco.yaml")
