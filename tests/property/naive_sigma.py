@@ -16,7 +16,8 @@ from typing import Any
 import re2
 
 Event = Mapping[str, Any]
-"""Values of fields by Sigma's names; None or absent: no value; a list: any of them may match."""
+"""Values of fields by Sigma's names; None or absent: no value; a list: any of them may match. Under
+the empty name stands the text in which words without a field are looked for."""
 
 _LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(65, 91)})
 _NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
@@ -91,14 +92,18 @@ class _Condition:
 
 
 def selection_holds(selection: Any, event: Event) -> bool:
-    """A mapping: all of its items; a list: any of its mappings."""
+    """A mapping: all of its items; a list: any of its mappings or words."""
     if isinstance(selection, list):
         return any(selection_holds(each, event) for each in selection)
+    if not isinstance(selection, dict):
+        return _item_holds("|contains", selection, event)
     return all(_item_holds(key, value, event) for key, value in selection.items())
 
 
 def _item_holds(key: str, value: Any, event: Event) -> bool:
     field, *modifiers = key.split("|")
+    if not field:
+        modifiers.append("contains")
     values = value if isinstance(value, list) else [value]
     present = event.get(field)
     quantifier = all if "all" in modifiers else any

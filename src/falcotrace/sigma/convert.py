@@ -7,7 +7,7 @@ the kinds that are left stand side by side under `or`.
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from sigma.conditions import (
     ConditionAND,
@@ -134,7 +134,7 @@ def _log_source(rule: SigmaRule) -> LogSource | str:
     if given.product not in {None, PRODUCT}:
         return f"it is about {given.product}"
     found = LOG_SOURCES.get((given.category or "", given.service or ""))
-    if found is not None and (given.product or given.category):
+    if found is not None:
         return found
     named = given.service or given.category
     if named:
@@ -250,7 +250,7 @@ def _ask_keyword(value: SigmaType, view: View) -> Tree:
     return any_of(found)
 
 
-def _foreign_records(conditions: Sequence[object], source: LogSource) -> Iterable[str]:
+def _foreign_records(conditions: Sequence[object], source: LogSource) -> Iterator[str]:
     """Kinds of records that a rule also asks for and that no system call stands for."""
     known = {
         name
@@ -258,40 +258,32 @@ def _foreign_records(conditions: Sequence[object], source: LogSource) -> Iterabl
         for form in (view.fields.get(source.record_field),)
         for name in getattr(form, "conditions", ())
     }
-    for name in _record_names(conditions, source.record_field):
-        if name.upper() not in known:
-            what = f"{source.record_field} {name}"
-            reason = f"{what} is written by programs, not by a system call"
-            forms = _Foreign(name, source.record_field, Unanswerable(reason))
-            view = View("", forms)
-            if any_of(_tree(each, view, {}) for each in conditions) is not False:
-                yield reason
+    tests = list(_field_tests(conditions))
+    for name in dict.fromkeys(_plain_texts(tests, source.record_field)):
+        if name.upper() in known:
+            continue
+        reason = f"{source.record_field} {name} is written by programs, not by a system call"
+        forms: dict[str, Form] = dict.fromkeys((each.field for each in tests), Unanswerable(reason))
+        view = View("", forms | {source.record_field: Choice({name: ""})})
+        if any_of(_tree(each, view, {}) for each in conditions) is not False:
+            yield reason
 
 
-def _record_names(conditions: Sequence[object], field: str) -> Iterable[str]:
-    pending = list(conditions)
-    names: dict[str, None] = {}
+def _field_tests(conditions: Sequence[object]) -> Iterator[ConditionFieldEqualsValueExpression]:
+    pending = list(reversed(conditions))
     while pending:
         node = pending.pop()
         if isinstance(node, ConditionFieldEqualsValueExpression):
-            if node.field == field and isinstance(node.value, SigmaString):
-                names[str(node.value)] = None
+            yield node
         elif isinstance(node, ConditionItem):
             pending += reversed(node.args)
-    return names
 
 
-class _Foreign(dict[str, Form]):
-    """The fields of a kind of record that captures do not hold."""
-
-    def __init__(self, name: str, record_field: str, other: Form) -> None:
-        super().__init__({record_field: Choice({name: ""})})
-        self._other = other
-
-    def get(self, key: str, default: Form | None = None) -> Form | None:  # type: ignore[override]
-        """Any other field cannot be asked."""
-        del default
-        return super().get(key, self._other)
+def _plain_texts(tests: Sequence[ConditionFieldEqualsValueExpression], field: str) -> Iterator[str]:
+    for each in tests:
+        value = each.value
+        if each.field == field and isinstance(value, SigmaString) and not value.contains_special():
+            yield str(value)
 
 
 def _text(condition: str) -> TextSource:

@@ -4,18 +4,23 @@ In: texts. Out: each rule with the place of its title, filters applied, correlat
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import re2
 import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
 from falcotrace.errors import Span
+from falcotrace.rules.faults import Fault
 from falcotrace.rules.source import MappingNode, Node, Scalar, TextSource, compose_documents
 
 _LONGEST_PROBLEM = 300
@@ -61,7 +66,10 @@ _UNREADABLE = (yaml.YAMLError, SigmaError, TypeError, ValueError, AttributeError
 
 
 def _read_file(source: TextSource) -> tuple[list[SigmaDocument], list[SigmaFilter]]:
-    roots = [root for root in compose_documents(source).roots if root is not None]
+    try:
+        roots = [root for root in compose_documents(source).roots if root is not None]
+    except Fault as fault:
+        return [_unread(source, (), ValueError(fault.message))], []
     try:
         documents = [each for each in _load_yaml(source.text) if each is not None]
     except (*_UNREADABLE, RecursionError) as error:
@@ -104,6 +112,32 @@ def _read_group(
     return read, collection.filters
 
 
+class _QuietExpressions(RegexEngine):
+    """RE2, without the log in which it prints what is wrong with a pattern.
+
+    pySigma's own engine cannot be copied either, and filters are.
+    """
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        letters = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+        prefix = "".join(letter for flag, letter in letters.items() if flags & flag)
+        options = re2.Options()
+        options.log_errors = False
+        compiled: RegexPattern = re2.compile(
+            f"(?{prefix}){pattern}" if prefix else pattern, options
+        )
+        return compiled
+
+    @property
+    def error(self) -> type[Exception]:
+        """What a bad pattern raises."""
+        error: type[Exception] = re2.error
+        return error
+
+
+_POLICY = SigmaPolicy(regex_engine=_QuietExpressions())
+
+
 def _load_yaml(text: str) -> list[Any]:
     # The loader is yaml's safe one, and refuses a key that stands twice.
     return list(yaml.load_all(text, SigmaYAMLLoader))
@@ -111,7 +145,11 @@ def _load_yaml(text: str) -> list[Any]:
 
 def _collect(documents: list[Any]) -> SigmaCollection:
     return SigmaCollection.from_dicts(
-        documents, collect_errors=True, collect_filters=True, resolve_references=False
+        documents,
+        collect_errors=True,
+        collect_filters=True,
+        resolve_references=False,
+        policy=_POLICY,
     )
 
 

@@ -39,8 +39,6 @@ from falcotrace.sigma.values import (
     Wildcard,
 )
 
-_NO_PATTERN = "is a number, and has no letters to compare"
-
 
 def ask(name: str, form: Form, test: Test, forms: Mapping[str, Form]) -> Tree:
     """Ask one test of one field.
@@ -98,18 +96,25 @@ def _ask_number(form: Number, test: Test) -> Tree:
         case Pattern(is_any=True):
             return _exists(form)
         case Pattern(literal=str(text)) if re.fullmatch(r"[+-]?[0-9]+", text):
-            number = int(text)
+            number = -1 if int(text) == form.unset else int(text)
             if not _fits(form.field, number):
                 return False
             return make_check(operand, Operator.EQUAL, str(number))
-        case Pattern():
-            raise UnaskableError(_NO_PATTERN)
         case Comparison(operator=operator, number=number):
-            if not _fits(form.field, number):
-                raise UnaskableError(f"is never near {number}")
-            return make_check(operand, operator, str(number))
+            return _compare_number(form, operator, number)
         case _:
-            raise UnaskableError(_NO_PATTERN)
+            raise UnaskableError("is a number, and has no letters to compare")
+
+
+def _compare_number(form: Number, operator: Operator, number: int) -> Tree:
+    if not _fits(form.field, number):
+        raise UnaskableError(f"is never near {number}")
+    check = make_check(operand_of(form.field), operator, str(number))
+    if form.unset is None:
+        return check
+    is_unset = make_check(operand_of(form.field), Operator.EQUAL, "-1")
+    is_above = operator in {Operator.GREATER, Operator.GREATER_EQUAL}
+    return any_of((check, is_unset)) if is_above else all_of((check, not_of(is_unset)))
 
 
 def _fits(field: str, number: int) -> bool:

@@ -58,9 +58,15 @@ class Folder:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Number:
-    """A numeric field of Falco."""
+    """A numeric field of Falco.
+
+    Args:
+        field: its name.
+        unset: the number that Sigma's source has where Falco has -1.
+    """
 
     field: str
+    unset: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

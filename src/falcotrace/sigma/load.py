@@ -153,7 +153,8 @@ def _files(source: Path | str | RulesText) -> Iterator[_Loadable]:
     below = sorted(_files_below(path)) if path.is_dir() else ()
     own = frozenset(falco)
     for file in sorted({*falco, *below}):
-        text = _sigma_text(file)
+        # A broken file that somebody names is an error; one far below is told among the rules.
+        text = _sigma_text(file, takes_broken=file not in own)
         if text is not None or file in own:
             yield _Loadable(file, text)
 
@@ -165,11 +166,11 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if Path(name).suffix in SUFFIXES)
 
 
-def _sigma_text(path: Path) -> TextSource | None:
+def _sigma_text(path: Path, *, takes_broken: bool) -> TextSource | None:
     if path.suffix not in SUFFIXES or not path.is_file():
         return None
     try:
         text = read_source(path)
     except Fault:
         return None
-    return text if is_sigma(text) else None
+    return text if is_sigma(text, takes_broken=takes_broken) else None

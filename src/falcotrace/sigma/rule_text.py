@@ -4,6 +4,7 @@ In: a rule of Sigma and its condition in Falco's language. Out: YAML. Falco's ru
 an id, a status, authors and references: they end the description.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -44,7 +45,7 @@ def print_rule(conversion: Conversion) -> str:
     tags = sorted({_ORIGIN, *_PLACES, *converted.source.tags, *map(_tag, rule.tags)})
     return "\n".join(
         (
-            f"- rule: {_scalar(conversion.name)}",
+            f"- rule: {_yaml(conversion.name)}",
             "  desc: >",
             *_wrapped(_description(rule, conversion)),
             "  condition: >",
@@ -52,7 +53,7 @@ def print_rule(conversion: Conversion) -> str:
             "  output: >",
             *_wrapped(_output(rule, conversion.name, converted.source)),
             f"  priority: {_priority(rule).name}",
-            f"  tags: [{', '.join(map(_scalar, tags))}]",
+            f"  tags: {_yaml(tags)}",
             "",
         )
     )
@@ -89,9 +90,10 @@ def _description(rule: SigmaRule, conversion: Conversion) -> str:
 def _output(rule: SigmaRule, name: str, source: LogSource) -> str:
     # Nothing stands for a percent sign in outputs.
     title = name.replace("%", "percent")
+    shown_already = {"", *re.findall(r"%([a-z.]+)", source.output)}
     wanted = (_printed(source.views[0].fields.get(str(field))) for field in rule.fields)
-    extra = (field for field in wanted if field and f"%{field}" not in source.output.split("="))
-    shown = " ".join(dict.fromkeys(f"{field}=%{field}" for field in extra))
+    extra = dict.fromkeys(field for field in wanted if field not in shown_already)
+    shown = " ".join(f"{field}=%{field}" for field in extra)
     return f"{title} | {source.output} {shown}".rstrip()
 
 
@@ -117,8 +119,8 @@ def _tag(tag: SigmaRuleTag) -> str:
     return f"mitre_{tag.name.replace('-', '_')}"
 
 
-def _scalar(text: str) -> str:
-    dumped = yaml.safe_dump(text, width=10**9, allow_unicode=True, default_flow_style=True)
+def _yaml(value: str | list[str]) -> str:
+    dumped = yaml.safe_dump(value, width=10**9, allow_unicode=True, default_flow_style=True)
     return dumped.removesuffix("\n").removesuffix("\n...")
 
 

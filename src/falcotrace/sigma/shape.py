@@ -6,22 +6,33 @@ Cheap, and without pySigma: every rules file is looked at.
 import re
 
 from falcotrace.rules.faults import Fault
-from falcotrace.rules.source import MappingNode, Node, TextSource, compose_documents
+from falcotrace.rules.source import MappingNode, Node, Scalar, TextSource, compose_documents
 
-_KEYS = ("detection", "correlation", "filter", "action", "logsource")
-_CANDIDATE = re.compile(rf"^(?:{'|'.join(_KEYS)})[ \t]*:|\A\s*\{{", re.MULTILINE)
+_KEYS = ("title", "logsource", "detection", "correlation", "filter")
+_ACTIONS = frozenset({"global", "repeat", "reset"})
+_CANDIDATE = re.compile(rf"^(?:{'|'.join(_KEYS)}|action)[ \t]*:|\A\s*\{{", re.MULTILINE)
 
 
-def is_sigma(source: TextSource) -> bool:
-    """Tell whether a text holds Sigma rules; one that is no YAML does not."""
+def is_sigma(source: TextSource, *, takes_broken: bool = False) -> bool:
+    """Tell whether a text holds Sigma rules.
+
+    Args:
+        source: the text.
+        takes_broken: whether a text that is no YAML but has two of the keys is one.
+    """
     if _CANDIDATE.search(source.text) is None:
         return False
     try:
         roots = compose_documents(source).roots
     except Fault:
-        return False
+        return takes_broken and len({match[0] for match in _CANDIDATE.finditer(source.text)}) > 1
     return any(_is_rule(root) for root in roots)
 
 
 def _is_rule(root: Node | None) -> bool:
-    return isinstance(root, MappingNode) and any(root.get(key) is not None for key in _KEYS)
+    """Whether a document has two of the keys that rules have, or says what others add to it."""
+    if not isinstance(root, MappingNode):
+        return False
+    action = root.get("action")
+    is_part = isinstance(action, Scalar) and action.value in _ACTIONS
+    return is_part or sum(root.get(key) is not None for key in _KEYS) > 1

@@ -108,7 +108,7 @@ _AUDIT: Mapping[str, Form] = {
     "ppid": Number("proc.ppid"),
     "euid": Number("user.uid"),
     "egid": Number("group.gid"),
-    "auid": Number("user.loginuid"),
+    "auid": Number("user.loginuid", unset=2**32 - 1),
     "EUID": Text("user.name", unknown="<NA>"),
     "EGID": Text("group.name", unknown="<NA>"),
     "AUID": Text("user.loginname", unknown="<NA>"),
