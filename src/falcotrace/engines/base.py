@@ -17,7 +17,7 @@ from falcotrace.capture.data import CaptureData, StreamedCapture
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.vectors import Codes, Integers, Rows
 from falcotrace.events.argument_forms import MARKS
-from falcotrace.rules.plan import FieldOperand, Plan, RulePlan
+from falcotrace.rules.plan import CONDITION_NAME, FieldOperand, Plan, RulePlan
 
 SYSCALL_SOURCE = "syscall"
 """The only event source that captures hold."""
@@ -148,8 +148,9 @@ def find_gaps(plan: Plan, capture: CaptureData | StreamedCapture) -> tuple[RuleG
 
 
 def describe_gap(gap: RuleGap) -> str:
-    """One sentence about a rule that could not fully run."""
-    name = f"rule `{gap.rule.name}`"
+    """One sentence about a rule, or a condition by itself, that could not fully run."""
+    is_condition = gap.rule.name == CONDITION_NAME
+    name = "the condition" if is_condition else f"rule `{gap.rule.name}`"
     if gap.other_source:
         return f"{name} did not run: it is about events of `{gap.rule.source}`"
     reasons = []
@@ -182,7 +183,7 @@ def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | No
     unrecorded = [
         operand.text
         for operand in rule.condition_fields
-        if _is_unrecorded(operand, capture.unrecorded)
+        if is_unrecorded(operand, capture.unrecorded)
     ]
     unsupported = [operand.text for operand in rule.condition_fields if is_unsupported(operand)]
     other_source = rule.source != SYSCALL_SOURCE
@@ -198,7 +199,8 @@ def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | No
     )
 
 
-def _is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
+def is_unrecorded(operand: FieldOperand, unrecorded: frozenset[str]) -> bool:
+    """Whether a recording never fills what a field is answered from."""
     paths = [path for path in columns_of(operand) if path not in MARKS]
     if operand.field.source in _ANY_COLUMN_WILL_DO:
         return bool(paths) and all(path in unrecorded for path in paths)

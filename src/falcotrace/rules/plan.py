@@ -226,6 +226,10 @@ class RuleException:
     value_count: int
 
 
+CONDITION_NAME = "<condition>"
+"""The name of a condition that stands in no rule, as a rule and in messages."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RulePlan:
     """One rule, ready to run.
