@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from falcotrace.cli import fields, import_, info, record, recover, rules, scan, seal
+from falcotrace.cli import fields, import_, info, query, record, recover, rules, scan, seal, sql
 from falcotrace.version import __version__
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command("seal")(seal.seal)
 app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
+app.command("query")(query.query)
+app.command("sql")(sql.sql)
 app.command("info")(info.info)
 app.add_typer(rules.app, name="rules")
 app.command("fields")(fields.fields)
