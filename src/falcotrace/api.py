@@ -5,6 +5,7 @@
     with ft.open("capture.parquet") as capture:
         for alert in capture.scan(ft.rules("rules/")):
             print(alert.time_ns, alert.rule.name, alert.output)
+        capture.query("proc.name=bash").count_by("evt.type", "fd.name").df()
         capture.sql("SELECT proc.name, count(*) FROM events GROUP BY ALL").df()
 
 A thin layer: files and globs become open captures, everything else is done below. The command line
@@ -31,16 +32,19 @@ from falcotrace.capture.summary import (
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
+from falcotrace.rules.condition import load_condition
 from falcotrace.rules.left_out import describe_left_out
 from falcotrace.rules.plan import Plan, RulePlan
 from falcotrace.rules.select import find_rule
-from falcotrace.rules.shipped import load_plan
+from falcotrace.rules.shipped import load_plan, shipped_rules
 
 if TYPE_CHECKING:
     import duckdb
 
+    from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
+    from falcotrace.query import Query
     from falcotrace.scap.capture import ScapCapture
 
 
@@ -238,8 +242,47 @@ class Captures:
             raise CaptureError(folder, message)
         return self._captures[0]
 
+    def query(
+        self,
+        condition: str,
+        *,
+        columns: str | Sequence[str] | None = None,
+        rules: str | Path | Sequence[str | Path] | None = None,
+        limit: int | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        threads: int | None = None,
+    ) -> "Query":
+        """Ask for the events that a condition holds for.
+
+        Args:
+            condition: as in a rule.
+            columns: fields to show, also with arguments and in functions; what fits the condition
+                by default.
+            rules: files and folders whose macros and lists the condition may name; those that ship
+                by default.
+            limit: at most so many events, or combinations of `count_by`.
+            since_ns: leave out events before this time, ns since the epoch.
+            until_ns: leave out events at this time and later, ns since the epoch.
+            threads: row groups that are worked on at once; one more than cores by default.
+
+        Raises:
+            RulesError: the condition or a column cannot be used.
+
+        Example:
+            >>> capture.query("proc.name=bash").count_by("evt.type").df()  # doctest: +SKIP
+        """
+        from falcotrace.query import Query  # noqa: PLC0415 - scanning does not need it
+
+        sources = [rules] if isinstance(rules, str | Path) else rules
+        rule = load_condition(condition, [shipped_rules()] if sources is None else sources)
+        options = ScanOptions(
+            since_ns=since_ns, until_ns=until_ns, threads=threads or default_threads()
+        )
+        return Query(self._captures, rule, condition, columns=columns, options=options, limit=limit)
+
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
-        """Ask DuckDB; the captures are the view `events`.
+        """Ask DuckDB; the events are the view `events`, what is known of the files is `captures`.
 
         Returns:
             A lazy relation: `.df()`, `.pl()`, `.arrow()`, or printed as it is.
@@ -247,15 +290,25 @@ class Captures:
         Example:
             >>> capture.sql("SELECT proc.name FROM events LIMIT 3")  # doctest: +SKIP
         """
-        import duckdb  # noqa: PLC0415 - scanning does not need it
+        from falcotrace.engines import capture_database  # noqa: PLC0415 - scanning does not need it
 
-        connection = duckdb.connect()
-        # DuckDB 2.0.0 fails with an internal error on `WHERE a.b = .. ORDER BY .. LIMIT n` over
-        # nested columns, because this optimizer hands the filter the whole struct.
-        connection.execute("SET disabled_optimizers = 'late_materialization'")
-        files = [str(_stored(capture).path) for capture in self._captures]
-        connection.read_parquet(files, union_by_name=True).create_view("events")
-        return connection.sql(query)
+        options = capture_database.DatabaseOptions(is_confined=False)
+        return capture_database.connect_captures(self._stored, options).sql(query)
+
+    def database(self, options: "DatabaseOptions | None" = None) -> "CaptureDatabase":
+        """A database that asks the captures, by default confined to them.
+
+        Raises:
+            CaptureError: a capture is a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.engines import capture_database  # noqa: PLC0415 - scanning does not need it
+
+        chosen = options or capture_database.DatabaseOptions()
+        return capture_database.CaptureDatabase(self._stored, chosen)
+
+    @property
+    def _stored(self) -> "list[Capture]":
+        return [_stored(capture) for capture in self._captures]
 
 
 def open_captures(

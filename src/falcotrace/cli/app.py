@@ -10,11 +10,13 @@ from falcotrace.cli import (
     hunt,
     import_,
     info,
+    query,
     record,
     recover,
     rules,
     scan,
     seal,
+    sql,
 )
 from falcotrace.version import __version__
 
@@ -33,6 +35,8 @@ app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
+app.command("query")(query.query)
+app.command("sql")(sql.sql)
 app.command("info")(info.info)
 app.add_typer(rules.app, name="rules")
 app.command("fields")(fields.fields)

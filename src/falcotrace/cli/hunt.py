@@ -9,7 +9,8 @@ import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.rule_sources import RulesOption
-from falcotrace.cli.scan import chosen_plan, parse_limit
+from falcotrace.cli.scan import chosen_plan
+from falcotrace.cli.time_limits import time_limit
 
 if TYPE_CHECKING:
     from falcotrace.hunt import Hunt, HuntOptions, HuntProgress
@@ -128,8 +129,8 @@ def _options(
     return HuntOptions(
         engine=engine,
         first_match=not all_matches,
-        since_ns=parse_limit(since),
-        until_ns=parse_limit(until),
+        since_ns=time_limit(since),
+        until_ns=time_limit(until),
         hosts=tuple(hosts),
         threads=threads or default_threads(),
         memory_bytes=memory_bytes,

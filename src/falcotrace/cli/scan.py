@@ -8,6 +8,7 @@ import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
+from falcotrace.cli.time_limits import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +67,8 @@ def scan(
         report = opened.scan(
             plan,
             all_matches=all_matches,
-            since_ns=parse_limit(since),
-            until_ns=parse_limit(until),
+            since_ns=time_limit(since),
+            until_ns=time_limit(until),
         )
         draw = _print_summary if summary else _DRAWERS[output_format]
         alert_count = draw(report)
@@ -76,22 +77,6 @@ def scan(
     if alert_count:
         sys.exit(ExitCode.ALERTS)
     sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
-
-
-def parse_limit(text: str) -> int | None:
-    """A time from the command line, ns since the epoch; none for an empty text.
-
-    Raises:
-        typer.BadParameter: not a time.
-    """
-    from falcotrace.cli.quantities import parse_time
-
-    if not text:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def chosen_plan(

@@ -17,7 +17,7 @@ from falcotrace.capture.data import CaptureData, StreamedCapture
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.vectors import Codes, Integers, Rows
 from falcotrace.events.argument_forms import MARKS
-from falcotrace.rules.plan import FieldOperand, Plan, RulePlan
+from falcotrace.rules.plan import CONDITION_NAME, FieldOperand, Plan, RulePlan
 
 SYSCALL_SOURCE = "syscall"
 """The only event source that captures hold."""
@@ -154,8 +154,9 @@ def find_gaps(plan: Plan, capture: CaptureData | StreamedCapture) -> tuple[RuleG
 
 
 def describe_gap(gap: RuleGap) -> str:
-    """One sentence about a rule that could not fully run."""
-    name = f"rule `{gap.rule.name}`"
+    """One sentence about a rule, or a condition by itself, that could not fully run."""
+    is_condition = gap.rule.name == CONDITION_NAME
+    name = "the condition" if is_condition else f"rule `{gap.rule.name}`"
     if gap.other_source:
         return f"{name} did not run: it is about events of `{gap.rule.source}`"
     reasons = []

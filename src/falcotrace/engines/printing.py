@@ -40,9 +40,14 @@ def printed_texts(operand: Operand, vector: Vector) -> list[str | None]:
 
 def json_values(operand: Operand, vector: Vector) -> Sequence[FieldValue]:
     """The typed value of each row; numbers that are printed in a special form stay texts."""
-    if isinstance(vector, NumberVector) and _format(operand) in _PLAIN_FORMATS:
+    if isinstance(vector, NumberVector) and is_plain_number(operand):
         return _numbers(vector)
     return printed_texts(operand, vector)
+
+
+def is_plain_number(operand: Operand) -> bool:
+    """Whether numbers of an operand are printed as decimals without padding."""
+    return _format(operand) in _PLAIN_FORMATS
 
 
 def _format(operand: Operand) -> str:

@@ -55,7 +55,7 @@ def _render(rule: RulePlan, texts: Mapping[int, Sequence[str | None]], number: i
 def _texts_by_operand(rule: RulePlan, rows: RowSet) -> dict[int, list[str | None]]:
     """Printed texts by the identity of the operand, for hashing operands is slow."""
     return {
-        id(part.operand): printed_texts(part.operand, rows.vector(_shown(part.operand)))
+        id(part.operand): printed_texts(part.operand, rows.vector(shown_operand(part.operand)))
         for part in rule.output.parts
         if isinstance(part, TemplateField)
     }
@@ -69,11 +69,11 @@ def _values_by_text(rule: RulePlan, rows: RowSet) -> dict[str, Sequence[FieldVal
             continue
         for operand in (*iter_fields(part.operand), part.operand):
             if operand.text not in values:
-                values[operand.text] = json_values(operand, rows.vector(_shown(operand)))
+                values[operand.text] = json_values(operand, rows.vector(shown_operand(operand)))
     return values
 
 
-def _shown(operand: Operand) -> Operand:
+def shown_operand(operand: Operand) -> Operand:
     """What is printed for an operand (libs 48dfd53c, extract_single)."""
     if isinstance(operand, FieldOperand) and operand.argument is None:
         return _OWN.get(operand.field.name, operand)

@@ -240,6 +240,13 @@ def arrow_codes(codes: Rows) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(codes), [valid, pa.py_buffer(codes)])
 
 
+def arrow_integers(values: Integers) -> pa.Array:
+    """An Arrow array of numbers without nulls; `pa.array` would import pandas."""
+    return pa.Array.from_buffers(
+        pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int64))]
+    )
+
+
 def missing_vector(rows: int) -> TextVector:
     """A vector without any value."""
     return TextVector(Domain(arrow_texts(())), np.full(rows, MISSING, np.int32))

@@ -25,7 +25,10 @@ def _escape_invalid(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(RAW_BYTE_BASE + byte) for byte in bad), error.end
 
 
-codecs.register_error("falcotrace-raw-bytes", _escape_invalid)
+RAW_BYTES = "falcotrace-raw-bytes"
+"""The name under which codecs know how to spell a raw byte."""
+
+codecs.register_error(RAW_BYTES, _escape_invalid)
 
 
 def to_text(raw: bytes) -> str:
@@ -45,7 +48,7 @@ def to_text(raw: bytes) -> str:
     except UnicodeDecodeError:
         # Genuine characters of the range must not be confused with escaped bytes: hide them first.
         hidden = _RAW_RANGE_BYTES.sub(lambda match: _hide(match.group()), raw)
-        return hidden.decode(errors="falcotrace-raw-bytes")
+        return hidden.decode(errors=RAW_BYTES)
     if _RAW_RANGE.search(text):
         return _RAW_RANGE.sub(lambda match: _spell_bytes(match.group().encode()), text)
     return text

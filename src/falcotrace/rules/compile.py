@@ -117,6 +117,15 @@ class Compiler:
         self._warn_unused(collector, diagnostics)
         return tuple(plans)
 
+    def definitions(self, collector: Collector) -> tuple[list[ExpandedList], MacroScope]:
+        """The lists and macros that a condition behind everything collected may name.
+
+        Raises:
+            Fault: the first of them that cannot be compiled.
+        """
+        lists = self._expand_lists(collector)
+        return lists, self._compile_macros(collector, lists)
+
     def _expand_lists(self, collector: Collector) -> list[ExpandedList]:
         """Open lists inside lists, one level deep, where they may be seen."""
         expanded: list[ExpandedList] = []
@@ -234,7 +243,7 @@ class Compiler:
                 hints,
                 print_condition(tree),
                 find_events(formula),
-                _fields_of(formula),
+                fields_of(formula),
             )
             self._checked[id(tree)] = known
         diagnostics += [
@@ -387,7 +396,8 @@ def _once_per_field(hints: Sequence[Hint]) -> list[Hint]:
     return kept
 
 
-def _fields_of(formula: Formula) -> tuple[FieldOperand, ...]:
+def fields_of(formula: Formula) -> tuple[FieldOperand, ...]:
+    """Every field that a formula reads, once each."""
     fields: dict[FieldOperand, None] = {}
     for atom in iter_atoms(formula):
         fields.update(dict.fromkeys(iter_fields(atom.left)))

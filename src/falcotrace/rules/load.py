@@ -22,12 +22,13 @@ from falcotrace.rules.collect import SYSCALL_SOURCE, Collector
 from falcotrace.rules.compile import Compiler, OutputAddition, Settings
 from falcotrace.rules.faults import Fault, diagnose
 from falcotrace.rules.items import RuleDefinition
+from falcotrace.rules.lists import ExpandedList
 from falcotrace.rules.output import suggested_output
 from falcotrace.rules.parser import parse_condition
-from falcotrace.rules.plan import Formula, Plan, Priority
+from falcotrace.rules.plan import CONDITION_NAME, Formula, Plan, Priority
 from falcotrace.rules.read import read_items
 from falcotrace.rules.requirements import missing_plugins
-from falcotrace.rules.resolve import NO_MACROS, MacroResolver
+from falcotrace.rules.resolve import NO_MACROS, MacroResolver, MacroScope
 from falcotrace.rules.select import Selection, select_rules
 from falcotrace.rules.source import TextSource, read_source
 
@@ -188,12 +189,34 @@ def parse_formula(text: str) -> Formula:
     Raises:
         RulesError: it is none, or uses a macro.
     """
-    source = TextSource("<condition>", text)
+    source = TextSource(CONDITION_NAME, text)
     try:
         tree = MacroResolver().resolve(parse_condition(source), NO_MACROS, set())
         return Checker().check(tree)[0]
     except Fault as fault:
         raise RulesError([diagnose(fault, LoadCode.ERR_COMPILE_CONDITION, ())]) from fault
+
+
+def load_definitions(
+    sources: Iterable[Path | str | RulesText],
+) -> tuple[list[ExpandedList], MacroScope]:
+    """The lists and macros of rules files, for a condition that stands behind them.
+
+    Rules in the files are passed over: whether they can be used does not matter here.
+
+    Raises:
+        RulesError: a file cannot be read, or a list or macro of it cannot be used.
+    """
+    loader = _Loader(Settings(), {SYSCALL_SOURCE})
+    for source in sources:
+        for file in expand_source(source):
+            if not loader.collect(file):
+                last = loader.files[-1].diagnostics
+                raise RulesError(item for item in last if item.severity is Severity.ERROR)
+    try:
+        return loader.definitions()
+    except Fault as fault:
+        raise RulesError([diagnose(fault, LoadCode.ERR_VALIDATE, ())]) from fault
 
 
 class _Loader:
@@ -207,22 +230,37 @@ class _Loader:
 
     def load(self, source: RulesSource) -> bool:
         """Load one file on top of those before it; tell whether to go on."""
+        if not self.collect(source):
+            return False
+        file = self.files.pop()
+        diagnostics = [*file.diagnostics]
+        try:
+            self.plan = Plan(self._compiler.compile(self._collector, diagnostics))
+        except Fault as fault:
+            diagnostics.append(diagnose(fault, LoadCode.ERR_VALIDATE, ()))
+        self.files.append(FileResult(file.name, tuple(diagnostics)))
+        return self.files[-1].ok
+
+    def collect(self, source: RulesSource) -> bool:
+        """Take in the items of one file; tell whether to go on."""
         name = _name(source)
         diagnostics: list[Diagnostic] = []
-        code = LoadCode.ERR_YAML_VALIDATE
+        is_complete = False
         try:
-            text = _read(source)
-            for item in read_items(text, diagnostics):
+            for item in read_items(_read(source), diagnostics):
                 if isinstance(source, ConvertedRules) and isinstance(item, RuleDefinition):
                     self._collector.add_converted(item, diagnostics)
                 else:
                     self._collector.add(item, diagnostics)
-            code = LoadCode.ERR_VALIDATE
-            self.plan = Plan(self._compiler.compile(self._collector, diagnostics))
+            is_complete = True
         except Fault as fault:
-            diagnostics.append(diagnose(fault, code, ()))
+            diagnostics.append(diagnose(fault, LoadCode.ERR_YAML_VALIDATE, ()))
         self.files.append(FileResult(name, tuple(diagnostics)))
-        return self.files[-1].ok
+        return is_complete
+
+    def definitions(self) -> tuple[list[ExpandedList], MacroScope]:
+        """The lists and macros of everything collected."""
+        return self._compiler.definitions(self._collector)
 
     def verify_plugins(self) -> bool:
         """Say which required plugins are missing; tell whether none is."""

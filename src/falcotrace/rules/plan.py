@@ -227,6 +227,10 @@ class RuleException:
     value_count: int
 
 
+CONDITION_NAME = "<condition>"
+"""The name of a condition that stands in no rule, as a rule and in messages."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class WrittenCondition:
     """A condition as its author wrote it, for display: engines read the formula.

@@ -1,7 +1,12 @@
-"""What a scan imports: start-up is a part of every scan's time."""
+"""What a scan and a query import: start-up is a part of their time."""
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+CAPTURE = Path(__file__).parents[3] / "captures" / "first_light.parquet"
 
 
 def test_scanning_imports_no_heavy_package() -> None:
@@ -17,3 +22,22 @@ heavy = {"pandas", "duckdb", "sqlglot", "rich", "typer"} & sys.modules.keys()
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "parquet"])
+@pytest.mark.parametrize("options", [[], ["--count-by", "proc.name,proc.aname,evt.num"]])
+def test_asking_imports_no_heavy_package(form: str, options: list[str]) -> None:
+    """A query's first rows wait for nothing that they do not need, whatever their form."""
+    program = """
+import sys
+from falcotrace.cli.app import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = {"pandas", "duckdb", "sqlglot", "rich.table", "scapy"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    question = ["query", str(CAPTURE), "proc.name=bash", "--format", form, *options]
+    command = [sys.executable, "-c", program, *question]
+    subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)

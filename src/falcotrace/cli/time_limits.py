@@ -1,0 +1,19 @@
+"""`--since` and `--until` as times."""
+
+import typer
+
+
+def time_limit(text: str) -> int | None:
+    """Nanoseconds since the epoch; None where nothing was given.
+
+    Raises:
+        typer.BadParameter: not a time, with what was expected.
+    """
+    from falcotrace.cli.quantities import parse_time
+
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

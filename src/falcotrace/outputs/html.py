@@ -1,0 +1,39 @@
+"""Rows as an HTML table, for notebooks: no scripts, no styles, nothing from the network."""
+
+import html
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from falcotrace.engines.vectors import arrow_text
+from falcotrace.outputs.cells import shown_texts
+from falcotrace.outputs.escape import for_terminal
+
+ROWS_MAX = 200
+"""More rows than these are counted, not drawn: a browser has to bear the page."""
+
+
+def rows_html(table: pa.Table, notes: Iterable[str] = (), caption: str = "") -> str:
+    r"""A table of rows, and notes below it; whatever was recorded is escaped.
+
+    Example:
+        >>> rows_html(pa.table({"proc.name": ["<b>\x1b"]}))
+        '<table><tr><th>proc.name</th></tr><tr><td>&lt;b&gt;\\x1b</td></tr></table>'
+    """
+    title = f"<caption>{_safe(caption)}</caption>" if caption else ""
+    head = "".join(f"<th>{_safe(name)}</th>" for name in table.column_names)
+    columns = [
+        pc.fill_null(shown_texts(column.combine_chunks()), arrow_text("")).to_pylist()
+        for column in table.columns
+    ]
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
+        for row in zip(*columns, strict=True)
+    )
+    below = "".join(f"<p>note: {_safe(note)}</p>" for note in notes)
+    return f"<table>{title}<tr>{head}</tr>{rows}</table>{below}"
+
+
+def _safe(text: str) -> str:
+    return html.escape(for_terminal(text))
