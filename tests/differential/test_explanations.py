@@ -17,7 +17,7 @@ from falcotrace.rules.plan import Plan, RulePlan
 from falcotrace.scap.importer import import_scap
 from small_captures import write_capture
 
-EVENTS_PER_RULE = 2
+EVENTS_PER_RULE = 4
 
 
 @pytest.fixture(scope="session")

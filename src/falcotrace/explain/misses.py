@@ -32,6 +32,9 @@ _MOST_MISSES = 20_000
 """So many groups are kept; beyond that the rarest are only counted."""
 
 _FIRST_MATCHES = 5
+_FIRST_OF_SET = 3
+"""So many groups of each set of failing checks are shown before more of any: a set of one event
+says more than the hundredth value of a set of thousands."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,13 +190,23 @@ class _Counter:
         )
 
     def _nearest(self) -> tuple[MissSet, ...]:
-        misses = [Miss(key, *found) for key, found in self._misses.items()]
-        misses.sort(key=lambda miss: (miss.key.distance, -miss.count, miss.first_num))
+        """The nearest groups; of each set of checks the largest few come before the rest."""
         by_set: dict[tuple[int, ...], list[Miss]] = {}
-        for miss in misses[: self._limit]:
-            by_set.setdefault(miss.key.leaves, []).append(miss)
-        sets = (MissSet(leaves, self._sets[leaves], tuple(of)) for leaves, of in by_set.items())
-        return tuple(sorted(sets, key=lambda one: (len(one.leaves), -one.count)))
+        for key, found in self._misses.items():
+            by_set.setdefault(key.leaves, []).append(Miss(key, *found))
+        ranked: list[tuple[int, int, int, int, Miss]] = []
+        for leaves, misses in by_set.items():
+            misses.sort(key=lambda miss: (-miss.count, miss.first_num))
+            ranked += [
+                (len(leaves), rank // _FIRST_OF_SET, -miss.count, miss.first_num, miss)
+                for rank, miss in enumerate(misses)
+            ]
+        ranked.sort(key=lambda one: one[:4])
+        shown: dict[tuple[int, ...], list[Miss]] = {}
+        for *_, miss in ranked[: self._limit]:
+            shown.setdefault(miss.key.leaves, []).append(miss)
+        sets = (MissSet(leaves, self._sets[leaves], tuple(of)) for leaves, of in shown.items())
+        return tuple(sorted(sets, key=lambda one: (len(one.leaves), -one.count, one.leaves)))
 
     def _farthest(self) -> int:
         """The distance up to which there are enough groups."""
