@@ -22,11 +22,14 @@ from falcotrace.rules.field_reference import find_field
 from falcotrace.rules.outline import Outline, outline_rule
 from falcotrace.rules.plan import Operand, RulePlan
 
-_PATTERNS_AT_ONCE = 4096
+_PATTERNS_AT_ONCE = 16_384
 """Costs are computed of so many combinations at a time, to bound the memory."""
 
 _MOST_FLIP_SETS = 256
 """Of a row group so many sets of failing checks are looked at, those of most events."""
+
+_MOST_OF_SET, _LEAST_OF_SET = 1000, 20
+"""Of each of these so many groups are looked at, fewer where there are many sets."""
 
 _MOST_MISSES = 20_000
 """So many groups are kept; beyond that the rarest are only counted."""
@@ -226,13 +229,14 @@ class _Counter:
         counts = found.patterns.counts()
         largest = sorted(sets, key=lambda leaves: -int(counts[sets[leaves]].sum()))
         self._is_complete &= len(largest) <= _MOST_FLIP_SETS
+        most = min(_MOST_OF_SET, max(_LEAST_OF_SET, _MOST_MISSES // len(largest)))
         for leaves in largest[:_MOST_FLIP_SETS]:
             in_set = np.zeros(truths.shape[1], np.bool_)
             in_set[sets[leaves]] = True
             positions = np.flatnonzero(in_set.take(found.patterns.of_rows))
             self._sets[leaves] += len(positions)
             operands = [_PROCESS_NAME, *operands_of(self._outline, leaves)]
-            groups, is_complete = group_rows(found.row_set, positions, operands, found.nums)
+            groups, is_complete = group_rows(found.row_set, positions, operands, found.nums, most)
             self._is_complete &= is_complete
             for group in groups:
                 self._add(leaves, group)
@@ -247,9 +251,10 @@ class _Counter:
         """Keep what may still be among the nearest, and of that no more than memory allows."""
         farthest = self._farthest()
         kept = {key: found for key, found in self._misses.items() if key.distance <= farthest}
-        if len(kept) > _MOST_MISSES:
+        most = max(_MOST_MISSES, 2 * self._limit)
+        if len(kept) > most:
             order = sorted(kept, key=lambda key: (key.distance, -kept[key][0]))
-            kept = {key: kept[key] for key in order[: _MOST_MISSES // 2]}
+            kept = {key: kept[key] for key in order[: most // 2]}
             self._is_complete = False
         self._misses = kept
         self._sets = Counter({s: n for s, n in self._sets.items() if len(s) <= farthest})

@@ -10,6 +10,8 @@ from falcotrace.errors import CaptureError, FalcoTraceError
 from falcotrace.explain.decide import Remnant
 from falcotrace.explain.doubts import Why
 from falcotrace.explain.event import EventExplanation, Truth, explain_event
+from falcotrace.outputs.explanation import event_text
+from falcotrace.outputs.explanation_json import explanation_json
 from falcotrace.rules.load import RulesText, load_rules
 from small_captures import Row, write_capture
 
@@ -124,6 +126,16 @@ def test_losses_are_told_only_near_the_event(tmp_path: Path) -> None:
     texts = [one.results[-1].values[0].doubt for one in (near, far)]
     assert [doubt.why for doubt in texts if doubt] == [Why.LOST, Why.LOST]
     assert [("5 s" in doubt.text) for doubt in texts if doubt] == [True, False]
+
+
+def test_conditions_as_deep_as_rules_allow(tmp_path: Path) -> None:
+    """Text and JSON of a tree of hundreds of levels need no more stack than of one."""
+    condition = "(" * 450 + "evt.type = open" + ") and proc.pid = 3 or fd.num = 4" * 450
+    found = explained(tmp_path, condition, EXECVE)
+    lines = [*event_text(found)]
+    assert len(lines) == len(found.outline.parts) + 2 == 2 + 1 + 4 * 450
+    assert found.flips
+    assert explanation_json(found).count('"children"') == 900
 
 
 def test_the_api_takes_names(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from falcotrace.explain import groups, misses
+from falcotrace.explain import misses
 from falcotrace.explain.event import explain_event
 from falcotrace.explain.misses import Misses, find_misses
 from falcotrace.rules.load import RulesText, load_rules
@@ -106,18 +106,17 @@ def test_nearest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
     assert listed(few).items() <= listed(every).items()
 
 
-@pytest.mark.parametrize("limits", [{"_MOST_GROUPS": 3}, {"_MOST_MISSES": 8}])
+@pytest.mark.parametrize("limits", [{"_MOST_OF_SET": 3}, {"_MOST_MISSES": 8}])
 def test_what_is_not_kept_is_still_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Mapping[str, int]
 ) -> None:
     """Beyond the limits of memory groups are left out and it is said; sums stay exact."""
     made = [events(random.Random(9), 200), events(random.Random(10), 200)]
     with write_capture(tmp_path / "c.parquet", made) as capture:
-        every = find_misses(capture, rule_of(), limit=30)
+        every = find_misses(capture, rule_of(), limit=4)
         for name, value in limits.items():
-            module = groups if hasattr(groups, name) else misses
-            monkeypatch.setattr(module, name, value)
-        some = find_misses(capture, rule_of(), limit=30)
+            monkeypatch.setattr(misses, name, value)
+        some = find_misses(capture, rule_of(), limit=4)
     assert every.is_complete
     assert not some.is_complete
     assert some.by_distance == every.by_distance
