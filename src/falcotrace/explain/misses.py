@@ -20,7 +20,7 @@ from falcotrace.explain.groups import Group, group_rows
 from falcotrace.explain.row_patterns import Checks, RowPatterns, find_patterns
 from falcotrace.rules.field_reference import find_field
 from falcotrace.rules.outline import Outline, outline_rule
-from falcotrace.rules.plan import Operand, RulePlan
+from falcotrace.rules.plan import Operand, RulePlan, TransformOperand, iter_fields
 
 _PATTERNS_AT_ONCE = 16_384
 """Costs are computed of so many combinations at a time, to bound the memory."""
@@ -33,6 +33,9 @@ _MOST_OF_SET, _LEAST_OF_SET = 1000, 20
 
 _MOST_MISSES = 20_000
 """So many groups are kept; beyond that the rarest are only counted."""
+
+_MOST_DEAR_ROWS = 1 << 16
+"""Values that are texts made of several columns are looked at of so many events at a time."""
 
 _FIRST_MATCHES = 5
 _FIRST_OF_SET = 3
@@ -236,6 +239,9 @@ class _Counter:
             positions = np.flatnonzero(in_set.take(found.patterns.of_rows))
             self._sets[leaves] += len(positions)
             operands = [_PROCESS_NAME, *operands_of(self._outline, leaves)]
+            if len(positions) > _MOST_DEAR_ROWS and any(map(_is_dear, operands)):
+                positions = positions[:_MOST_DEAR_ROWS]
+                self._is_complete = False
             groups, is_complete = group_rows(found.row_set, positions, operands, found.nums, most)
             self._is_complete &= is_complete
             for group in groups:
@@ -268,6 +274,11 @@ def operands_of(outline: Outline, leaves: Sequence[int]) -> list[Operand]:
     atoms = [atom for place in leaves if (atom := outline.parts[place].atom) is not None]
     sides = [side for atom in atoms for side in (atom.left, atom.right) if side is not None]
     return list(dict.fromkeys(sides))
+
+
+def _is_dear(operand: Operand) -> bool:
+    is_function = isinstance(operand, TransformOperand)
+    return is_function or any(one.field.source == "args" for one in iter_fields(operand))
 
 
 def _distances(outline: Outline, truths: Truths) -> Integers:
