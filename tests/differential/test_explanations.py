@@ -17,7 +17,7 @@ from falcotrace.rules.plan import Plan, RulePlan
 from falcotrace.scap.importer import import_scap
 from small_captures import write_capture
 
-EVENTS_PER_RULE = 2
+EVENTS_PER_RULE = 4
 
 
 @pytest.fixture(scope="session")
@@ -71,14 +71,14 @@ def test_explanations_agree_on_captures(all_rules: Plan, path: Path) -> None:
     assert check_agreement(all_rules, path, random.Random(1)) > 400
 
 
-def test_explanations_agree_on_an_import(all_rules: Plan, shared: Path, tmp_path: Path) -> None:
-    """The same on an imported capture, also for rules that each test one operator or field."""
-    path = tmp_path / "import.parquet"
-    (source,) = (shared / "oracle" / "captures").glob("container.scap*")
-    import_scap(source, path)
-    assert check_agreement(all_rules, path, random.Random(2)) > 400
+def test_explanations_agree_on_imports(all_rules: Plan, shared: Path, tmp_path: Path) -> None:
+    """The same on imported captures, also for rules that each test one operator or field."""
     ops = load([shared / "oracle" / "rules" / "ops_rules.yaml"])
-    assert check_agreement(ops, path, random.Random(3)) > 400
+    for name, plan in (("container", all_rules), ("sd_io", ops)):
+        (source,) = (shared / "oracle" / "captures").glob(f"{name}.scap*")
+        path = tmp_path / f"{name}.parquet"
+        import_scap(source, path)
+        assert check_agreement(plan, path, random.Random(2)) > 400
 
 
 def test_explanations_agree_on_random_conditions(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def run(case: Mapping[str, Any], folder: Path) -> str:
 def test_explanations_read_as_shown(case: dict[str, Any], tmp_path: Path) -> None:
     """Names, values, truths, doubts and marks stand where a reader expects them."""
     shown = run(case, tmp_path)
-    if not UPDATES:
+    if UPDATES:
+        write_expectation(case["title"], shown)
+    else:
         assert shown == case["shown"]
 
 
@@ -60,26 +62,20 @@ def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-@pytest.mark.skipif(not UPDATES, reason="FALCOTRACE_UPDATE_GOLDEN is not set")
-def test_write_expectations(tmp_path: Path) -> None:
-    """Writes what is printed now."""
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks."""
+
+
+_Dumper.add_representer(str, _represent)
+
+
+def write_expectation(title: str, shown: str) -> None:
+    """Write what is printed now for one case."""
     cases = read_cases()
-    for at, case in enumerate(cases):
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        case["shown"] = run(case, folder)
-
-    class Dumper(yaml.SafeDumper):
-        """Texts of several lines as blocks."""
-
-    Dumper.add_representer(str, _represent)
-    FILE.write_text(
-        yaml.dump_all(
-            cases,
-            Dumper=Dumper,
-            sort_keys=False,
-            width=110,
-            allow_unicode=True,
-            explicit_start=True,
-        )
+    for case in cases:
+        if case["title"] == title:
+            case["shown"] = shown
+    text = yaml.dump_all(
+        cases, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True, explicit_start=True
     )
+    FILE.write_text(text)

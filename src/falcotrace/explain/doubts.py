@@ -31,6 +31,7 @@ from falcotrace.events.columns import COLUMNS, PATHS, Scope
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import current_events
 from falcotrace.events.fields import Storage
+from falcotrace.events.operators import Multiplicity
 from falcotrace.explain.decide import Known, Remnant
 from falcotrace.rules.ast import Transform
 from falcotrace.rules.field_reference import find_field
@@ -101,6 +102,8 @@ _OF_PARENT = frozenset(
 )
 _OF_CONTAINER_ID = frozenset({"container.id", "container.full_id", "container.type"})
 _HOST = frozenset({"", "host"})
+_WITHOUT_PARENT = frozenset({None, 0, 1, 2})
+"""`proc.pid` of init and kthreadd, and where nothing is known of the process."""
 
 
 class Event:
@@ -199,7 +202,8 @@ class Event:
             remnant = self._remnant_of(path, field)
             if remnant is not None and remnant is not _WHOLE:
                 yield Doubt(Why.CUT, _CUT_TEXTS[remnant], remnant)
-        if not has_value:
+        # Of a chain that lacks its beginning the rest may be there.
+        if not has_value or field.multiplicity is Multiplicity.ANY_ANCESTOR:
             yield from self._lost(field)
 
     def _is_missed(self, path: str) -> bool:
@@ -315,8 +319,10 @@ def _lacks_process(event: Event) -> bool:
 
 
 def _lacks_parent(event: Event) -> bool:
-    ppid = event.known("proc.ppid")
-    return isinstance(ppid, int) and ppid > 0 and event.known("proc.pname") is None
+    """Every process but the first has one; further up a chain is taken for whole."""
+    ppid, pid = event.known("proc.ppid"), event.known("proc.pid")
+    has_parent = ppid > 0 if isinstance(ppid, int) else pid not in _WITHOUT_PARENT
+    return has_parent and event.known("proc.pname") is None
 
 
 def _lacks_descriptor(event: Event) -> bool:

@@ -126,9 +126,9 @@ def explain_event(
     Raises:
         CaptureError: there is no such event, or the file is damaged.
     """
-    group, row = _find(capture, num)
-    source = RowGroupSource(group, 0 if isinstance(capture, StreamedCapture) else row[0])
-    return _explain(Event(source, row[1], group.footer, group.unrecorded), group, rule)
+    holder, group, row = _find(capture, num)
+    source = RowGroupSource(holder, group)
+    return _explain(Event(source, row, holder.footer, holder.unrecorded), holder, rule)
 
 
 def _explain(event: Event, capture: CaptureData, rule: RulePlan) -> EventExplanation:
@@ -161,19 +161,15 @@ def _explain(event: Event, capture: CaptureData, rule: RulePlan) -> EventExplana
     )
 
 
-def _find(capture: CaptureData | StreamedCapture, num: int) -> tuple[CaptureData, tuple[int, int]]:
-    """The row group that has an event: its capture, its place there, and the row in it."""
+def _find(capture: CaptureData | StreamedCapture, num: int) -> tuple[CaptureData, int, int]:
+    """Where an event is: the capture or the part of one, its row group there, the row in it."""
     nearest: list[int] = []
-    if isinstance(capture, StreamedCapture):
-        for part in capture.stream(None):
-            row = _row_of(part, part.row_groups[0], num, nearest)
+    parts = capture.stream(None) if isinstance(capture, StreamedCapture) else (capture,)
+    for part in parts:
+        for group in part.row_groups:
+            row = _row_of(part, group, num, nearest)
             if row is not None:
-                return part, (0, row)
-    else:
-        for group in capture.row_groups:
-            row = _row_of(capture, group, num, nearest)
-            if row is not None:
-                return capture, (group.index, row)
+                return part, group.index, row
     raise CaptureError(capture.path, _not_there(num, nearest))
 
 

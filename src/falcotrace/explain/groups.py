@@ -22,9 +22,6 @@ from falcotrace.engines.vectors import (
 )
 from falcotrace.rules.plan import Operand
 
-_MOST_GROUPS = 1000
-"""So many groups are made at a time, the largest; the others are left out."""
-
 _LONGEST_TEXT = 400
 """A longer value is kept by its beginning."""
 
@@ -45,7 +42,7 @@ class Group:
 
 
 def group_rows(
-    rows: RowSet, positions: Rows, operands: Sequence[Operand], nums: Integers
+    rows: RowSet, positions: Rows, operands: Sequence[Operand], nums: Integers, most: int
 ) -> tuple[list[Group], bool]:
     """Group some rows of a set.
 
@@ -54,6 +51,7 @@ def group_rows(
         positions: rows of it, at least one.
         operands: what makes rows alike.
         nums: `evt.num` of all rows of the set.
+        most: of more groups the smallest are left out.
 
     Returns:
         The groups, and whether those are all.
@@ -66,9 +64,9 @@ def group_rows(
     counts = np.diff(begins, append=len(order))
     firsts = np.minimum.reduceat(nums.take(positions.take(order)), begins)
     examples = positions.take(order.take(begins))
-    is_complete = len(begins) <= _MOST_GROUPS
+    is_complete = len(begins) <= most
     if not is_complete:
-        largest = np.argpartition(-counts, _MOST_GROUPS)[:_MOST_GROUPS]
+        largest = np.argpartition(-counts, most)[:most]
         counts, firsts, examples = counts[largest], firsts[largest], examples[largest]
     columns = [_texts(operand, rows.vector(operand, examples)) for operand in operands]
     texts = list(zip(*columns, strict=True)) if columns else [()] * len(counts)
@@ -93,20 +91,30 @@ def _numbers_of(vector: Vector) -> Integers:
         case EndsVector(left=left, right=right):
             ends = _combined(_numbers_of(left), _numbers_of(right)) + 1
             return np.where(vector.present(), ends, 0)
-        case ListVector(offsets=offsets):
-            # A list's items make a number by their sum, each weighted by its place: unequal lists
-            # may rarely share one, and then stand in one group under the values of the first.
-            lengths = np.diff(offsets)
-            items = vector.take(np.arange(len(vector)))
-            within = np.arange(int(lengths.sum())) - np.repeat(items.offsets[:-1], lengths)
-            weights = (within.astype(np.uint64) + np.uint64(1)) * _WEIGHT | np.uint64(1)
-            sums = np.zeros(int(lengths.sum()) + 1, np.uint64)
-            np.cumsum((_numbers_of(items.elements).astype(np.uint64) + 1) * weights, out=sums[1:])
-            totals = sums[items.offsets[1:]] - sums[items.offsets[:-1]]
-            return np.unique(totals, return_inverse=True)[1].astype(np.int64)
+        case ListVector():
+            return _list_numbers(vector)
 
 
-_WEIGHT = np.uint64(0x9E3779B97F4A7C15)
+_SEED = np.random.SeedSequence().entropy
+
+
+def _list_numbers(vector: ListVector) -> Integers:
+    """One number for each list, by the sum of its items, each times a weight of its place.
+
+    Weights are drawn anew in each run, so nobody can record unequal lists that share a sum.
+    """
+    lists = vector.take(np.arange(len(vector)))
+    lengths = np.diff(lists.offsets)
+    weights = np.random.default_rng(_SEED).integers(
+        1, 1 << 63, size=int(lengths.max(initial=0)), dtype=np.uint64
+    )
+    places = np.arange(int(lists.offsets[-1])) - np.repeat(lists.offsets[:-1], lengths)
+    items = (_numbers_of(lists.elements).astype(np.uint64) + np.uint64(1)) * weights[places]
+    sums = np.zeros(len(items) + 1, np.uint64)
+    np.cumsum(items, out=sums[1:])
+    totals = sums[lists.offsets[1:]] - sums[lists.offsets[:-1]]
+    numbers = np.unique(totals, return_inverse=True)[1].astype(np.int64) + 1
+    return np.where(vector.present(), numbers, 0)
 
 
 def _texts(operand: Operand, vector: Vector) -> list[str | None]:

@@ -20,18 +20,27 @@ from falcotrace.explain.groups import Group, group_rows
 from falcotrace.explain.row_patterns import Checks, RowPatterns, find_patterns
 from falcotrace.rules.field_reference import find_field
 from falcotrace.rules.outline import Outline, outline_rule
-from falcotrace.rules.plan import Operand, RulePlan
+from falcotrace.rules.plan import Operand, RulePlan, TransformOperand, iter_fields
 
-_PATTERNS_AT_ONCE = 4096
+_PATTERNS_AT_ONCE = 16_384
 """Costs are computed of so many combinations at a time, to bound the memory."""
 
 _MOST_FLIP_SETS = 256
 """Of a row group so many sets of failing checks are looked at, those of most events."""
 
+_MOST_OF_SET, _LEAST_OF_SET = 1000, 20
+"""Of each of these so many groups are looked at, fewer where there are many sets."""
+
 _MOST_MISSES = 20_000
 """So many groups are kept; beyond that the rarest are only counted."""
 
+_MOST_DEAR_ROWS = 1 << 16
+"""Values that are texts made of several columns are looked at of so many events at a time."""
+
 _FIRST_MATCHES = 5
+_FIRST_OF_SET = 3
+"""So many groups of each set of failing checks are shown before more of any: a set of one event
+says more than the hundredth value of a set of thousands."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,13 +196,23 @@ class _Counter:
         )
 
     def _nearest(self) -> tuple[MissSet, ...]:
-        misses = [Miss(key, *found) for key, found in self._misses.items()]
-        misses.sort(key=lambda miss: (miss.key.distance, -miss.count, miss.first_num))
+        """The nearest groups; of each set of checks the largest few come before the rest."""
         by_set: dict[tuple[int, ...], list[Miss]] = {}
-        for miss in misses[: self._limit]:
-            by_set.setdefault(miss.key.leaves, []).append(miss)
-        sets = (MissSet(leaves, self._sets[leaves], tuple(of)) for leaves, of in by_set.items())
-        return tuple(sorted(sets, key=lambda one: (len(one.leaves), -one.count)))
+        for key, found in self._misses.items():
+            by_set.setdefault(key.leaves, []).append(Miss(key, *found))
+        ranked: list[tuple[int, int, int, int, Miss]] = []
+        for leaves, misses in by_set.items():
+            misses.sort(key=lambda miss: (-miss.count, miss.first_num))
+            ranked += [
+                (len(leaves), rank // _FIRST_OF_SET, -miss.count, miss.first_num, miss)
+                for rank, miss in enumerate(misses)
+            ]
+        ranked.sort(key=lambda one: one[:4])
+        shown: dict[tuple[int, ...], list[Miss]] = {}
+        for *_, miss in ranked[: self._limit]:
+            shown.setdefault(miss.key.leaves, []).append(miss)
+        sets = (MissSet(leaves, self._sets[leaves], tuple(of)) for leaves, of in shown.items())
+        return tuple(sorted(sets, key=lambda one: (len(one.leaves), -one.count, one.leaves)))
 
     def _farthest(self) -> int:
         """The distance up to which there are enough groups."""
@@ -213,13 +232,17 @@ class _Counter:
         counts = found.patterns.counts()
         largest = sorted(sets, key=lambda leaves: -int(counts[sets[leaves]].sum()))
         self._is_complete &= len(largest) <= _MOST_FLIP_SETS
+        most = min(_MOST_OF_SET, max(_LEAST_OF_SET, _MOST_MISSES // len(largest)))
         for leaves in largest[:_MOST_FLIP_SETS]:
             in_set = np.zeros(truths.shape[1], np.bool_)
             in_set[sets[leaves]] = True
             positions = np.flatnonzero(in_set.take(found.patterns.of_rows))
             self._sets[leaves] += len(positions)
             operands = [_PROCESS_NAME, *operands_of(self._outline, leaves)]
-            groups, is_complete = group_rows(found.row_set, positions, operands, found.nums)
+            if len(positions) > _MOST_DEAR_ROWS and any(map(_is_dear, operands)):
+                positions = positions[:_MOST_DEAR_ROWS]
+                self._is_complete = False
+            groups, is_complete = group_rows(found.row_set, positions, operands, found.nums, most)
             self._is_complete &= is_complete
             for group in groups:
                 self._add(leaves, group)
@@ -234,9 +257,10 @@ class _Counter:
         """Keep what may still be among the nearest, and of that no more than memory allows."""
         farthest = self._farthest()
         kept = {key: found for key, found in self._misses.items() if key.distance <= farthest}
-        if len(kept) > _MOST_MISSES:
+        most = max(_MOST_MISSES, 2 * self._limit)
+        if len(kept) > most:
             order = sorted(kept, key=lambda key: (key.distance, -kept[key][0]))
-            kept = {key: kept[key] for key in order[: _MOST_MISSES // 2]}
+            kept = {key: kept[key] for key in order[: most // 2]}
             self._is_complete = False
         self._misses = kept
         self._sets = Counter({s: n for s, n in self._sets.items() if len(s) <= farthest})
@@ -250,6 +274,11 @@ def operands_of(outline: Outline, leaves: Sequence[int]) -> list[Operand]:
     atoms = [atom for place in leaves if (atom := outline.parts[place].atom) is not None]
     sides = [side for atom in atoms for side in (atom.left, atom.right) if side is not None]
     return list(dict.fromkeys(sides))
+
+
+def _is_dear(operand: Operand) -> bool:
+    is_function = isinstance(operand, TransformOperand)
+    return is_function or any(one.field.source == "args" for one in iter_fields(operand))
 
 
 def _distances(outline: Outline, truths: Truths) -> Integers:

@@ -14,10 +14,17 @@ from falcotrace.engines.field_columns import is_process_operand
 from falcotrace.engines.formula import FormulaCompiler, Node
 from falcotrace.engines.literals import Literals
 from falcotrace.engines.row_set import RowSet
-from falcotrace.engines.vectors import Integers, Rows, TextVector
+from falcotrace.engines.vectors import Bools, Integers, Rows, TextVector
 from falcotrace.explain.distance import Truths
 from falcotrace.explain.patterns import PatternBuilder, Patterns
 from falcotrace.rules.outline import Outline
+
+_DEAR = 100.0
+"""Checks from this cost on make texts of several columns (`formula.Node.cost`)."""
+
+_SLICES = 10
+_MANY_ROWS = 1 << 18
+"""Of more rows dear checks are asked in so many slices, or their texts would fill the memory."""
 
 
 class Checks:
@@ -70,8 +77,15 @@ def find_patterns(
 
 def _patterns(builder: PatternBuilder, rows: RowSet, nodes: Sequence[Node]) -> Patterns:
     for node in nodes:
-        builder.add(rows.truth(node, None))
+        is_dear = node.cost >= _DEAR and len(rows) > _MANY_ROWS
+        builder.add(_sliced_truth(rows, node) if is_dear else rows.truth(node, None))
     return builder.build()
+
+
+def _sliced_truth(rows: RowSet, node: Node) -> Bools:
+    """The truth of a check; a slice is small enough that the set does not keep its values."""
+    slices = np.array_split(np.arange(len(rows)), _SLICES)
+    return np.concatenate([rows.truth(node, positions) for positions in slices])
 
 
 def _rows_of(source: RowGroupSource, event_names: frozenset[str] | None) -> Rows:

@@ -26,7 +26,19 @@ def explanation_json(answer: EventExplanation | Misses, notes: Sequence[str] = (
     """
     document = _event(answer) if isinstance(answer, EventExplanation) else _misses(answer)
     document["notes"] = [readable(note) for note in (*answer_notes(answer), *notes)]
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    text = _written(document)
+    if isinstance(answer, EventExplanation):
+        return _with_member(text, "condition", _condition(answer))
+    return text
+
+
+def _written(document: _Json) -> str:
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _with_member(text: str, name: str, value: str) -> str:
+    """An object's text with one more member, whose text is given."""
+    return f'{text[:-1]}, "{name}": {value}}}'
 
 
 def _event(explained: EventExplanation) -> _Json:
@@ -42,26 +54,28 @@ def _event(explained: EventExplanation) -> _Json:
         "looks_at_event_type": explained.is_tried,
         "in_the_way": [_leaf(explained.outline, place) for place in explained.flips],
         "unknown": [_leaf(explained.outline, place) for place in explained.unknown],
-        "condition": _condition(explained),
     }
 
 
-def _condition(explained: EventExplanation) -> _Json:
-    """The tree, from its leaves up: nothing recurses, but JSON itself."""
+def _condition(explained: EventExplanation) -> str:
+    """The tree as text, from its leaves up: a condition may be deeper than recursion allows."""
     parts, results = explained.outline.parts, explained.results
-    nodes: dict[int, _Json] = {}
+    texts: dict[int, str] = {}
     for place in reversed(range(len(parts))):
-        children = [nodes.pop(child) for child in parts[place].children]
-        nodes[place] = _part(parts[place], results[place], children)
-    return nodes[0]
+        children = [texts.pop(child) for child in parts[place].children]
+        text = _written(_part(parts[place], results[place]))
+        if children:
+            text = _with_member(text, "children", f"[{', '.join(children)}]")
+        texts[place] = text
+    return texts[0]
 
 
-def _part(part: Part, result: PartResult, children: Sequence[_Json]) -> _Json:
+def _part(part: Part, result: PartResult) -> _Json:
     node: _Json = {"kind": part.kind.value, "truth": result.truth.value, "holds": result.holds}
     if part.names:
         node["names"] = [{"name": readable(n.name), "kind": n.kind} for n in part.names]
     if part.kind is not PartKind.LEAF:
-        return {**node, "children": list(children)}
+        return node
     node["check"] = readable(part.text)
     if part.lists:
         node["lists"] = [{"name": readable(u.name), "items": u.item_count} for u in part.lists]

@@ -2,7 +2,8 @@
 
 `check` and `event_set` make it, the engines read it; it is closed (no macro, no list, no YAML is
 left) and independent of any engine. Meaning: `falcotrace.events.operators`. A missing value makes
-an atom false, whatever its operator.
+an atom false, whatever its operator. What a rule keeps of how it was written (`written`) is for
+display alone.
 
 Equal atoms of different rules are the same object, so an engine may keep results by atom. Hashes
 are computed once, bottom up: neither hashing nor `fold_formula` recurses, however deep a condition

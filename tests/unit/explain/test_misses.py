@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from falcotrace.explain import groups, misses
+from falcotrace.explain import misses
 from falcotrace.explain.event import explain_event
 from falcotrace.explain.misses import Misses, find_misses
 from falcotrace.rules.load import RulesText, load_rules
@@ -92,35 +92,46 @@ def test_groups_are_those_of_a_loop_over_events(tmp_path: Path) -> None:
 
 
 def test_nearest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
-    """A limit keeps the nearest groups, of equal ones the largest."""
+    """A limit keeps the nearest groups, and of each set of checks the largest."""
     made = [events(random.Random(8), 500)]
     with write_capture(tmp_path / "c.parquet", made) as capture:
         every = find_misses(capture, rule_of(), limit=100_000)
         few = find_misses(capture, rule_of(), limit=5)
-    counts = [(len(one.leaves), -miss.count) for one in every.nearest for miss in one.nearest]
-    kept = [(len(one.leaves), -miss.count) for one in few.nearest for miss in one.nearest]
-    assert sorted(kept) == sorted(counts)[:5]
+    distances = [len(one.leaves) for one in every.nearest for _ in one.nearest]
+    kept = [len(one.leaves) for one in few.nearest for _ in one.nearest]
+    assert kept == sorted(distances)[:5]
+    largest = {one.leaves: one.nearest for one in every.nearest}
+    assert all(one.nearest == largest[one.leaves][: len(one.nearest)] for one in few.nearest)
     assert few.by_distance == every.by_distance
     assert listed(few).items() <= listed(every).items()
 
 
-@pytest.mark.parametrize("limits", [{"_MOST_GROUPS": 3}, {"_MOST_MISSES": 8}])
+@pytest.mark.parametrize("limits", [{"_MOST_OF_SET": 3}, {"_MOST_MISSES": 8}])
 def test_what_is_not_kept_is_still_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Mapping[str, int]
 ) -> None:
     """Beyond the limits of memory groups are left out and it is said; sums stay exact."""
     made = [events(random.Random(9), 200), events(random.Random(10), 200)]
     with write_capture(tmp_path / "c.parquet", made) as capture:
-        every = find_misses(capture, rule_of(), limit=30)
+        every = find_misses(capture, rule_of(), limit=4)
         for name, value in limits.items():
-            module = groups if hasattr(groups, name) else misses
-            monkeypatch.setattr(module, name, value)
-        some = find_misses(capture, rule_of(), limit=30)
+            monkeypatch.setattr(misses, name, value)
+        some = find_misses(capture, rule_of(), limit=4)
     assert every.is_complete
     assert not some.is_complete
     assert some.by_distance == every.by_distance
     sums = {one.leaves: one.count for one in every.nearest}
     assert all(sums.get(one.leaves, one.count) == one.count for one in some.nearest)
+
+
+def test_a_rare_set_of_checks_is_not_crowded_out(tmp_path: Path) -> None:
+    """One event that fails another check is shown beside hundreds of values of the first."""
+    common: Row = {"evt.type": "open", "fd.num": 3, "user.uid": 0, "proc.name": "sh"}
+    many = [{**common, "fd.name": f"/tmp/{at // 3}"} for at in range(900)]
+    rare: Row = {**common, "fd.name": "/etc/shadow", "proc.name": "vi"}
+    with write_capture(tmp_path / "c.parquet", [[*many, rare]]) as capture:
+        found = find_misses(capture, rule_of(), limit=10)
+    assert [(one.count, len(one.nearest)) for one in found.nearest] == [(900, 9), (1, 1)]
 
 
 def test_thousands_of_equal_misses_are_one_line(tmp_path: Path) -> None:
