@@ -19,7 +19,7 @@ from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
 
 _COMMON = (
     *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.io_uring", "evt.cut"),
-    "evt.truncated",
+    *("evt.truncated", "evt.buffer"),
     *("evt.res", "evt.rawres", "evt.arg.nativeID", "proc.key", "thread.tid", "thread.vtid"),
     *(f"proc.{name}.{part}" for name in STREAMS for part in ("name", "type")),
     *(f"fdlist.{name}" for name in ("nums", "names", "cips", "sips", "cports", "sports")),

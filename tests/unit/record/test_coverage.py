@@ -39,3 +39,9 @@ def test_events() -> None:
     events = recorded_events()
     assert {"openat", "pread", "execve", "procexit", "clone3"} <= events
     assert "switch" not in events
+
+
+def test_contents_are_there_when_asked_for() -> None:
+    """A recording with `--snaplen` does not say that contents were never recorded."""
+    assert "evt.buffer" in recorded_columns(with_containers=False, with_contents=True)
+    assert "evt.buffer" not in recorded_columns(with_containers=False)
