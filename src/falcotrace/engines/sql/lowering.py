@@ -49,11 +49,18 @@ class Lowering:
         else:
             rule = self.nodes.get(type(node))
             if rule is None:
-                raise self.refused(f"`{node.key}`")
+                raise self.refused(self._unknown(node))
         lowered = rule(node, self)
         if node.comments and not lowered.comments:
             lowered.add_comments(list(node.comments))
         return lowered
+
+    def _unknown(self, node: exp.Expr) -> str:
+        """The first function in a construct that the dialect does not have, or the construct."""
+        for inside in node.find_all(exp.Anonymous):
+            if inside.name not in self.functions:
+                return f"function {inside.name}"
+        return f"`{node.key}`"
 
     def arguments(self, node: exp.Expr) -> list[exp.Expr]:
         """The arguments of a function."""

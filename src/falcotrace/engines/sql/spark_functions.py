@@ -334,6 +334,7 @@ _RENAMED: Mapping[str, str] = MappingProxyType(
 _SPELLED: Mapping[str, Callable[[exp.Expr, Lowering], exp.Expr]] = MappingProxyType(
     {
         "chr": _char,
+        "decode": _decode,
         "list_bool_or": _list_bool_or,
         "list_has_all": _list_has_all,
         "list_reduce": _list_reduce,
