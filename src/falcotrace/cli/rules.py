@@ -109,13 +109,16 @@ def sql(
     capture: Annotated[
         str, typer.Option("--capture", help="The capture that the query reads.")
     ] = "capture.parquet",
+    dialect: Annotated[
+        str, typer.Option("--dialect", help="The engine: duckdb, spark, trino or clickhouse.")
+    ] = "duckdb",
 ) -> None:
-    """Print a rule as a DuckDB query over a capture."""
+    """Print a rule as a query over a capture, for DuckDB or another engine."""
     from falcotrace.engines.sql import rule_sql
     from falcotrace.rules.select import find_rule
 
     rule = find_rule(load_for_use(rules, append_suggested=False).plan, name)
-    print(rule_sql(rule, capture))
+    print(rule_sql(rule, capture, dialect))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sqlglot import exp, parse_one
 from sqlglot.dialects import DuckDB
 
+from falcotrace.engines.sql.engine_functions import ENGINE_FUNCTIONS
 from falcotrace.errors import UnsupportedError
 
 FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -54,7 +55,8 @@ FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
                 ),
                 *("translate", "trim", "try", "unhex", "unicode"),
             }
-        )
+        ),
+        **ENGINE_FUNCTIONS,
     }
 )
 """Functions that a query may call, by dialect; each was tried there with missing values."""
@@ -143,6 +145,29 @@ def call(name: str, *arguments: exp.Expr, dialect: str = "duckdb") -> exp.Expr:
     if name not in FUNCTIONS[dialect]:
         raise UnsupportedError(f"function {name}", f"SQL ({dialect})")
     return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def meant(value: exp.Expr, name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A value that DuckDB spells in a way of its own, and what other dialects shall make of it.
+
+    Args:
+        value: as DuckDB has it.
+        name: of a function that says the same; `lowering` tables of dialects have a rule for it.
+        arguments: of that function.
+    """
+    copies = [argument.copy() for argument in arguments]
+    value.meta[_MEANING] = exp.Anonymous(this=name, expressions=copies)
+    return value
+
+
+def meaning_of(value: exp.Expr) -> exp.Expr | None:
+    """What `meant` said of a value; None where it means what it says."""
+    meaning = value.meta.get(_MEANING)
+    assert meaning is None or isinstance(meaning, exp.Expr)
+    return meaning
+
+
+_MEANING = "meaning"
 
 
 def array(items: Iterable[exp.Expr]) -> exp.Expr:
@@ -243,7 +268,7 @@ def truth(value: bool) -> exp.Boolean:  # noqa: FBT001  # the value is what it i
 
 
 def _connected(kind: type[exp.Connector], parts: Sequence[exp.Expr], *, neutral: bool) -> exp.Expr:
-    flat = [inner for part in parts for inner in _chained(kind, part)]
+    flat = [inner for part in parts for inner in chained(kind, part)]
     open_parts = _without_repeated([p for p in flat if not isinstance(p, exp.Boolean)])
     if any(isinstance(part, exp.Boolean) and part.this is not neutral for part in parts):
         return truth(not neutral)
@@ -255,8 +280,8 @@ def _connected(kind: type[exp.Connector], parts: Sequence[exp.Expr], *, neutral:
     return functools.reduce(lambda left, right: kind(this=left, expression=right), inside)
 
 
-def _chained(kind: type[exp.Connector], part: exp.Expr) -> list[exp.Expr]:
-    """The operands of a chain of one connective, from left to right; the part itself if none."""
+def chained(kind: type[exp.Expr], part: exp.Expr) -> list[exp.Expr]:
+    """The operands of a chain of one operator, from left to right; the part itself if none."""
     found: list[exp.Expr] = []
     while type(part) is kind:
         found.append(part.expression)

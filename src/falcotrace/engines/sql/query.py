@@ -15,7 +15,7 @@ from falcotrace.engines.sql.condition import truth_sql, where_sql
 from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_arguments import all_arguments
 from falcotrace.engines.sql.operands import operand_sql
-from falcotrace.engines.sql.printer import LINE_WIDTH, print_sql
+from falcotrace.engines.sql.printer import LINE_WIDTH, dialect_of, print_sql
 from falcotrace.engines.sql.values import (
     Ends,
     Items,
@@ -48,7 +48,7 @@ def rule_sql(rule: RulePlan, capture: str = "capture.parquet", dialect: str = "d
     Args:
         rule: a rule of a plan.
         capture: the capture's path, as the query names it; a pattern reads several.
-        dialect: of the SQL; `duckdb`.
+        dialect: of the SQL; one of `dialects.DIALECTS`.
 
     Raises:
         UnsupportedError: the dialect cannot express the rule; says what.
@@ -62,15 +62,17 @@ def rule_sql(rule: RulePlan, capture: str = "capture.parquet", dialect: str = "d
     for text, operand in _shown_operands(rule).items():
         try:
             value = operand_sql(operand, context)
+            if isinstance(value, Missing):
+                hidden.append(f"Not shown: {value.reason}.")
+                continue
+            shown = _shown(operand, value, rule)
+            print_sql(shown, dialect)
         except UnsupportedError as error:
             hidden.append(f"Not shown: {error.what}.")
-            continue
-        if isinstance(value, Missing):
-            hidden.append(f"Not shown: {value.reason}.")
         else:
-            columns.append(exp.alias_(_shown(operand, value, rule), build.quoted(text)))
+            columns.append(exp.alias_(shown, build.quoted(text)))
     query = print_sql(_select(rule, context, columns), dialect)
-    remarks = [*_description(rule), *_never(rule), *hidden]
+    remarks = [*_description(rule), *_never(rule), *hidden, *_not_run(dialect)]
     return "\n".join([*(f"-- {line}" for line in _wrapped(remarks)), query]) + "\n"
 
 
@@ -138,6 +140,13 @@ def _shown_operands(rule: RulePlan) -> dict[str, Operand]:
 
 def _description(rule: RulePlan) -> list[str]:
     return [f"{rule.name} ({rule.priority.title})", " ".join(rule.description.split())]
+
+
+def _not_run(dialect: str) -> list[str]:
+    """What people must know of a query that no test of ours has run."""
+    if dialect_of(dialect).is_run:
+        return []
+    return [f"Printed for {dialect} from its documentation and not run by FalcoTrace: check it."]
 
 
 def _never(rule: RulePlan) -> list[str]:

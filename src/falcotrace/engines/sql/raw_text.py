@@ -80,4 +80,4 @@ def printable_bytes(value: exp.Expr) -> exp.Expr:
     )
     for char in "\"'\\":
         shown = build.call("replace", shown, build.text(f"\\x{ord(char):X}"), build.text(char))
-    return shown
+    return build.meant(shown, "printable_bytes", value)
