@@ -158,7 +158,7 @@ def test_an_interrupted_hunt_goes_on(
     captures: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an interruption only the files that are left are read, and nothing is told twice."""
-    monkeypatch.setattr("falcotrace.hunt.run._CHUNK_FILES", 1)
+    monkeypatch.setattr("falcotrace.hunt.chunks.ReplayAsker.most_files", 1)
     hunt = Hunt(plan, find_targets([captures]), HuntOptions(engine="replay"))
     seen: list[str] = []
 

@@ -1,5 +1,6 @@
 """`falcotrace hunt`: ask rules of many captures."""
 
+import dataclasses
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +29,7 @@ def hunt(
     *,
     rules: RulesOption = None,
     engine: Annotated[
-        str, typer.Option("--engine", help="duckdb or replay; the alerts are the same.")
+        str, typer.Option("--engine", help="duckdb, replay or spark; the alerts are the same.")
     ] = "duckdb",
     state: Annotated[
         Path | None,
@@ -69,6 +70,9 @@ def hunt(
             help="Every rule that matches an event alerts, or only the first (Falco's default).",
         ),
     ] = True,
+    master: Annotated[
+        str | None, typer.Option("--master", help="Where Spark runs: local[4], spark://host:7077.")
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use.")] = None,
     memory: Annotated[
         str, typer.Option("--memory", help="What DuckDB may use before it writes to disk.")
@@ -90,7 +94,9 @@ def hunt(
     if output_format in _TO_FILES and output is None:
         raise typer.BadParameter(f"--format {output_format} needs a file: -o FILE")
     plan = chosen_plan(rules, priority, tag or [], rule or [], disable or [])
-    options = _options(engine, all_matches, since, until, host or [], threads, memory)
+    options = dataclasses.replace(
+        _options(engine, all_matches, since, until, host or [], threads, memory), master=master
+    )
     one = Hunt(plan, find_targets(captures), options)
     with ExitStack() as stack:
         ledger = stack.enter_context(_ledger(one, state, stack))

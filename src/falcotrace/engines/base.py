@@ -103,6 +103,16 @@ def order_matches(batch: MatchBatch, *, first_match: bool) -> MatchBatch:
     )
 
 
+def joined_matches(batches: Sequence[MatchBatch]) -> MatchBatch:
+    """Matches of one row group from several sources, in no order."""
+    return MatchBatch(
+        np.concatenate([batch.rules for batch in batches]),
+        np.concatenate([batch.rows for batch in batches]),
+        np.concatenate([batch.nums for batch in batches]),
+        np.concatenate([batch.times_ns for batch in batches]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class AlertBatch:
     """Alerts that became known together.

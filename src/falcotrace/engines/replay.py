@@ -7,6 +7,7 @@ what is known about one is forgotten with it. No event is looked at by itself.
     rows of the rule's event types -> process parts -> cheap parts -> texts -> matches -> alerts
 """
 
+import dataclasses
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -116,6 +117,30 @@ class ReplayEngine:
             worker.close()
         for capture in streamed:
             yield from map(worker.run, _stream(capture, worker, options))
+
+
+def matches_of_rules(
+    engine: ReplayEngine,
+    capture: CaptureData,
+    plan: Plan,
+    names: frozenset[str],
+    options: ScanOptions,
+) -> Iterator[GroupMatches]:
+    """All matches of some rules of a plan, for engines that cannot express them.
+
+    Yields:
+        Row groups with matches; rules by their place in the whole plan.
+    """
+    if not names:
+        return
+    rules = tuple(
+        dataclasses.replace(rule, enabled=rule.enabled and rule.name in names)
+        for rule in plan.rules
+    )
+    every = dataclasses.replace(options, first_match=False)
+    for found in engine.match([capture], dataclasses.replace(plan, rules=rules), every):
+        if len(found.matches):
+            yield found
 
 
 def _by_kind(

@@ -28,6 +28,11 @@ class Asker(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    @property
+    def most_files(self) -> int:
+        """How many captures are asked at once."""
+        ...
+
     def ask(self, captures: Sequence[CaptureData | StreamedCapture]) -> Iterator[AlertBatch]:
         """Yield the alerts of some captures.
 
@@ -39,6 +44,8 @@ class Asker(Protocol):
 
 class ReplayAsker:
     """Replay."""
+
+    most_files = 100
 
     def __init__(self, plan: Plan, options: ScanOptions) -> None:
         self._plan, self._options = plan, options
@@ -65,6 +72,8 @@ class ReplayAsker:
 
 class DuckdbAsker:
     """SQL in DuckDB; captures that are streams are left to replay."""
+
+    most_files = 100
 
     def __init__(self, plan: Plan, options: ScanOptions, memory_bytes: int | None) -> None:
         # Importing DuckDB and sqlglot takes a third of a second.
@@ -96,6 +105,46 @@ class DuckdbAsker:
         streamed = [one for one in captures if isinstance(one, StreamedCapture)]
         stored = [one for one in captures if isinstance(one, Capture)]
         for found in self._rules.match(stored):
+            yield from alert_batches(found, self._plan)
+        if streamed:
+            yield from self._replay.ask(streamed)
+
+
+class SparkAsker:
+    """Spark; captures that are streams are left to replay."""
+
+    most_files = 1000
+
+    def __init__(self, plan: Plan, options: ScanOptions, master: str | None) -> None:
+        # PySpark is an extra, and Java takes seconds to start.
+        from falcotrace.engines.spark import SparkEngine  # noqa: PLC0415
+        from falcotrace.engines.spark_matches import SparkMatcher  # noqa: PLC0415
+
+        self._plan = plan
+        self._replay = ReplayAsker(plan, options)
+        self._engine = SparkEngine(master)
+        self._matcher = SparkMatcher(self._engine, plan, options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._engine.close()
+
+    def ask(self, captures: Sequence[CaptureData | StreamedCapture]) -> Iterator[AlertBatch]:
+        """Yield the alerts of some captures.
+
+        Raises:
+            CaptureError: one is damaged.
+            FalcoTraceError: Spark failed otherwise.
+        """
+        streamed = [one for one in captures if isinstance(one, StreamedCapture)]
+        for found in self._matcher.match([one for one in captures if isinstance(one, Capture)]):
             yield from alert_batches(found, self._plan)
         if streamed:
             yield from self._replay.ask(streamed)

@@ -19,7 +19,7 @@ from falcotrace.capture.reader import Capture, is_scap, open_capture, read_foote
 from falcotrace.capture.summary import describe_blindness, describe_losses, has_losses
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.errors import FalcoTraceError
-from falcotrace.hunt.chunks import Asker, DuckdbAsker, ReplayAsker
+from falcotrace.hunt.chunks import Asker, DuckdbAsker, ReplayAsker, SparkAsker
 from falcotrace.hunt.ledger import Ledger, LedgerPart, Outcome
 from falcotrace.hunt.prune import Wanted, event_names_of, why_not_read
 from falcotrace.hunt.targets import Target
@@ -28,11 +28,11 @@ from falcotrace.rules.plan import Plan
 if TYPE_CHECKING:
     from falcotrace.scap.capture import ScapCapture
 
-_CHUNK_FILES = 100
-_CHUNK_EVENTS = 8_000_000
-"""Captures that are asked at once: small ones together, for each query has a price of its own."""
+_EVENTS_PER_FILE = 80_000
+"""Captures are asked as many at once as an engine takes, while they have no more events than these
+on average: each query has a price of its own."""
 
-ENGINES = ("duckdb", "replay")
+ENGINES = ("duckdb", "replay", "spark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,14 @@ class HuntOptions:
     """How to hunt.
 
     Attributes:
-        engine: `duckdb` or `replay`; the alerts are the same.
+        engine: `duckdb`, `replay` or `spark`; the alerts are the same.
         first_match: only the first rule in the order of the plan fires on an event.
         since_ns: leave out events before this time, ns since the epoch.
         until_ns: leave out events at this time and later.
         hosts: patterns of host names (`web-*`); none means every host.
         threads: how many threads an engine may use.
         memory_bytes: what DuckDB may use; None is its own default.
+        master: where Spark runs (`local[4]`, `spark://host:7077`); None is as it is set up here.
     """
 
     engine: str = "duckdb"
@@ -56,6 +57,7 @@ class HuntOptions:
     hosts: tuple[str, ...] = ()
     threads: int = field(default_factory=default_threads)
     memory_bytes: int | None = None
+    master: str | None = None
 
     @property
     def scan(self) -> ScanOptions:
@@ -98,9 +100,12 @@ class _Chunk:
     events: int = 0
     opened: ExitStack = field(default_factory=ExitStack)
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.targets) >= _CHUNK_FILES or self.events >= _CHUNK_EVENTS
+    def is_full(self, most_files: int) -> bool:
+        return (
+            len(self.targets) >= most_files
+            or len(self.outcomes) >= most_files
+            or self.events >= most_files * _EVENTS_PER_FILE
+        )
 
 
 class Hunt:
@@ -157,7 +162,7 @@ class Hunt:
             else:
                 left.append(target)
         with self._asker() as asker:
-            for chunk in self._chunks(left):
+            for chunk in self._chunks(left, asker.most_files):
                 with chunk.opened:
                     self._ask(chunk, asker, ledger, progress, told)
         return time.monotonic() - begun
@@ -165,13 +170,15 @@ class Hunt:
     def _asker(self) -> Asker:
         if self.options.engine == "replay":
             return ReplayAsker(self.plan, self.options.scan)
+        if self.options.engine == "spark":
+            return SparkAsker(self.plan, self.options.scan, self.options.master)
         return DuckdbAsker(self.plan, self.options.scan, self.options.memory_bytes)
 
-    def _chunks(self, targets: Sequence[Target]) -> Iterator[_Chunk]:
+    def _chunks(self, targets: Sequence[Target], most_files: int) -> Iterator[_Chunk]:
         chunk = _Chunk()
         for target in targets:
             self._take(target, chunk)
-            if chunk.is_full or len(chunk.outcomes) >= _CHUNK_FILES:
+            if chunk.is_full(most_files):
                 yield chunk
                 chunk = _Chunk()
         if chunk.targets or chunk.outcomes:

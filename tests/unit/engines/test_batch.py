@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from falcotrace.engines.base import ScanOptions
 from falcotrace.engines.batch import DuckdbEngine, DuckdbOptions, PreparedRules
 from falcotrace.engines.group_matches import GroupMatches
 from falcotrace.engines.replay import ReplayEngine
+from falcotrace.engines.sql import matches_sql
 from falcotrace.rules.load import RulesText, load_rules
 from falcotrace.rules.plan import Plan
 from falcotrace.rules.shipped import load_plan
@@ -187,3 +189,15 @@ def test_long_lists_are_relations(tmp_path: Path) -> None:
     )
     found = both([capture], plan, ScanOptions())
     assert [sum(rule == f"r{n}" for _, rule, _, _ in found) for n in range(4)] == [6, 6, 0, 3]
+
+
+def test_only_blanks_are_trimmed_from_environments(tmp_path: Path) -> None:
+    """Other spaces of Unicode around a value stay, in every form."""
+    values = ["X= a ", "X=\u00a0a", "X=a\u2003", "X=\ta"]
+    rows = [{"evt.type": "openat", "proc.env": [value]} for value in values]
+    capture = write_capture(tmp_path / "c.parquet", [rows])
+    plan = plan_of("proc.env[X] = a", "proc.aenv[X] = a", "evt.num > 0")
+    found = both([capture], plan, ScanOptions())
+    assert [num for _, rule, num, _ in found if rule == "r0"] == [1]
+    query = matches_sql(plan.rules[0], [str(capture.path)])
+    assert duckdb.connect().execute(query).fetchall() == [(1,)]

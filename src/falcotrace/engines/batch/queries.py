@@ -5,7 +5,6 @@ one query reads: many small captures, or some row groups of a large one, so memo
 whatever is asked. Rules that SQL cannot express are run by replay.
 """
 
-import dataclasses
 import itertools
 import os
 import tempfile
@@ -25,6 +24,7 @@ from falcotrace.engines.base import (
     AlertBatch,
     MatchBatch,
     ScanOptions,
+    joined_matches,
     order_matches,
     runs_on_captures,
 )
@@ -33,7 +33,7 @@ from falcotrace.engines.batch.gates import gates_of
 from falcotrace.engines.batch.parts import Part, cut_into_parts
 from falcotrace.engines.capture_source import RowGroupSource
 from falcotrace.engines.group_matches import GroupMatches, alert_batches
-from falcotrace.engines.replay import ReplayEngine
+from falcotrace.engines.replay import ReplayEngine, matches_of_rules
 from falcotrace.engines.sql.batch import Batch, batch_of, events_query
 from falcotrace.errors import CaptureError
 from falcotrace.rules.plan import Plan
@@ -130,27 +130,17 @@ class PreparedRules:
 
     def _match_part(self, part: Part) -> Iterator[GroupMatches]:
         found = self._ask(part) if self._batch.rules else {}
-        opened: dict[object, Capture] = {capture: capture for capture in part.captures}
-        for group in self._by_replay(part):
-            key = (opened[group.capture], group.source.index)
-            found.setdefault(key, []).append(group.matches)
+        left_out = frozenset(rule.name for rule, _ in self._batch.left_out)
+        for capture in part.captures:
+            wanted = {group.index for group in part.groups_of(capture)}
+            for left in matches_of_rules(
+                ReplayEngine(), capture, self._plan, left_out, self._options
+            ):
+                if left.source.index in wanted:
+                    found.setdefault((capture, left.source.index), []).append(left.matches)
         for (capture, index), batches in found.items():
-            matches = order_matches(_joined(batches), first_match=self._options.first_match)
+            matches = order_matches(joined_matches(batches), first_match=self._options.first_match)
             yield GroupMatches(capture, RowGroupSource(capture, index), matches)
-
-    def _by_replay(self, part: Part) -> Iterator[GroupMatches]:
-        left = {rule.name for rule, _ in self._batch.left_out}
-        if not left:
-            return
-        rules = (
-            dataclasses.replace(rule, enabled=rule.enabled and rule.name in left)
-            for rule in self._plan.rules
-        )
-        wanted = {(capture, group.index) for capture, group in part.groups}
-        options = dataclasses.replace(self._options, first_match=False)
-        for found in ReplayEngine().match(part.captures, Plan(tuple(rules)), options):
-            if len(found.matches) and (found.capture, found.source.index) in wanted:
-                yield found
 
     def _ask(self, part: Part) -> dict[tuple[Capture, int], list[MatchBatch]]:
         try:
@@ -221,12 +211,3 @@ def _types(batch: Batch) -> pa.Table:
         for word in range(batch.words)
     }
     return pa.table({"name": pa.array(names, pa.string()), **words})
-
-
-def _joined(batches: Sequence[MatchBatch]) -> MatchBatch:
-    return MatchBatch(
-        np.concatenate([batch.rules for batch in batches]),
-        np.concatenate([batch.rows for batch in batches]),
-        np.concatenate([batch.nums for batch in batches]),
-        np.concatenate([batch.times_ns for batch in batches]),
-    )

@@ -58,7 +58,8 @@ def _env_text(_: Context, argument: Argument) -> Scalar:
     if argument is None:
         return _text(template("array_to_string(proc.env, ' ')"))
     value = _behind(build.column("proc.env"), f"{argument}=")
-    return _or_empty("proc.env", build.call("trim", value))
+    # Without the blank DuckDB takes away whatever Unicode calls a space.
+    return _or_empty("proc.env", build.call("trim", value, build.text(" ")))
 
 
 _ENV_TEXT = "replace(:item, chr(31), ' ')"
@@ -76,7 +77,8 @@ coalesce(
                         :start
                     ),
                     ''
-                )
+                ),
+                ' '
             )
         ),
         lambda v: v <> ''

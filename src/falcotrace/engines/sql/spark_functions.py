@@ -145,6 +145,13 @@ def _rtrim(node: exp.Expr, lower: Lowering) -> exp.Expr:
     return call("rtrim", characters, value)
 
 
+def _trim(node: exp.Expr, lower: Lowering) -> exp.Expr:
+    value, characters = node.expressions
+    if literal_of(characters, lower, "what is trimmed") != " ":
+        raise lower.refused("other characters than blanks to trim")
+    return call("trim", lower(value))  # blanks alone, unless told otherwise
+
+
 def _printf(node: exp.Expr, lower: Lowering) -> exp.Expr:
     form, value = node.expressions
     if (written := literal_of(form, lower, "a format")) not in _PRINTF_FORMATS:
@@ -311,7 +318,7 @@ def _printable_bytes(node: exp.Expr, lower: Lowering) -> exp.Expr:
 
 _SAME_NAME = (
     *("coalesce", "contains", "hex", "if", "lpad", "nullif", "octet_length", "repeat", "replace"),
-    *("split_part", "substr", "translate", "trim", "unhex"),
+    *("split_part", "substr", "translate", "unhex"),
 )
 _RENAMED: Mapping[str, str] = MappingProxyType(
     {
@@ -350,6 +357,7 @@ _SPELLED: Mapping[str, Callable[[exp.Expr, Lowering], exp.Expr]] = MappingProxyT
         "strftime": _strftime,
         "string_split": _split,
         "to_hex": _to_hex,
+        "trim": _trim,
         "try": _try,
     }
 )
