@@ -13,7 +13,7 @@ import pytest
 from falcotrace.alerts import Alert
 from falcotrace.api import open_captures
 from falcotrace.errors import CaptureError, FalcoTraceError
-from falcotrace.hunt import Hunt, HuntOptions, HuntProgress
+from falcotrace.hunt import Hunt, HuntOptions, HuntProgress, hunt_captures
 from falcotrace.hunt.ledger import Ledger
 from falcotrace.hunt.report import Findings, HuntReport
 from falcotrace.hunt.results import write_database, write_json, write_parquet
@@ -233,6 +233,13 @@ def test_results_agree(findings: Findings, tmp_path: Path) -> None:
         query = "SELECT count(*) FROM alerts WHERE output_fields->>'$.\"proc.name\"' IS NOT NULL"
         assert database.sql(query).fetchall()[0][0] > 0
     assert report.alert_count == len(expected)
+
+
+def test_one_call(captures: Path, plan: Plan) -> None:
+    """The same in one call, with the alerts as objects and as a table."""
+    found = hunt_captures(str(captures / "**" / "*.parquet"), plan)
+    assert found.report.alert_count == len(list(found)) == len(found.table()) > 30
+    assert not len(hunt_captures(captures, plan, HuntOptions(hosts=("nobody",))).table())
 
 
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:
