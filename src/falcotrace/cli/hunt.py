@@ -241,6 +241,7 @@ def _print_table(findings: "Findings", report: "HuntReport", *, summary: bool) -
 def _print_notes(report: "HuntReport", one: "Hunt") -> None:
     """Say what was read, what was not, and what was lost; never silently quiet."""
     from falcotrace.outputs.escape import for_terminal
+    from falcotrace.rules.left_out import describe_left_out
 
     hunted, pruned = report.with_status("hunted"), report.with_status("pruned")
     silent = sum(not rule.alerts for rule in report.rules)
@@ -257,7 +258,8 @@ def _print_notes(report: "HuntReport", one: "Hunt") -> None:
     for lossy in (file for file in hunted if file.losses):
         note = f"{lossy.file}: lost events: {lossy.losses}"
         print(f"note: {for_terminal(note)}", file=sys.stderr)
-    for note in (note for rule in report.rules for note in rule.notes):
+    notes = [note for rule in report.rules for note in rule.notes]
+    for note in (*describe_left_out(one.plan.left_out), *notes):
         print(f"note: {for_terminal(note)}", file=sys.stderr)
 
 
