@@ -28,7 +28,7 @@ def restamp(source: Path, path: Path, hostname: str, shift_ns: int) -> None:
             columns = capture.read(group.index, _EVENT_COLUMNS)
             events = {p: a for p, a in columns.items() if a.null_count < len(a)}
             events["evt.time"] = pc.add(events["evt.time"], shift_ns)
-            writer.write_row_group(events, capture.processes(group.index))
+            writer.write_row_group(events, capture.process_table(group.index))
         footer = capture.footer
         started = footer.recording.started_ns
         recording = msgspec.structs.replace(

@@ -113,7 +113,7 @@ def write_copies(
                     owed[path] -= renewed
             for path in columns.keys() & _PIDS:
                 columns[path] = _shift(columns[path], number * _PIDS_OF_A_COPY)
-            writer.write_row_group(columns, _copy_processes(capture.processes(group), number))
+            writer.write_row_group(columns, _copy_processes(capture.process_table(group), number))
             written += count
             if written >= events:
                 break

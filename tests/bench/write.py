@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     with open_capture(chosen.capture) as capture:
         paths = [path for path, column in COLUMNS.items() if column.scope is not Scope.PROCESS]
         read = capture.read(chosen.row_group, paths)
-        processes = capture.processes(chosen.row_group)
+        processes = capture.process_table(chosen.row_group)
     events = {path: array for path, array in read.items() if array.null_count < len(array)}
     rows = len(events["evt.num"])
     print(f"{rows:,} events, {len(events)} columns of theirs, {len(processes):,} process states")

@@ -102,7 +102,7 @@ def make_million(source: Path, target: Path) -> None:
     with open_capture(source) as small, CaptureWriter(target) as writer:
         paths = [path for path, column in COLUMNS.items() if column.scope is not Scope.PROCESS]
         events = small.read(0, paths)
-        processes = small.processes(0)
+        processes = small.process_table(0)
         count = len(events["evt.num"])
         import numpy as np
         import pyarrow as pa

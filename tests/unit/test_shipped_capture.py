@@ -141,7 +141,7 @@ def texts(capture: Capture) -> dict[str, set[str]]:
     """Every distinct text by column; buffers decoded, process tables and footer included."""
     found: dict[str, set[str]] = {"footer": {encode_footer(capture.footer).decode()}}
     for group in capture.row_groups:
-        states = capture.processes(group.index)
+        states = capture.process_table(group.index)
         columns = capture.read(group.index, list(COLUMNS))
         for path, array in [
             *columns.items(),

@@ -124,19 +124,20 @@ class Capture:
             raise CaptureError(self.path, "is damaged: row group and footer disagree")
         return _leaf(table, path)
 
-    def processes(self, row_group: int) -> pa.Table:
+    def processes(self, row_group: int) -> "pa.Table | RowStates":
         """The states of processes that occur in a row group, sorted by `proc.key`.
 
         Returns:
-            `proc.key` and every process column of the schema, one row for each key; text as
-            dictionaries where there is any.
+            `proc.key` and every process column of the schema by path, one row for each key; text as
+            dictionaries where there is any. What no table in the file says is read when it is asked
+            for.
 
         Raises:
             CaptureError: the file is damaged.
         """
         entry = self.footer.row_groups[row_group]
         if not entry.processes_bytes:
-            return self._states_of_rows(row_group)
+            return RowStates(self, row_group)
         try:
             with self.path.open("rb") as file:
                 file.seek(entry.processes_offset)
@@ -150,16 +151,45 @@ class Capture:
                 table = table.append_column(column.path, nulls)
         return table.combine_chunks()
 
-    def _states_of_rows(self, row_group: int) -> pa.Table:
-        """The states as the first row of each has them, where there is no table of them."""
-        keys = self.read(row_group, [_KEY])[_KEY]
+    def process_table(self, row_group: int) -> pa.Table:
+        """The same as one table, with every column.
+
+        Raises:
+            CaptureError: the file is damaged.
+        """
+        states = self.processes(row_group)
+        if isinstance(states, pa.Table):
+            return states
+        paths = (_KEY, *(column.path for column in PROCESS_COLUMNS))
+        return pa.table({path: states[path] for path in paths}).combine_chunks()
+
+
+class RowStates:
+    """States of processes as the first row of each has them: beside small row groups is no table.
+
+    Raises:
+        CaptureError: the file is damaged.
+    """
+
+    def __init__(self, capture: Capture, row_group: int) -> None:
+        self._capture = capture
+        self._row_group = row_group
+        keys = capture.read(row_group, [_KEY])[_KEY]
         if keys.null_count or not pa.types.is_integer(keys.type):
-            raise CaptureError(self.path, "is damaged: an event has no process state")
-        begins = pa.array(run_begins(keys.to_numpy()))
-        paths = [_KEY, *(column.path for column in PROCESS_COLUMNS)]
-        return pa.table(
-            {path: self.read(row_group, [path])[path].take(begins) for path in paths}
-        ).combine_chunks()
+            raise CaptureError(capture.path, "is damaged: an event has no process state")
+        self._begins = pa.array(run_begins(keys.to_numpy()))
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    def __getitem__(self, path: str) -> pa.ChunkedArray:
+        """A column.
+
+        Raises:
+            CaptureError: the file is damaged.
+        """
+        column = self._capture.read(self._row_group, [path])[path]
+        return pa.chunked_array([column.take(self._begins)])
 
 
 def is_scap(path: Path) -> bool:

@@ -48,7 +48,7 @@ def test_the_last_groups_of_one_file(
         for index in (1, 2):
             for path in ("evt.num", "fd.name", "proc.name", "proc.aname"):
                 assert a.read(index, [path])[path].equals(b.read(index, [path])[path])
-            assert a.processes(index).equals(b.processes(index))
+            assert a.process_table(index).equals(b.process_table(index))
     table = pq.read_table(tmp_path / "b.parquet", columns=["evt"])
     assert [event["num"] for event in table["evt"].to_pylist()] == [1, 5, 6, 9, 8, 7, 10]
 

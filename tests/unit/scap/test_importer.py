@@ -49,7 +49,7 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
         for place in range(len(capture.row_groups)):
             paths = ["proc.key", *(one for one in FIELDS if not one.startswith("proc."))]
             columns = {one: array.to_pylist() for one, array in capture.read(place, paths).items()}
-            states = capture.processes(place).to_pylist()
+            states = capture.process_table(place).to_pylist()
             by_key = {state["proc.key"]: state for state in states}
             for row, key in enumerate(columns["proc.key"]):
                 here = {**by_key[key], **{one: columns[one][row] for one in paths}}
