@@ -32,7 +32,7 @@ from falcotrace.record.framed_log import FramedLog, read_log
 from falcotrace.record.parts import Part, Parts
 
 SUFFIX: Final = ".recording"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 _KNOWN_FILE: Final = re.compile(r"known\d{0,9}\.log")
 

@@ -3,9 +3,13 @@
 In: batches of the ring. Out: the same samples, for whoever converts them, now or after a crash. A
 burst costs disk and not events, and what ends the recorder does not end what it has recorded.
 
-The journal is a folder's files `journal-NUMBER`. Each has a head and then batches: length, sum, and
-samples with the kernel's headers between them, as they lay in the ring. What was written last may
-be torn, and a power cut may leave zeros in it: batches count up to the first that is not whole.
+The journal is a folder's files `journal-NUMBER`. Each has a head and then batches: lengths, sum,
+and samples with the kernel's headers between them, as they lay in the ring, compressed block by
+block. What was written last may be torn, and a power cut may leave zeros in it: batches count up
+to the first that is not whole. Positions are counted in bytes of samples, before compression.
+
+Compressed, because two busy cores make 350 MB/s of samples, more than most disks take: zstd at
+level 1 leaves a ninth of it and takes 850 MB/s on one core.
 """
 
 import os
@@ -15,20 +19,26 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from falcotrace.errors import RecordError
 from falcotrace.record.ring import Batch, find_samples
 
-SEGMENT_BYTES: Final = 64 << 20
+SEGMENT_BYTES: Final = 16 << 20
 """A file that is longer is followed by another one; what is converted is given back file by file.
 """
 
+_BLOCK_BYTES: Final = 4 << 20
+_LARGEST_BATCH_BYTES: Final = 1 << 33
+"""More than the largest ring; a file that claims more is damaged."""
+
 _PREFIX: Final = "journal-"
-_MARK: Final = b"FTJOURN1"
+_MARK: Final = b"FTJOURN2"
 _HEAD: Final = struct.Struct("<8sI4xQ")
-_BATCH_MARK: Final = b"FTBATCH1"
-_BATCH: Final = struct.Struct("<8sQQ")
+_BATCH_MARK: Final = b"FTBATCH2"
+_BATCH: Final = struct.Struct("<8sQQQ")
+_BLOCK: Final = struct.Struct("<I")
 
 
 class Journal:
@@ -46,6 +56,7 @@ class Journal:
         self._file = -1
         self._room = 0
         self._is_synced = True
+        self._codec = pa.Codec("zstd", compression_level=1)
         self.end = 0
         self.sample_count = 0
 
@@ -59,19 +70,30 @@ class Journal:
             return
         if self._room <= 0:
             self._begin_segment()
-        frame = _BATCH.pack(_BATCH_MARK, len(batch.raw), _sum(batch.raw))
+        blocks = self._compressed(batch.raw)
+        stored = sum(map(len, blocks))
+        frame = _BATCH.pack(_BATCH_MARK, len(batch.raw), stored, _sum(batch.raw))
         before = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
-            for data in (memoryview(frame), memoryview(batch.raw.data)):
+            for data in (memoryview(frame), *blocks):
                 _write(self._file, data)
         except OSError:
             os.ftruncate(self._file, before)
             os.lseek(self._file, before, os.SEEK_SET)
             raise
         self._is_synced = False
-        self._room -= len(batch.raw)
+        self._room -= stored
         self.end += len(batch.raw)
         self.sample_count += len(batch)
+
+    def _compressed(self, raw: NDArray[np.uint8]) -> list[memoryview]:
+        """Blocks, each behind its length. Other threads go on meanwhile."""
+        pieces: list[memoryview] = []
+        for start in range(0, len(raw), _BLOCK_BYTES):
+            block = raw[start : start + _BLOCK_BYTES]
+            packed = self._codec.compress(block, asbytes=True)
+            pieces += [memoryview(_BLOCK.pack(len(packed))), memoryview(packed)]
+        return pieces
 
     def sync(self) -> None:
         """Have everything survive the machine's end."""
@@ -117,6 +139,7 @@ class JournalReader:
         self._path: Path | None = None
         self._file = -1
         self._offset = 0
+        self._codec = pa.Codec("zstd")
         self.position = position
         self.sample_count = 0
 
@@ -167,14 +190,16 @@ class JournalReader:
         frame = os.pread(self._file, _BATCH.size, self._offset)
         if len(frame) < _BATCH.size:
             return None
-        mark, size, expected = _BATCH.unpack(frame)
-        end = self._offset + _BATCH.size + size
+        mark, size, stored, expected = _BATCH.unpack(frame)
+        end = self._offset + _BATCH.size + stored
         if mark != _BATCH_MARK or end > os.fstat(self._file).st_size:
             return None
-        raw = np.empty(size, np.uint8)
-        os.preadv(self._file, [raw.data], self._offset + _BATCH.size)
+        blocks = os.pread(self._file, stored, self._offset + _BATCH.size)
+        raw = _expanded(memoryview(blocks), size, self._codec)
+        if raw is None or _sum(raw) != expected:
+            return None
         batch = find_samples(raw, self._magic)
-        if _sum(raw) != expected or len(batch.raw) != size:
+        if len(batch.raw) != size:
             return None
         self._offset = end
         return batch
@@ -209,6 +234,27 @@ class JournalReader:
                 return
             first += len(batch.raw)
         self.position = first
+
+
+def _expanded(stored: memoryview, size: int, codec: pa.Codec) -> NDArray[np.uint8] | None:
+    """The samples in compressed blocks; None if they are not what the frame says."""
+    if size % 8 or size > _LARGEST_BATCH_BYTES:
+        return None
+    parts: list[NDArray[np.uint8]] = []
+    left = size
+    while stored and left:
+        if len(stored) < _BLOCK.size:
+            return None
+        (length,) = _BLOCK.unpack_from(stored)
+        block, stored = stored[_BLOCK.size : _BLOCK.size + length], stored[_BLOCK.size + length :]
+        expected = min(left, _BLOCK_BYTES)
+        try:
+            part = codec.decompress(block, expected)
+        except (OSError, ValueError):
+            return None
+        parts.append(np.frombuffer(part, np.uint8))
+        left -= expected
+    return np.concatenate(parts) if parts and not left and not stored else None
 
 
 def _sum(raw: NDArray[np.uint8]) -> int:

@@ -4,11 +4,13 @@ A thread of its own: a disk that stalls holds up neither the ring, which the dra
 memory, nor the conversion.
 """
 
+import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from falcotrace.record.drain import Drain
+from falcotrace.record.drain import DRAIN_NICENESS, Drain
 from falcotrace.record.journal import Journal
 from falcotrace.record.rights import Capability, keep_only
 
@@ -73,6 +75,9 @@ class Spool:
             self.unwritten.append(batch)
 
     def _run(self) -> None:
+        # Memory is all that stands between a busy host and losses: it must not fill.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAIN_NICENESS)
         keep_only(self._rights)
         try:
             while not self._stop.is_set():
