@@ -17,11 +17,12 @@ from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
 IDLE_SECONDS = 0.004
 """Pause when the ring is empty: the recorder's cost when nothing happens."""
 
-DRAIN_NICENESS = -5
-"""The drain's priority; without the right to it, it has that of everybody."""
+DRAIN_NICENESS = -10
+"""The priority of what stands between the ring and the disk; without the right to it, it has that
+of everybody. Only under overload does it cost others anything."""
 
 PRESSED_SHARE = 1 / 8
-"""How full the ring is when conversion has to wait."""
+"""How full the ring, or the memory behind it, is when conversion has to wait."""
 
 BACKLOG_LIMIT_BYTES = 2 << 30
 """Samples that may wait in memory."""
@@ -84,8 +85,11 @@ class Drain:
 
     @property
     def is_pressed(self) -> bool:
-        """Whether the ring fills faster than it is emptied."""
-        return self._ring.pending_bytes > self._ring.size * PRESSED_SHARE
+        """Whether samples come faster than they are taken out of the ring, or to the disk."""
+        return (
+            self._ring.pending_bytes > self._ring.size * PRESSED_SHARE
+            or self._waiting_bytes > self._limit_bytes * PRESSED_SHARE
+        )
 
     def _guarded(self) -> None:
         # Only what comes before anything else loses nothing when all cores are busy.

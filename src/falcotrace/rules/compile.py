@@ -34,7 +34,7 @@ from falcotrace.rules.plan import (
 )
 from falcotrace.rules.printer import print_condition
 from falcotrace.rules.resolve import MacroResolver, MacroScope
-from falcotrace.rules.texts import JoinedSource, Piece, join
+from falcotrace.rules.texts import JoinedSource, Piece, join, spaced, without
 
 _CONTAINER_INFO = "%container.info"
 
@@ -149,7 +149,7 @@ class Compiler:
         trees: dict[str, Condition] = {}
         for name, state in states:
             context = Context(ItemKind.MACRO, name, state.name)
-            source = JoinedSource(_spaced(state.condition), context)
+            source = JoinedSource(spaced(state.condition), context)
             chain = (*state.condition_chain, Context(ItemKind.CONDITION))
             trees[name] = self._parse(("macro", name), source, state.condition, lists, chain)
         self._written_macros = dict(trees)
@@ -193,7 +193,7 @@ class Compiler:
         macros: MacroScope,
         diagnostics: list[Diagnostic],
     ) -> RulePlan | None:
-        own = join(_spaced(rule.condition))
+        own = join(spaced(rule.condition))
         pieces = condition_pieces(own, rule.exceptions)
         chain = (*rule.condition_chain, Context(ItemKind.CONDITION))
         key = ("rule", rule.name.text)
@@ -276,7 +276,7 @@ class Compiler:
 
     def _assemble_output(self, rule: RuleState, diagnostics: list[Diagnostic]) -> Source:
         """Join what was written, and what the configuration adds."""
-        pieces = _spaced(rule.output)
+        pieces = spaced(rule.output)
         for addition in self._settings.additions:
             if _applies(addition, rule):
                 pieces.append(Piece(f" {addition.text}", rule.output[0], is_verbatim=False))
@@ -286,7 +286,7 @@ class Compiler:
         message = f"`{_CONTAINER_INFO}` is deprecated and prints nothing"
         code = LoadCode.DEPRECATED_ITEM
         diagnostics.append(Diagnostic(code, Severity.WARNING, message, rule.output[0], rule.chain))
-        return join(_without(source, _CONTAINER_INFO))
+        return join(without(source, _CONTAINER_INFO))
 
     def _plan(
         self,
@@ -313,7 +313,7 @@ class Compiler:
             priority=rule.priority,
             tags=tuple(sorted(rule.tags)),
             enabled=rule.enabled and rule.priority <= self._settings.min_priority,
-            description=join(_spaced(rule.description)).text,
+            description=join(spaced(rule.description)).text,
             condition=checked.formula,
             condition_text=checked.text,
             event_names=events.names if is_syscall else None,
@@ -348,25 +348,6 @@ def _describe_exception(state: RuleExceptionState) -> RuleException:
 
 def _index_of(state: ListState | MacroState | RuleState) -> int:
     return state.index
-
-
-def _spaced(parts: Sequence[Span]) -> list[Piece]:
-    """The pieces of a text that was appended to, joined by one blank."""
-    pieces: list[Piece] = []
-    for part in parts:
-        if pieces:
-            pieces.append(Piece(" ", part, is_verbatim=False))
-        pieces.append(Piece.of(part))
-    return pieces
-
-
-def _without(source: Source, word: str) -> list[Piece]:
-    pieces: list[Piece] = []
-    start = 0
-    while (found := source.text.find(word, start)) >= 0:
-        pieces.append(Piece.of(Span(source, start, found)))
-        start = found + len(word)
-    return [*pieces, Piece.of(Span(source, start, len(source.text)))]
 
 
 def _applies(addition: OutputAddition, rule: RuleState) -> bool:

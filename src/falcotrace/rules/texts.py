@@ -149,3 +149,23 @@ class ExpandedSource:
         first, origin = edit.items[index]
         begin = min(origin.start + offset - first, origin.end)
         return origin.source.locate(begin, min(begin + end - start, origin.end))
+
+
+def spaced(parts: Sequence[Span]) -> list[Piece]:
+    """The pieces of a text that was appended to, joined by one blank."""
+    pieces: list[Piece] = []
+    for part in parts:
+        if pieces:
+            pieces.append(Piece(" ", part, is_verbatim=False))
+        pieces.append(Piece.of(part))
+    return pieces
+
+
+def without(source: Source, word: str) -> list[Piece]:
+    """The pieces of a text between the places of a word."""
+    pieces: list[Piece] = []
+    start = 0
+    while (found := source.text.find(word, start)) >= 0:
+        pieces.append(Piece.of(Span(source, start, found)))
+        start = found + len(word)
+    return [*pieces, Piece.of(Span(source, start, len(source.text)))]
