@@ -112,7 +112,11 @@ def _combined(
         return build.any_of(parts)
     if quantifier is Quantifier.ALL_OF:
         return build.all_of(parts)
-    counted = [exp.Cast(this=build.wrapped(part), to=exp.DataType.build("int")) for part in parts]
+    # A check that is NULL holds for none, and must not make the sum NULL.
+    counted = [
+        exp.Cast(this=build.wrapped(build.or_false(part)), to=exp.DataType.build("int"))
+        for part in parts
+    ]
     total: exp.Expr = counted[0]
     for part in counted[1:]:
         total = exp.Add(this=total, expression=part)
