@@ -1,6 +1,7 @@
 """What the live tests share: a session that records one child, and its samples as mappings."""
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -152,6 +153,7 @@ class Recorder:
 
 def _be_child(reader: int, writer: int, function: Callable[[], object]) -> None:
     code = 1
+    gc.disable()  # what other tests left is not closed here, in the middle of what is recorded
     try:
         faulthandler.register(signal.SIGALRM, file=2, chain=True)
         signal.alarm(30)
