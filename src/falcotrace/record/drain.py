@@ -8,6 +8,7 @@ ring is left to fill, and the kernel counts what finds no room.
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -23,6 +24,15 @@ of everybody. Only under overload does it cost others anything."""
 
 PRESSED_SHARE = 1 / 8
 """How full the ring, or the memory behind it, is when conversion has to wait."""
+
+FLOOD_BYTES_PER_SECOND = 100 << 20
+"""Conversion cannot follow what comes faster, and would only be in the way: whoever has the
+interpreter's lock and waits for a core, among many busy threads, keeps the ring from being emptied
+(measured: for half a second)."""
+
+_RATE_SECONDS = 0.1
+_FLOOD_SECONDS = 1.0
+"""How long a flood counts when it is over: it may come in waves."""
 
 BACKLOG_LIMIT_BYTES = 2 << 30
 """Samples that may wait in memory."""
@@ -49,6 +59,7 @@ class Drain:
         self._waiting: deque[Batch] = deque()
         self._lock = threading.Lock()
         self._waiting_bytes = 0
+        self._flooded_until = 0.0
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._guarded, name="falcotrace-drain", daemon=True)
@@ -91,6 +102,11 @@ class Drain:
             or self._waiting_bytes > self._limit_bytes * PRESSED_SHARE
         )
 
+    @property
+    def is_flooded(self) -> bool:
+        """Whether more comes than can be converted."""
+        return time.monotonic() < self._flooded_until
+
     def _guarded(self) -> None:
         # Only what comes before anything else loses nothing when all cores are busy.
         with contextlib.suppress(OSError):
@@ -102,10 +118,18 @@ class Drain:
             self._failure = error
 
     def _run(self) -> None:
+        begun, taken_bytes = time.monotonic(), 0
         while not self._stop.is_set():
+            moved = 0 if self._waiting_bytes > self._limit_bytes else self._move()
             # A pause after small batches makes the next ones large, and large ones are cheaper.
-            if self._waiting_bytes > self._limit_bytes or self._move() < PAUSE_BELOW_BYTES:
+            if moved < PAUSE_BELOW_BYTES:
                 self._stop.wait(IDLE_SECONDS)
+            taken_bytes += moved
+            elapsed = (now := time.monotonic()) - begun
+            if elapsed >= _RATE_SECONDS:
+                if taken_bytes > FLOOD_BYTES_PER_SECOND * elapsed:
+                    self._flooded_until = now + _FLOOD_SECONDS
+                begun, taken_bytes = now, 0
         while self._move():
             pass
 

@@ -44,6 +44,9 @@ _TICK_SECONDS = 0.05
 _SHOW_SECONDS = 0.2
 """How often progress is told."""
 
+_BEHIND_LIMIT_BYTES = 16 << 30
+"""So many samples may be in the journal, compressed, when conversion takes its share of a flood."""
+
 _Step = Callable[[], list[WrittenCapture]]
 _Result = TypeVar("_Result")
 
@@ -209,12 +212,19 @@ class Loop:
         if self.upkeep.is_part_over():
             return self.upkeep.end_part
         waiting = self._running.spool.written_count - self._conversion.sample_count
-        if waiting >= ROW_GROUP_EVENTS and not self._running.drain.is_pressed:
+        if waiting >= ROW_GROUP_EVENTS and not self._has_to_wait():
             return self.upkeep.step
         limit = self._options.step_s
         if limit is not None and time.monotonic() - self._stepped >= limit:
             return self.upkeep.step
         return None
+
+    def _has_to_wait(self) -> bool:
+        """Whether conversion would cost events."""
+        running = self._running
+        behind_bytes = running.spool.position - self._conversion.position
+        is_flooded = running.drain.is_flooded and behind_bytes < _BEHIND_LIMIT_BYTES
+        return running.drain.is_pressed or is_flooded
 
     def _finish_step(self) -> None:
         assert self._step is not None
