@@ -28,7 +28,7 @@ from falcotrace.rules.plan import Plan
 if TYPE_CHECKING:
     from falcotrace.scap.capture import ScapCapture
 
-_EVENTS_PER_FILE = 80_000
+_EVENTS_PER_FILE = 40_000
 """Captures are asked as many at once as an engine takes, while they have no more events than these
 on average: each query has a price of its own."""
 

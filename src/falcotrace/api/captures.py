@@ -1,19 +1,8 @@
-"""The Python API: open captures, load rules, scan, and ask SQL.
-
-    import falcotrace as ft
-
-    with ft.open("capture.parquet") as capture:
-        for alert in capture.scan(ft.rules("rules/")):
-            print(alert.time_ns, alert.rule.name, alert.output)
-        capture.query("proc.name=bash").count_by("evt.type", "fd.name").df()
-        capture.sql("SELECT proc.name, count(*) FROM events GROUP BY ALL").df()
-
-A thin layer: files and globs become open captures, everything else is done below. The command line
-stands on it.
-"""
+"""Open captures, and what can be asked of them."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,14 +15,11 @@ from falcotrace.capture.summary import (
     describe_blindness,
     describe_losses,
     has_losses,
-    is_near_losses,
     summarise,
 )
-from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
-from falcotrace.engines.replay import ReplayEngine
+from falcotrace.engines.base import ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.errors import CaptureError
 from falcotrace.rules.condition import load_condition
-from falcotrace.rules.left_out import describe_left_out
 from falcotrace.rules.plan import Plan, RulePlan
 from falcotrace.rules.select import find_rule
 from falcotrace.rules.shipped import load_plan, shipped_rules
@@ -44,56 +30,17 @@ if TYPE_CHECKING:
     from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
-    from falcotrace.query import Query
+    from falcotrace.investigate.graph import Graph
+    from falcotrace.investigate.investigation import Investigation
+    from falcotrace.investigate.process import Process
+    from falcotrace.investigate.processes import Processes
+    from falcotrace.investigate.timeline import Timeline
+    from falcotrace.investigate.tree import ProcessTree
+    from falcotrace.query import Query, Row
     from falcotrace.scap.capture import ScapCapture
 
 
-class ScanReport:
-    """Alerts, one after another, and what the captures could not answer.
-
-    Iterating scans; each iteration scans anew. Alerts come row group by row group, so memory does
-    not grow with the captures.
-    """
-
-    def __init__(
-        self, captures: "Sequence[Capture | ScapCapture]", plan: Plan, options: ScanOptions
-    ) -> None:
-        self._captures = captures
-        self._plan = plan
-        self._options = options
-        self._near_losses = 0
-
-    def __iter__(self) -> Iterator[Alert]:
-        self._near_losses = 0
-        for batch in ReplayEngine().scan(self._captures, self._plan, self._options):
-            losses = batch.capture.footer.losses
-            if losses.intervals:
-                near = (is_near_losses(losses, alert.time_ns) for alert in batch.alerts)
-                self._near_losses += sum(near)
-            yield from batch.alerts
-
-    def _repr_html_(self) -> str:
-        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
-
-        return alerts_html(self, self.coverage_notes)
-
-    @property
-    def gaps(self) -> "tuple[tuple[Capture | ScapCapture, RuleGap], ...]":
-        """Rules that could not fully run, by capture."""
-        return tuple(
-            (capture, gap) for capture in self._captures for gap in find_gaps(self._plan, capture)
-        )
-
-    @property
-    def near_losses(self) -> int:
-        """Alerts of the last iteration within seconds of which events were lost."""
-        return self._near_losses
-
-    @property
-    def coverage_notes(self) -> tuple[str, ...]:
-        """One sentence for each rule that could not fully run, the same ones once."""
-        notes = (describe_gap(gap) for _, gap in self.gaps)
-        return tuple(dict.fromkeys((*describe_left_out(self._plan.left_out), *notes)))
+from falcotrace.api.scanning import ScanReport
 
 
 class Captures:
@@ -191,7 +138,110 @@ class Captures:
             until_ns=until_ns,
             threads=threads or default_threads(),
         )
-        return ScanReport(self._captures, rules or load_plan(), options)
+        return ScanReport(self, rules or load_plan(), options)
+
+    @cached_property
+    def investigation(self) -> "Investigation":
+        """Asks about processes, and what they did; what was read once is kept.
+
+        Raises:
+            CaptureError: a capture is a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.investigate.investigation import Investigation  # noqa: PLC0415 - DuckDB's
+
+        return Investigation(self._stored)
+
+    def event(self, event: "int | Alert") -> "Row":
+        """An event, by field; fields without a value are left out.
+
+        Args:
+            event: its `evt.num`, or an alert.
+
+        Raises:
+            CaptureError: there is no such event.
+        """
+        from falcotrace.investigate.event import event_fields  # noqa: PLC0415 - as above
+
+        if isinstance(event, Alert):
+            return event_fields(self._stored[self.investigation.capture_of(event)], event.num)
+        return event_fields(self._stored[0], event)
+
+    def only_of(self, alert: Alert) -> "Captures":
+        """The capture of an alert alone.
+
+        Raises:
+            CaptureError: it is none of these.
+        """
+        return Captures([self._captures[self.investigation.capture_of(alert)]])
+
+    @property
+    def processes(self) -> "Processes":
+        """The processes, in the order in which they were first seen."""
+        return self.investigation.processes
+
+    def process_of(self, event: "int | Alert") -> "Process":
+        """The process of an event, or of an alert.
+
+        Raises:
+            CaptureError: there is no such event.
+        """
+        if isinstance(event, Alert):
+            return self.investigation.processes_of([event])[0]
+        return self.investigation.process_of(event)
+
+    def tree(self, event: "int | Alert", alerts: "Iterable[Alert]" = ()) -> "ProcessTree":
+        """The process of an event between its ancestors and what it started.
+
+        Args:
+            event: its `evt.num`, or an alert.
+            alerts: alerts to mark.
+        """
+        return self.investigation.tree(self.process_of(event), list(alerts))
+
+    def graph(
+        self, event: "int | Alert", alerts: "Iterable[Alert]" = (), *, node_limit: int = 50
+    ) -> "Graph":
+        """What led to an event, and what came of it; every edge cites events.
+
+        Args:
+            event: its `evt.num`, or an alert.
+            alerts: other alerts: they are marked, and preferred where there is little room.
+            node_limit: at most so many nodes.
+        """
+        asked = self.investigation
+        num, rule, capture = (
+            (event, "", 0)
+            if isinstance(event, int)
+            else (
+                event.num,
+                event.rule.name,
+                asked.capture_of(event),
+            )
+        )
+        return asked.graph(num, capture, rule=rule, alerts=list(alerts), node_limit=node_limit)
+
+    def timeline(
+        self,
+        alerts: "Iterable[Alert]" = (),
+        *,
+        process: "Process | None" = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> "Timeline":
+        """What happened, in order of time.
+
+        Args:
+            alerts: alerts that belong to it.
+            process: only what it and what it started did.
+            since_ns: leave out what was over before this time, ns since the epoch.
+            until_ns: leave out what began at this time and later.
+        """
+        members = None
+        if process is not None:
+            members = [process, *(child for _, child in self.processes.descendants(process))]
+        return self.investigation.timeline(
+            members, list(alerts), since_ns=since_ns, until_ns=until_ns
+        )
 
     def explain(
         self, rule: RulePlan | str, event: int, rules: Plan | None = None

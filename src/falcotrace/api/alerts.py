@@ -1,0 +1,55 @@
+"""An alert beside the capture that it comes from, so that more can be asked about it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from falcotrace.alerts import Alert
+
+if TYPE_CHECKING:
+    from falcotrace.api.captures import Captures
+    from falcotrace.explain.event import EventExplanation
+    from falcotrace.investigate.graph import Graph
+    from falcotrace.investigate.process import Process
+    from falcotrace.investigate.tree import ProcessTree
+    from falcotrace.query import Row
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedAlert(Alert):
+    """One rule that fired on one event of an open capture.
+
+    Attributes:
+        captures: the captures that were scanned, open.
+    """
+
+    captures: "Captures" = field(kw_only=True, repr=False, compare=False)
+
+    @property
+    def event(self) -> "Row":
+        """The event, by field; fields without a value are left out.
+
+        Raises:
+            CaptureError: the captures were closed, or the capture is damaged.
+        """
+        return self.captures.event(self)
+
+    @property
+    def process(self) -> "Process":
+        """The process of the event.
+
+        Raises:
+            CaptureError: as for `event`.
+        """
+        return self.captures.process_of(self)
+
+    def explain(self) -> "EventExplanation":
+        """Why the rule fired: its condition, with the value behind each check."""
+        return self.captures.only_of(self).explain(self.rule, self.num)
+
+    def tree(self) -> "ProcessTree":
+        """Its process between its ancestors and what it started."""
+        return self.captures.tree(self)
+
+    def graph(self) -> "Graph":
+        """What led to it, and what came of it."""
+        return self.captures.graph(self)

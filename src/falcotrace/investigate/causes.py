@@ -1,0 +1,179 @@
+"""Backward from an alert: who started the process, what it ran, who wrote that, what it was told.
+
+In: a process and a time. Out: nodes and edges of what can have led to it, each no later than what
+it led to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from falcotrace.investigate.actions import (
+    ACCEPTED,
+    CHANGED,
+    CREATED,
+    LINKED,
+    MOVED_TO,
+    OPENED,
+    OPENED_TO_WRITE,
+    RAN,
+    READ,
+    RECEIVED,
+    SENT,
+    WROTE,
+)
+from falcotrace.investigate.activities import Activities, Activity, Thing
+from falcotrace.investigate.graph import GraphBuilder, Side
+from falcotrace.investigate.noise import is_noise
+from falcotrace.investigate.process import Process
+from falcotrace.investigate.processes import Processes
+
+TRIGGER_NS = 60 * 10**9
+"""What came in over a connection longer ago than that is not taken for what a process acted on."""
+
+_MAKING = frozenset((WROTE, CREATED, MOVED_TO, LINKED, OPENED_TO_WRITE, CHANGED))
+_SENDING = frozenset((SENT, WROTE))
+_FILES_MAX = 4
+"""Files of one process whose writers are looked for, the newest first."""
+
+_WRITERS_MAX = 2
+
+
+@dataclass(slots=True)
+class Causes:
+    """Finds causes.
+
+    Attributes:
+        processes: of the captures.
+        activities: of the same captures.
+        builder: takes nodes and edges.
+        node_limit: no process is followed when there are so many nodes.
+        entries: processes that were started by what came in over a connection, and by whom.
+    """
+
+    processes: Processes
+    activities: Activities
+    builder: GraphBuilder
+    node_limit: int
+    entries: list[Process] = field(default_factory=list)
+    _waiting: list[tuple[Process, int]] = field(default_factory=list)
+    _followed: set[Process] = field(default_factory=set)
+
+    def find(self, process: Process, time_ns: int) -> None:
+        """Add what led to a process being where it was at a time."""
+        self._waiting.append((process, time_ns))
+        while self._waiting and len(self.builder.nodes) < self.node_limit:
+            self._follow(*self._waiting.pop(0))
+
+    def _follow(self, process: Process, time_ns: int) -> None:
+        """The line of ancestors of a process, and what each of them was fed."""
+        child, moment = process, time_ns
+        line = (process, *self.processes.ancestors(process))
+        for place, current in enumerate(line):
+            self.builder.add_process(current, Side.CAUSE)
+            if place:
+                self._add_started(current, child)
+            if current in self._followed:
+                return
+            self._followed.add(current)
+            if current.is_recorded and self._feed(current, moment) and place:
+                self.entries.append(child)
+            child, moment = current, current.start_ns
+
+    def _add_started(self, parent: Process, child: Process) -> None:
+        first = next(iter(self.activities.of(child)), None)
+        num, capture = (first.first_num, first.capture) if first else (0, 0)
+        self.builder.add_started(parent, child, num, capture)
+
+    def _feed(self, process: Process, time_ns: int) -> bool:
+        """What a process took in before a time; whether that was a request to a server."""
+        done = [one for one in self.activities.of(process) if one.first_ns <= time_ns]
+        for activity, writers in self._made_files(process, done):
+            self._add_inward(process, activity)
+            for writer in writers:
+                self._add_writer(writer)
+        for activity in done:
+            if activity.action == READ and activity.thing.kind == "pipe":
+                self._add_pipe(process, activity)
+        trigger = _trigger(done, time_ns)
+        if trigger is None:
+            return False
+        self._add_inward(process, trigger)
+        self._add_peer(process, trigger)
+        return trigger.is_server
+
+    def _made_files(
+        self, process: Process, done: list[Activity]
+    ) -> Iterator[tuple[Activity, list[Activity]]]:
+        """What it ran or read and somebody else had written before; and what it ran at all."""
+        taken = [one for one in done if one.action in (RAN, OPENED, READ)]
+        seen: set[Thing] = set()
+        files = 0
+        for activity in sorted(taken, key=lambda one: (one.action != RAN, -one.first_ns)):
+            thing = activity.thing
+            if thing in seen or thing.kind != "file":
+                continue
+            seen.add(thing)
+            writers = self._writers(thing, process, activity.last_ns)
+            if writers and files < _FILES_MAX and not is_noise(thing.kind, thing.name):
+                files += 1
+                yield activity, writers
+
+    def _writers(self, thing: Thing, reader: Process, time_ns: int) -> list[Activity]:
+        """Who made a file what it was at a time, the last ones first."""
+        makers = [
+            one
+            for one in self.activities.by_thing.get(thing, ())
+            if one.action in _MAKING and one.first_ns <= time_ns and one.process != reader.number
+        ]
+        found = {one.process: one for one in makers if one.action != OPENED_TO_WRITE}
+        opened = {one.process: one for one in makers if one.action == OPENED_TO_WRITE}
+        last = sorted({**opened, **found}.values(), key=lambda one: -one.first_ns)
+        return last[:_WRITERS_MAX]
+
+    def _add_inward(self, process: Process, activity: Activity) -> None:
+        self.builder.add_thing(activity.thing, Side.CAUSE)
+        self.builder.add_activity(process, activity, is_inward=True)
+
+    def _add_writer(self, activity: Activity) -> None:
+        writer = self.processes[activity.process]
+        self.builder.add_process(writer, Side.CAUSE)
+        self.builder.add_activity(writer, activity, is_inward=False)
+        self._waiting.append((writer, activity.last_ns))
+
+    def _add_pipe(self, process: Process, activity: Activity) -> None:
+        """Who wrote into a pipe before it was read."""
+        for one in self.activities.by_thing[activity.thing]:
+            is_writer = one.action == WROTE and one.process != process.number
+            if is_writer and one.first_ns <= activity.last_ns:
+                self._add_inward(process, activity)
+                self._add_writer(one)
+
+    def _add_peer(self, process: Process, trigger: Activity) -> None:
+        """The other end of a connection, where it is recorded too."""
+        for one in self.activities.by_thing[trigger.thing]:
+            if one.action in _SENDING and one.process != process.number:
+                peer = self.processes[one.process]
+                if one.is_server != trigger.is_server:
+                    self.builder.add_process(peer, Side.CAUSE)
+                    self.builder.add_activity(peer, one, is_inward=False)
+                    return
+
+
+def _trigger(done: list[Activity], time_ns: int) -> Activity | None:
+    """The connection over which something came in last before a time; requests come first."""
+    incoming = [
+        one
+        for one in done
+        if one.thing.kind in ("ipv4", "ipv6") and one.action in (RECEIVED, ACCEPTED)
+    ]
+    near = [one for one in incoming if time_ns - min(one.last_ns, time_ns) <= TRIGGER_NS]
+    return max(near, key=lambda one: _nearness(one, time_ns), default=None)
+
+
+def _nearness(one: Activity, time_ns: int) -> tuple[bool, bool, int, int]:
+    return (
+        one.is_server,
+        one.action == RECEIVED,
+        min(one.last_ns, time_ns),
+        one.first_ns,
+    )

@@ -1,0 +1,280 @@
+"""Processes that keep their identity: who they are, who started them, what they executed.
+
+In: states of processes. Out: `Process` objects. A process is known by its host, boot, pid and start
+time, so that a pid that is used again never joins two lives.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from falcotrace.capture.reader import Capture
+from falcotrace.errors import CaptureError
+from falcotrace.events.columns import COLUMNS
+from falcotrace.investigate.process import Process, ProcessKey, Program, process_table
+from falcotrace.investigate.process_states import ProcessStates, read_states
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from falcotrace.investigate.activities import Activities
+
+_ANCESTORS_MAX = 64
+"""More generations than this are not followed: Linux gives no such chains, damaged files might."""
+
+
+class Processes:
+    """The processes of some captures, in the order in which they were first seen.
+
+    Args:
+        captures: in order of time.
+
+    Raises:
+        CaptureError: a capture is damaged.
+    """
+
+    def __init__(self, captures: Sequence[Capture]) -> None:
+        self._captures = captures
+        self._states: ProcessStates = read_states(captures)
+        self._made: dict[int, Process] = {}
+        self._parents: dict[int, Process | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._states.firsts)
+
+    def __iter__(self) -> Iterator[Process]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Process:
+        found = self._made.get(number)
+        if found is None:
+            found = self._made[number] = self._make(number)
+        return found
+
+    @cached_property
+    def activities(self) -> "Activities":
+        """What they did."""
+        from falcotrace.investigate.activities import Activities  # noqa: PLC0415 - it needs this
+
+        return Activities(self._captures, self)
+
+    def arrow(self) -> pa.Table:
+        """One row for each process."""
+        return process_table(self)
+
+    def df(self) -> "pd.DataFrame":
+        """One row for each process, as a data frame; needs pandas."""
+        return self.arrow().to_pandas()
+
+    def _repr_html_(self) -> str:
+        from falcotrace.outputs.html import ROWS_MAX, rows_html  # noqa: PLC0415 - Jupyter's
+
+        more = len(self) - ROWS_MAX
+        notes = [f"{more:,} more processes are not shown here"] if more > 0 else []
+        return rows_html(process_table(islice(self, ROWS_MAX)), notes)
+
+    def find(self, *, pid: int | None = None, name: str | None = None) -> tuple[Process, ...]:
+        """Processes with that pid, or that had that name."""
+        numbers = range(len(self)) if pid is None else [n for _, n in self._by_pid.get(pid, ())]
+        return tuple(
+            self[n]
+            for n in numbers
+            if name is None or any(p.name == name for p in self[n].programs)
+        )
+
+    def of_key(self, capture: int, key: int) -> Process:
+        """The process with a `proc.key`, in the capture of that number.
+
+        Raises:
+            CaptureError: the capture has no such state.
+        """
+        number = self._by_key.get((capture, key))
+        if number is None:
+            raise CaptureError(self._captures[capture].path, f"has no process state {key}")
+        return self[number]
+
+    def numbers_of(self, capture: int) -> dict[int, int]:
+        """By `proc.key`, the numbers of processes in one capture."""
+        chosen = self._states.capture == capture
+        keys = self._states.key[chosen].tolist()
+        return dict(zip(keys, self._states.process[chosen].tolist(), strict=True))
+
+    def parent(self, process: Process) -> Process | None:
+        """Who started it; None where nobody knows.
+
+        The parent at its first event: who inherits an orphan did not start it.
+        """
+        if not process.is_recorded:
+            return None
+        if process.number not in self._parents:
+            self._parents[process.number] = self._parent(process)
+        return self._parents[process.number]
+
+    def ancestors(self, process: Process) -> tuple[Process, ...]:
+        """Its parent, the parent of that, and so on, as far as anybody knows.
+
+        Ancestors that did nothing while it was recorded are known from their descendants.
+        """
+        found: list[Process] = []
+        current: Process = process
+        while len(found) < _ANCESTORS_MAX:
+            parent = self.parent(current)
+            if parent is None or parent in found:
+                break
+            found.append(parent)
+            if not parent.is_recorded:
+                return (*found, *self._beyond(current))
+            current = parent
+        return tuple(found)
+
+    def children(self, process: Process) -> tuple[Process, ...]:
+        """What it started, in order."""
+        return tuple(self[number] for number in self._children.get(process.key, ()))
+
+    def descendants(self, process: Process) -> Iterator[tuple[int, Process]]:
+        """What it started and what that started, each with its depth below; parents come first."""
+        waiting = [(1, child) for child in reversed(self.children(process))]
+        seen = {process.key}
+        while waiting:
+            depth, current = waiting.pop()
+            if current.key in seen:
+                continue
+            seen.add(current.key)
+            yield depth, current
+            waiting += [(depth + 1, child) for child in reversed(self.children(current))]
+
+    def _make(self, number: int) -> Process:
+        states = self._states
+        mine = self._states_of(number)
+        first, last = mine[0], mine[-1]
+        host = self._captures[int(states.capture[first])].footer.host
+        start_ns = int(states.start_ns[first])
+        return Process(
+            ProcessKey(host.hostname, host.boot_id, int(states.pid[first]), start_ns),
+            number,
+            self._programs(mine),
+            self,
+            states.text("user.loginname", last),
+            states.text("container.id", last),
+            states.text("container.name", last),
+            states.text("container.image.repository", last),
+        )
+
+    def _programs(self, mine: Sequence[int]) -> tuple[Program, ...]:
+        found: dict[tuple[str, str], Program] = {}
+        last: tuple[str, str] | None = None
+        programs: list[Program] = []
+        for state in mine:
+            columns = ("proc.name", "proc.exepath", "proc.cmdline", "proc.cwd", "user.name")
+            name, exepath, cmdline, cwd, user = (self._states.text(c, state) for c in columns)
+            if last != (exepath, cmdline):
+                last = (exepath, cmdline)
+                programs.append(found.setdefault(last, Program(name, exepath, cmdline, cwd, user)))
+        return tuple(programs)
+
+    @cached_property
+    def _order(self) -> tuple[list[int], list[int]]:
+        """States by process, and where each process's begin."""
+        process = self._states.process
+        order = process.argsort(kind="stable")
+        begins = process[order].searchsorted(range(len(self) + 1))
+        return order.tolist(), begins.tolist()
+
+    def _states_of(self, number: int) -> list[int]:
+        order, begins = self._order
+        return order[begins[number] : begins[number + 1]]
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[int, int], int]:
+        states = self._states
+        places = zip(states.capture.tolist(), states.key.tolist(), strict=True)
+        return dict(zip(places, states.process.tolist(), strict=True))
+
+    @cached_property
+    def _by_pid(self) -> dict[int, list[tuple[int, int]]]:
+        """By pid, starts and numbers of processes, in order of their starts."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        firsts = self._states.firsts
+        starts, pids = self._states.start_ns[firsts].tolist(), self._states.pid[firsts].tolist()
+        for number, (start, pid) in enumerate(zip(starts, pids, strict=True)):
+            found.setdefault(pid, []).append((start, number))
+        for lives in found.values():
+            lives.sort()
+        return found
+
+    @cached_property
+    def _children(self) -> dict[ProcessKey, list[int]]:
+        found: dict[ProcessKey, list[int]] = {}
+        for number in range(len(self)):
+            parent = self._parent_number(number)
+            if parent is not None:
+                found.setdefault(self[parent].key, []).append(number)
+        return found
+
+    def _parent_number(self, number: int) -> int | None:
+        """The life of the parent's pid that was going on when a process began."""
+        states = self._states
+        first = int(states.firsts[number])
+        ppid = int(states.ppid[first])
+        lives = self._by_pid.get(ppid, ())
+        host = self._boot(first)
+        known_start = int(states.parent_start_ns[first])
+        same = [one for one in lives if self._boot(int(states.firsts[one[1]])) == host]
+        if known_start:
+            exact = [found for start, found in same if start == known_start]
+            return exact[0] if exact else None
+        place = bisect_right(same, int(states.start_ns[first]), key=lambda life: life[0])
+        return same[place - 1][1] if place and same[place - 1][1] != number else None
+
+    def _boot(self, state: int) -> tuple[str, str]:
+        host = self._captures[int(self._states.capture[state])].footer.host
+        return (host.hostname, host.boot_id)
+
+    def _parent(self, process: Process) -> Process | None:
+        number = self._parent_number(process.number)
+        if number is not None:
+            return self[number]
+        ancestors = self._known_ancestors(process)
+        return ancestors[0] if ancestors else None
+
+    def _beyond(self, process: Process) -> tuple[Process, ...]:
+        """The ancestors behind its parent, as it names them."""
+        found = []
+        for ancestor in self._known_ancestors(process)[1:]:
+            lives = self._by_pid.get(ancestor.pid, ())
+            before = [number for start, number in lives if start <= process.start_ns]
+            found.append(self[before[-1]] if before else ancestor)
+        return tuple(found)
+
+    def _known_ancestors(self, process: Process) -> tuple[Process, ...]:
+        """Ancestors as the first state of a process names them."""
+        states = self._states
+        first = self._states_of(process.number)[0]
+        capture = self._captures[int(states.capture[first])]
+        table = capture.processes(int(states.row_group[first]))
+        keys = table["proc.key"].to_pylist()
+        row = keys.index(int(states.key[first]))
+        lists = {name: table[name][row].as_py() or [] for name in _ANCESTRY}
+        parent_start = int(states.parent_start_ns[first])
+        host = process.key
+        return tuple(
+            Process(
+                ProcessKey(host.hostname, host.boot_id, pid, parent_start if place == 0 else 0),
+                -1,
+                (Program(*(_at(lists[name], place) for name in _ANCESTRY[1:])),),
+                self,
+            )
+            for place, pid in enumerate(lists["proc.apid"])
+        )
+
+
+_ANCESTRY = ("proc.apid", "proc.aname", "proc.aexepath", "proc.acmdline")
+assert all(name in COLUMNS for name in _ANCESTRY)
+
+
+def _at(values: Sequence[str | None], place: int) -> str:
+    return (values[place] or "") if place < len(values) else ""

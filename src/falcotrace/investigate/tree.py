@@ -1,0 +1,111 @@
+"""The tree of a process: who it came from, what it started, and where alerts are.
+
+In: a process, alerts. Out: lines in the order in which a reader goes through them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from falcotrace.investigate.process import Process
+
+BRANCHES_MAX = 200
+"""More descendants than these are counted, not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """One process in a tree.
+
+    Attributes:
+        process: the process.
+        depth: how far it is below the first line.
+        is_asked: whether the tree was asked for it.
+        rules: rules that alerted on it, and how often.
+    """
+
+    process: Process
+    depth: int
+    is_asked: bool = False
+    rules: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProcessTree:
+    """A process between its ancestors and its descendants.
+
+    Attributes:
+        lines: from the eldest ancestor down; children follow their parents.
+        left_out_count: descendants that are not listed.
+    """
+
+    lines: tuple[TreeLine, ...]
+    left_out_count: int = 0
+
+    def to_dict(self) -> dict[str, object]:
+        """The tree as JSON has it."""
+        return {
+            "processes": [
+                {
+                    "depth": line.depth,
+                    "pid": line.process.pid,
+                    "start_ns": line.process.start_ns,
+                    "programs": [p.cmdline or p.name for p in line.process.programs],
+                    "exepath": line.process.exepath,
+                    "user": line.process.user,
+                    "container": line.process.container_id,
+                    "is_asked": line.is_asked,
+                    "is_recorded": line.process.is_recorded,
+                    "rules": dict(line.rules),
+                }
+                for line in self.lines
+            ],
+            "left_out": self.left_out_count,
+        }
+
+
+def tree_of(
+    process: Process,
+    rules: Mapping[Process, Mapping[str, int]] | None = None,
+    *,
+    limit: int = BRANCHES_MAX,
+) -> ProcessTree:
+    """The tree of one process.
+
+    Args:
+        process: the process that is asked for.
+        rules: rules that alerted, by process.
+        limit: at most so many descendants; where there are more, those with alerts come first.
+    """
+    alerted = rules or {}
+    ancestors = tuple(reversed(process.ancestors))
+    base = len(ancestors)
+    below = list(process.home.descendants(process))
+    shown = _chosen(process, below, alerted, limit)
+    lines = [
+        *((ancestor, depth) for depth, ancestor in enumerate(ancestors)),
+        (process, base),
+        *((child, base + depth) for depth, child in below if child in shown),
+    ]
+    return ProcessTree(
+        tuple(TreeLine(one, depth, one == process, alerted.get(one, {})) for one, depth in lines),
+        len(below) - len(shown),
+    )
+
+
+def _chosen(
+    process: Process,
+    below: list[tuple[int, Process]],
+    alerted: Mapping[Process, Mapping[str, int]],
+    limit: int,
+) -> set[Process]:
+    """The descendants that are listed: those that lead to alerts, then the first ones."""
+    if len(below) <= limit:
+        return {child for _, child in below}
+    members = {child for _, child in below}
+    wanted: Iterable[Process] = [child for _, child in below if child in alerted]
+    found: set[Process] = set()
+    for child in (*wanted, *(child for _, child in below)):
+        way = [child, *(one for one in child.ancestors if one in members and one != process)]
+        if len(found | set(way)) <= limit:
+            found.update(way)
+    return found
