@@ -1,0 +1,1 @@
+"""From an alert to what stands behind it."""
