@@ -6,6 +6,7 @@ import typer
 
 from falcotrace.cli import (
     explain,
+    export,
     fields,
     hunt,
     import_,
@@ -35,6 +36,7 @@ app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)
