@@ -14,6 +14,7 @@ stands on it.
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
+    from falcotrace.network.network import Network
+    from falcotrace.network.streams import Stream
     from falcotrace.query import Query
     from falcotrace.scap.capture import ScapCapture
 
@@ -294,6 +297,25 @@ class Captures:
 
         options = capture_database.DatabaseOptions(is_confined=False)
         return capture_database.connect_captures(self._stored, options).sql(query)
+
+    @cached_property
+    def network(self) -> "Network":
+        """What processes said to others: conversations, DNS, HTTP, TLS, streams, packets.
+
+        Raises:
+            CaptureError: a capture is a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.network.network import Network  # noqa: PLC0415 - scanning does not need it
+
+        return Network(self._stored)
+
+    def stream(self, event: int) -> "Stream":
+        """Follow the socket that an event is about: what it sent and received, in order.
+
+        Raises:
+            FalcoTraceError: the event is about no socket whose two ends are known.
+        """
+        return self.network.stream(event)
 
     def database(self, options: "DatabaseOptions | None" = None) -> "CaptureDatabase":
         """A database that asks the captures, by default confined to them.

@@ -6,6 +6,7 @@ import typer
 
 from falcotrace.cli import (
     explain,
+    export_pcap,
     fields,
     hunt,
     import_,
@@ -17,6 +18,7 @@ from falcotrace.cli import (
     scan,
     seal,
     sql,
+    stream,
 )
 from falcotrace.version import __version__
 
@@ -35,6 +37,8 @@ app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
+app.command("export")(export_pcap.export)
+app.command("stream")(stream.stream)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)
