@@ -129,6 +129,7 @@ class Captures:
 
     def close(self) -> None:
         """Close the files."""
+        self.__dict__.pop("network", None)
         for capture in self._captures:
             capture.close()
 

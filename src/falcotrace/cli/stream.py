@@ -36,7 +36,6 @@ def stream(
     from falcotrace.cli.exit_codes import ExitCode
     from falcotrace.cli.row_output import write_rows
     from falcotrace.network.printing import stream_lines
-    from falcotrace.network.tables import stream_table
     from falcotrace.outputs.escape import for_terminal
 
     if (event is None) == (not ends):
@@ -44,7 +43,7 @@ def stream(
     with open_captures(captures) as opened:
         followed = opened.network.stream(event, tuple_text=ends)
         if is_json:
-            table = stream_table(followed)
+            table = followed.arrow()
             write_rows(table.schema, table.to_batches(), "json", None, force=False)
         else:
             for line in stream_lines(followed, is_hex=is_hex):

@@ -1,5 +1,6 @@
 """Sockets and conversations: what is known of them without looking at contents."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,14 @@ class Endpoint:
             '2001:db8::7:443'
         """
         return f"{self.address}:{self.port}"
+
+    @property
+    def packed(self) -> bytes:
+        """The address as 4 or 16 bytes; none where a capture has something else there."""
+        try:
+            return ipaddress.ip_address(self.address).packed
+        except ValueError:
+            return b""
 
 
 @dataclass(frozen=True, slots=True)

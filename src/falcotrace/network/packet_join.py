@@ -5,7 +5,6 @@ packet belongs to the conversation with its two ends that is nearest in time; pa
 recorded host has no such conversation say why they have no process.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +126,8 @@ class _Joiner:
         self._all = conversations
         self._by_ends: dict[_Ends, list[int]] = {}
         for number, item in enumerate(conversations):
-            key = (item.transport, *_packed(item.client), *_packed(item.server))
-            self._by_ends.setdefault(key, []).append(number)
+            ends = (*_packed(item.client), *_packed(item.server))
+            self._by_ends.setdefault((item.transport, *ends), []).append(number)
         self._flows: dict[bytes, _Flow | None] = {}
 
     def join(self, headers: Headers, times_ns: Integers) -> tuple[Integers, Bools, Integers]:
@@ -179,8 +178,8 @@ class _Joiner:
 
 def _packed(end: Endpoint) -> tuple[bytes, int]:
     """An end as `_keys` has it: the address, and with the port which version of IP it is of."""
-    address = ipaddress.ip_address(end.address)
-    return address.packed.ljust(16, b"\0"), end.port << 4 | address.version
+    version = 6 if len(end.packed) == 16 else 4
+    return end.packed.ljust(16, b"\0"), end.port << 4 | version
 
 
 def _keys(headers: Headers, rows: Integers) -> pa.DictionaryArray:

@@ -5,7 +5,6 @@ Ethernet are made up (02:00:00:00:00:01 is the client), as is everything that no
 to live, windows, options.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from falcotrace.network.ragged import Bytes, copy_pieces, starts_of, word_sums
 
 FIN, SYN, PUSH, ACK = 0x01, 0x02, 0x08, 0x10
 _TCP, _UDP = 6, 17
+_TRANSPORTS = ("tcp", "udp")
 _ETHERNET_BYTES = 14
 _CLIENT_MAC, _SERVER_MAC = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02"
 _SYN_OPTIONS = bytes.fromhex("0204ffd7 01 03030e")
@@ -73,16 +73,22 @@ class Packets:
     missing_lengths: Integers
 
 
+def can_be_packets(conversation: Conversation) -> bool:
+    """Whether a conversation is TCP or UDP between two addresses of one kind."""
+    sizes = {len(conversation.client.packed), len(conversation.server.packed)}
+    return conversation.transport in _TRANSPORTS and sizes in ({4}, {16})
+
+
 def ends_of(conversations: Sequence[Conversation]) -> Ends:
     """The ends of conversations as arrays."""
-    clients = [ipaddress.ip_address(item.client.address) for item in conversations]
-    servers = [ipaddress.ip_address(item.server.address) for item in conversations]
+    clients = [item.client.packed for item in conversations]
+    servers = [item.server.packed for item in conversations]
     return Ends(
-        clients=_addresses([address.packed for address in clients]),
-        servers=_addresses([address.packed for address in servers]),
+        clients=_addresses(clients),
+        servers=_addresses(servers),
         client_ports=np.array([item.client.port for item in conversations], np.int64),
         server_ports=np.array([item.server.port for item in conversations], np.int64),
-        is_v6=np.array([address.version == 6 for address in servers], np.bool_),
+        is_v6=np.array([len(address) == 16 for address in servers], np.bool_),
         is_udp=np.array([item.transport == "udp" for item in conversations], np.bool_),
     )
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from falcotrace.engines.vectors import Bools, Integers, arrow_text
 from falcotrace.network.model import Conversation, Socket
-from falcotrace.network.packets import Ends, build_packets, ends_of
+from falcotrace.network.packets import Ends, build_packets, can_be_packets, ends_of
 from falcotrace.network.pcapng import file_head, packet_blocks
 from falcotrace.network.ragged import Bytes
 from falcotrace.network.sequence import (
@@ -32,7 +32,6 @@ from falcotrace.outputs.whole_file import whole_file
 from falcotrace.version import __version__
 
 PIECE_BYTES = 4 << 20
-_TRANSPORTS = ("tcp", "udp")
 
 _ABOUT = (
     "Synthetic: FalcoTrace rebuilt these packets from recorded system calls. Contents and times "
@@ -50,7 +49,7 @@ class PcapReport:
         packet_count: packets in the file.
         contents_bytes: how many recorded bytes they hold.
         missing_bytes: how many were moved and not recorded.
-        left_out_count: conversations that are neither TCP nor UDP.
+        left_out_count: conversations that are neither TCP nor UDP between two addresses.
     """
 
     conversation_count: int
@@ -75,7 +74,7 @@ def write_conversations(
         FalcoTraceError: the file exists, or cannot be written.
         CaptureError: a capture is damaged.
     """
-    written = [item for item in conversations if item.transport in _TRANSPORTS]
+    written = [item for item in conversations if can_be_packets(item)]
     packet_count = contents_bytes = missing_bytes = 0
     with whole_file(path, force=force) as new, new.open("wb") as file:
         file.write(file_head(_ABOUT, f"FalcoTrace {__version__}"))
@@ -113,6 +112,8 @@ def _pieces(traffic: Traffic, conversations: Sequence[Conversation]) -> Iterator
             waiting = waiting.take(np.flatnonzero(~is_due))
             moves = _about_moves(batch, steps, ends.is_udp[steps.conversations])
             yield _piece(due, numbering, ends, data, _comments(due, moves, about))
+    if not len(waiting.kinds):
+        return
     nothing = np.zeros(0, np.uint8)
     yield _piece(waiting, numbering, ends, nothing, _comments(waiting, _texts([]), about))
 

@@ -1,16 +1,32 @@
 """Follows one socket: what its processes sent and received, in order, with what is missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from falcotrace.engines.vectors import arrow_integers
 from falcotrace.errors import FalcoTraceError
 from falcotrace.network.model import EventPlace, Socket
 from falcotrace.network.traffic import Traffic
+from falcotrace.outputs.html import ROWS_MAX, rows_html
 
 CONTENTS_BYTES_MAX = 64 << 20
 """More is not handed out at once: it would have to fit into memory, and nobody reads it."""
+
+STREAM_SCHEMA = pa.schema(
+    [
+        ("time", pa.timestamp("ns")),
+        ("event", pa.int64()),
+        ("direction", pa.string()),
+        ("pid", pa.int64()),
+        ("process", pa.string()),
+        ("data", pa.binary()),
+        ("missing_bytes", pa.int64()),
+        ("missing_datagrams", pa.int64()),
+    ]
+)
 
 _CHUNK_BYTES = 256
 """What a chunk takes besides its contents."""
@@ -68,6 +84,33 @@ class Stream:
     def missing_bytes(self) -> int:
         """How much was moved and not recorded."""
         return sum(chunk.missing_bytes for chunk in self.chunks)
+
+    def arrow(self) -> pa.Table:
+        """A row for each call."""
+        return _table(self.chunks)
+
+    def _repr_html_(self) -> str:
+        more = len(self.chunks) - ROWS_MAX
+        notes = [f"{more:,} more calls are not shown here"] if more > 0 else []
+        caption = f"{self.socket.process.name} ({self.socket.process.pid}) {self.socket.tuple_text}"
+        return rows_html(_table(self.chunks[:ROWS_MAX]), notes, caption)
+
+
+def _table(chunks: Sequence[Chunk]) -> pa.Table:
+    rows = [
+        {
+            "time": chunk.place.time_ns,
+            "event": chunk.place.num,
+            "direction": "sent" if chunk.is_sent else "received",
+            "pid": chunk.pid,
+            "process": chunk.process_name,
+            "data": chunk.data,
+            "missing_bytes": chunk.missing_bytes,
+            "missing_datagrams": chunk.missing_datagrams,
+        }
+        for chunk in chunks
+    ]
+    return pa.Table.from_pylist(rows, schema=STREAM_SCHEMA)
 
 
 def follow_socket(traffic: Traffic, socket: Socket) -> Stream:

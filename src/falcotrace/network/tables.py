@@ -1,4 +1,4 @@
-"""Conversations, messages and streams as Arrow tables, for notebooks, data frames and outputs."""
+"""Conversations and messages as Arrow tables, for notebooks, data frames and outputs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar, overload
@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from falcotrace.network.messages import B, Message
 from falcotrace.network.model import Conversation, EventPlace, Socket
-from falcotrace.network.streams import Chunk, Stream
 from falcotrace.outputs.html import ROWS_MAX, rows_html
 from falcotrace.protocols.dns import DnsMessage
 from falcotrace.protocols.http import HttpRequest, HttpResponse
@@ -70,17 +69,6 @@ TLS_SCHEMA = pa.schema(
         ("alpn", pa.list_(pa.string())),
         ("version", pa.string()),
         ("is_cut", pa.bool_()),
-    ]
-)
-STREAM_SCHEMA = pa.schema(
-    [
-        *_PLACE,
-        ("direction", pa.string()),
-        ("pid", pa.int64()),
-        ("process", pa.string()),
-        ("data", pa.binary()),
-        ("missing_bytes", pa.int64()),
-        ("missing_datagrams", pa.int64()),
     ]
 )
 
@@ -187,24 +175,6 @@ def tls_row(message: Message[ClientHello]) -> Row:
         "version": body.version,
         "is_cut": body.is_cut,
     }
-
-
-def chunk_row(chunk: Chunk) -> Row:
-    """A row of `STREAM_SCHEMA`."""
-    return {
-        **_place(chunk.place),
-        "direction": "sent" if chunk.is_sent else "received",
-        "pid": chunk.pid,
-        "process": chunk.process_name,
-        "data": chunk.data,
-        "missing_bytes": chunk.missing_bytes,
-        "missing_datagrams": chunk.missing_datagrams,
-    }
-
-
-def stream_table(stream: Stream) -> pa.Table:
-    """A stream as a table, a row for each call."""
-    return pa.Table.from_pylist(list(map(chunk_row, stream.chunks)), schema=STREAM_SCHEMA)
 
 
 def _message(message: Message[B]) -> Row:

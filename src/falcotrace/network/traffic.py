@@ -4,7 +4,9 @@ In: open captures. Out: sockets as typed values, and moves with contents as Arro
 order of sockets and events. DuckDB selects and sorts; it spills to a folder of its own.
 """
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -31,6 +33,9 @@ _CLOSES = ("close", "shutdown")
 _DATAGRAM_LISTS = ("sendmmsg", "recvmmsg")
 """Calls that move several datagrams; the event has the first one's size and contents."""
 
+_BYTES_MAX = (1 << 63) - 1
+"""A capture may claim that calls moved anything."""
+
 _TRAFFIC = f"""
 CREATE TEMP TABLE traffic AS
 SELECT
@@ -42,7 +47,7 @@ SELECT
               AND NOT coalesce(e.container.host_network, false)
          THEN coalesce(e.container.id, 'host') ELSE '' END AS scope,
     e.evt.type IN {_OPENS} AS opens, e.evt.type IN {_CLOSES} AS closes,
-    CASE WHEN e.evt.rawres <= 0 THEN NULL
+    CASE WHEN coalesce(e.evt.rawres, 0) <= 0 THEN NULL
          WHEN e.evt.type IN {SENDS + WITHOUT_CONTENTS} THEN true
          WHEN e.evt.type IN {RECEIVES} THEN false END AS is_sent,
     CASE WHEN is_sent IS NULL THEN 0
@@ -66,18 +71,21 @@ _PROCESS = ", ".join(
 )
 """Of whoever moved data first."""
 
+
+def _sum(value: str, condition: str) -> str:
+    return f"least(coalesce(sum({value}) FILTER (WHERE {condition}), 0), {_BYTES_MAX})::BIGINT"
+
+
 _SOCKETS = f"""
 CREATE TEMP TABLE sockets AS
 SELECT row_number() OVER (ORDER BY first_place) - 1 AS number, * FROM (
     SELECT {_KEY}, any_value(hostname) AS hostname,
         min({{'file': file, 'num': num, 'time_ns': time_ns}}) AS first_place,
         max({{'file': file, 'num': num, 'time_ns': time_ns}}) AS last_place,
-        coalesce(sum(moved_bytes) FILTER (WHERE is_sent), 0)::BIGINT AS sent_bytes,
-        coalesce(sum(moved_bytes) FILTER (WHERE NOT is_sent), 0)::BIGINT AS received_bytes,
-        coalesce(sum(octet_length(contents)) FILTER (WHERE is_sent), 0)::BIGINT
-            AS sent_contents_bytes,
-        coalesce(sum(octet_length(contents)) FILTER (WHERE NOT is_sent), 0)::BIGINT
-            AS received_contents_bytes,
+        {_sum("moved_bytes", "is_sent")} AS sent_bytes,
+        {_sum("moved_bytes", "NOT is_sent")} AS received_bytes,
+        {_sum("octet_length(contents)", "is_sent")} AS sent_contents_bytes,
+        {_sum("octet_length(contents)", "NOT is_sent")} AS received_contents_bytes,
         bool_or(opens) AS was_opened, bool_or(closes) AS was_closed,
         count(DISTINCT (pid, start_ns)) AS process_count,
         {_PROCESS}
@@ -128,9 +136,11 @@ class Traffic:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        self._folder = tempfile.TemporaryDirectory(prefix="falcotrace-network-")
+        folder = tempfile.mkdtemp(prefix="falcotrace-network-")
+        # A notebook closes nothing.
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         options = DatabaseOptions(memory_limit_bytes=MEMORY_LIMIT_BYTES, is_confined=False)
-        connection = connect_captures(self._captures, options, self._folder.name)
+        connection = connect_captures(self._captures, options, folder)
         rows = [
             {
                 "file": place,
