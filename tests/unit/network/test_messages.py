@@ -145,6 +145,14 @@ def test_ports_are_used_again(tmp_path: Path) -> None:
     assert [end.process.pid for end in (*first.sockets, *second.sockets)] == [1, 2]
 
 
+def test_server_that_comes_late(tmp_path: Path) -> None:
+    """A client may have closed a connection before its server takes it."""
+    client, server = both_ends()
+    rows = [client.sends(REQUEST), client.event("close"), server.receives(REQUEST)]
+    (conversation,) = _network(tmp_path, rows).conversations
+    assert len(conversation.sockets) == 2
+
+
 def test_loopback_of_two_containers(tmp_path: Path) -> None:
     """Loopback addresses of different containers are different machines."""
     client, server = both_ends()
