@@ -18,6 +18,7 @@ from falcotrace.cli import (
     scan,
     seal,
     sql,
+    stream,
 )
 from falcotrace.version import __version__
 
@@ -37,6 +38,7 @@ app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
+app.command("stream")(stream.stream)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.export_pcap import PcapOption, WhereOption, export_pcap
 from falcotrace.cli.notes import print_scan_notes
 from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures
 from falcotrace.cli.rule_sources import (
@@ -41,6 +42,8 @@ def export(
         ),
     ] = "",
     output: OutputOption = None,
+    pcap: PcapOption = None,
+    where: WhereOption = "",
     force: ForceOption = False,
     coverage: Annotated[
         bool,
@@ -55,13 +58,18 @@ def export(
     since: SinceOption = "",
     until: UntilOption = "",
 ) -> None:
-    """Write the alerts of captures in the format of another tool.
+    """Write the alerts of captures in the format of another tool, or conversations as packets.
+
+    Contents of packets are there where they were recorded: `falcotrace record --snaplen`.
 
     Exit codes: 0 written, 2 error, 3 written, but events were lost.
     """
     from falcotrace.api import open_captures
 
-    _check(captures, output_format, coverage=coverage)
+    if pcap is not None:
+        _export_packets(captures, pcap, where, output_format, force=force)
+        return
+    _check(captures, output_format, where, coverage=coverage)
     plan = chosen_plan(rules, priority, tag or [], rule or [], disable or [])
     if coverage:
         _write_coverage(plan, output, force=force)
@@ -83,10 +91,27 @@ def export(
     sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
 
 
-def _check(captures: list[Path] | None, output_format: str, *, coverage: bool) -> None:
+def _export_packets(
+    captures: list[Path] | None, pcap: Path, where: str, output_format: str, *, force: bool
+) -> None:
+    from falcotrace.api import open_captures
+
+    if output_format:
+        raise typer.BadParameter("--pcap writes packets and --format alerts: one at a time")
+    if not captures:
+        raise typer.BadParameter("expected captures: falcotrace export c.parquet --pcap FILE")
+    with open_captures(captures) as opened:
+        export_pcap(opened, pcap, where, force=force)
+        lost = opened.has_losses
+    sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
+
+
+def _check(captures: list[Path] | None, output_format: str, where: str, *, coverage: bool) -> None:
     """Refuse what cannot be meant, before anything is read."""
     from falcotrace.outputs.exports.formats import EXPORT_FORMATS
 
+    if where:
+        raise typer.BadParameter("--where goes with --pcap")
     if output_format not in EXPORT_FORMATS:
         found = f"found {output_format!r}" if output_format else "found none"
         raise typer.BadParameter(f"--format: expected one of {', '.join(EXPORT_FORMATS)}, {found}")
