@@ -128,11 +128,15 @@ def decode_dns(payload: bytes, *, is_stream: bool = False) -> DnsMessage | None:
     return DnsMessage(number, bool(flags >> 15), name, questions, records)
 
 
-def stream_messages(data: bytes) -> Iterator[DnsMessage]:
-    """Decode the messages of one direction of a TCP connection, as far as the bytes reach."""
+def stream_messages(data: bytes) -> Iterator[tuple[int, DnsMessage]]:
+    """Decode the messages of one direction of a TCP connection, as far as the bytes reach.
+
+    Yields:
+        Where each begins, its length included, and the message.
+    """
     place = 0
     while message := decode_dns(data[place : place + 2 + MESSAGE_BYTES_MAX], is_stream=True):
-        yield message
+        yield place, message
         place += 2 + int.from_bytes(data[place : place + 2], "big")
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers import dns as scapy_dns
+from scapy.packet import Packet
 
 from falcotrace.protocols import names
 from falcotrace.protocols.dns import DnsMessage, DnsRecord, decode_dns, stream_messages
@@ -13,7 +14,7 @@ from falcotrace.protocols.dns import DnsMessage, DnsRecord, decode_dns, stream_m
 _HEADER = bytes.fromhex("1234 8180")
 
 
-def _answer(*records: scapy_dns.DNSRR, rcode: int = 0) -> bytes:
+def _answer(*records: Packet, rcode: int = 0) -> bytes:
     question = scapy_dns.DNSQR(qname="www.shop.example")
     return bytes(scapy_dns.DNS(id=7, qr=1, rcode=rcode, qd=[question], an=list(records)))
 
@@ -46,7 +47,7 @@ def test_answer() -> None:
 def test_compression() -> None:
     """Names that point back mean the same as names that are written out."""
     plain = _answer(*_CHAIN)
-    compressed = bytes(scapy_dns.dns_compress(scapy_dns.DNS(plain)))
+    compressed = bytes(scapy_dns.DNS(plain).compress())  # type: ignore[no-untyped-call]
     assert len(compressed) < len(plain)
     assert decode_dns(compressed) == decode_dns(plain)
 
@@ -76,7 +77,7 @@ def test_compression() -> None:
         (scapy_dns.DNSRR(rrname="e", type=65_400, rdata=b"\x01\x02"), "TYPE65400", r"\# 2 0102"),
     ],
 )
-def test_kinds_of_records(record: scapy_dns.DNSRR, kind: str, value: str) -> None:
+def test_kinds_of_records(record: Packet, kind: str, value: str) -> None:
     """What a record holds is written as in zone files."""
     message = decode_dns(_answer(record))
     assert message is not None
@@ -121,9 +122,10 @@ def test_stream() -> None:
     first, second = _answer(_CHAIN[1]), _answer(*_CHAIN)
     data = b"".join(len(part).to_bytes(2, "big") + part for part in (first, second))
     assert decode_dns(data, is_stream=True) == decode_dns(first)
-    assert list(stream_messages(data)) == [decode_dns(first), decode_dns(second)]
+    places = [(0, decode_dns(first)), (2 + len(first), decode_dns(second))]
+    assert list(stream_messages(data)) == places
     cut = list(stream_messages(data[:-5]))
-    assert [len(message.records) for message in cut] == [1, 2]
+    assert [len(message.records) for _, message in cut] == [1, 2]
 
 
 @pytest.mark.parametrize(
