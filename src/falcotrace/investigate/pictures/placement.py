@@ -7,9 +7,10 @@ One node a row, because labels are command lines and paths: they need room to th
 process that wrote thirty files is a list that can be read, not a fan of thirty crossing lines.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from falcotrace.investigate.actions import RAN
 from falcotrace.investigate.graph import Edge, Graph, Node, Side
 
 _STARTED = "started"
@@ -86,29 +87,32 @@ def _links_of(graph: Graph) -> list[Link]:
     return [Link(source, target, tuple(edges)) for (source, target), edges in found.items()]
 
 
-def _anchors(graph: Graph, links: Iterable[Link]) -> Mapping[str, Link]:
-    """The link by which each node hangs on another; links in order of how much they say.
+def _anchors(graph: Graph, links: Sequence[Link]) -> Mapping[str, Link]:
+    """The link by which each node hangs on another.
 
-    A process hangs on its parent, a thing on who made it, an input that nobody made on who took it.
+    A process hangs on its parent, or else on the file that it ran; a thing on who made it, an input
+    that nobody made before it was taken on who took it.
     """
     anchors: dict[str, Link] = {}
-    ordered = sorted(links, key=lambda one: (not _is_start(one), one.first_ns))
-    made = {link.target for link in ordered}
-    for link in ordered:
-        is_input = graph.nodes[link.source].process is None and link.source not in made
-        is_free = link.target not in anchors and not is_input
-        if is_free and not _leads(anchors, link.source, link.target):
-            anchors[link.target] = link
-    for link in ordered:
-        is_thing = graph.nodes[link.source].process is None
-        is_free = is_thing and link.source not in anchors
-        if is_free and not _leads(anchors, link.target, link.source):
-            anchors[link.source] = link
+    for actions in ({_STARTED}, {RAN.name}):
+        for link in links:
+            is_way = any(edge.action in actions for edge in link.edges)
+            if is_way and graph.nodes[link.target].process is not None:
+                _hang(anchors, link.target, link.source, link)
+    made = {link.target for link in links}
+    for link in sorted(links, key=lambda one: one.first_ns):
+        source, target = graph.nodes[link.source], graph.nodes[link.target]
+        if target.process is None:
+            _hang(anchors, link.target, link.source, link)
+        if source.process is None and (source.side == Side.CAUSE or link.source not in made):
+            _hang(anchors, link.source, link.target, link)
     return anchors
 
 
-def _is_start(link: Link) -> bool:
-    return any(edge.action == _STARTED for edge in link.edges)
+def _hang(anchors: dict[str, Link], name: str, anchor: str, link: Link) -> None:
+    is_used = anchors.get(anchor) is link
+    if name not in anchors and not is_used and not _leads(anchors, anchor, name):
+        anchors[name] = link
 
 
 def _leads(anchors: Mapping[str, Link], begin: str, end: str) -> bool:
