@@ -221,7 +221,9 @@ class Captures:
                 asked.capture_of(event),
             )
         )
-        return asked.graph(num, capture, rule=rule, alerts=list(alerts), node_limit=node_limit)
+        # The alert itself is one of those that are marked, so that it brings its priority.
+        marked = [*alerts] if isinstance(event, int) else [event, *alerts]
+        return asked.graph(num, capture, rule=rule, alerts=marked, node_limit=node_limit)
 
     def timeline(
         self,

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from falcotrace.investigate.activities import Activity, Thing
 from falcotrace.investigate.process import Process
+from falcotrace.rules.plan import Priority
 
 
 class Side(StrEnum):
@@ -95,6 +96,7 @@ class Graph:
         start: id of the node that was asked about.
         left_out_count: what was found and is not drawn, because it is noise or there is no room.
         notes: what the reader has to know: losses, limits.
+        priorities: how severe the rules are that nodes name, as far as anybody said.
     """
 
     nodes: Mapping[str, Node]
@@ -102,6 +104,7 @@ class Graph:
     start: str
     left_out_count: int = 0
     notes: tuple[str, ...] = ()
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -126,6 +129,11 @@ class Graph:
             "left_out": self.left_out_count,
             "notes": list(self.notes),
         }
+
+    def _repr_html_(self) -> str:
+        from falcotrace.investigate.pictures import graph_svg  # noqa: PLC0415 - Jupyter's
+
+        return graph_svg(self)
 
 
 def _node_fields(node: Node) -> dict[str, object]:

@@ -3,6 +3,7 @@
 In: open captures. Out: processes, graphs, trees, timelines of events and alerts.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -19,6 +20,7 @@ from falcotrace.investigate.processes import Processes
 from falcotrace.investigate.provenance import NODES_MAX, AlertPlace, build_graph
 from falcotrace.investigate.timeline import Timeline, make_timeline
 from falcotrace.investigate.tree import BRANCHES_MAX, ProcessTree, tree_of
+from falcotrace.rules.plan import Priority
 
 _CHUNK = 10_000
 """Event numbers in one query."""
@@ -104,7 +106,7 @@ class Investigation:
             AlertPlace(owner.number, alert.num, alert.time_ns, alert.rule.name)
             for alert, owner in zip(alerts, self.processes_of(alerts), strict=True)
         ]
-        return build_graph(
+        graph = build_graph(
             self.processes,
             self.activities,
             start,
@@ -112,12 +114,14 @@ class Investigation:
             node_limit=node_limit,
             notes=self.loss_notes,
         )
+        return dataclasses.replace(graph, priorities=_priorities(alerts))
 
     def tree(
         self, process: Process, alerts: Sequence[Alert] = (), *, limit: int = BRANCHES_MAX
     ) -> ProcessTree:
         """The tree of a process, with the alerts of each."""
-        return tree_of(process, self.rules_by_process(alerts), limit=limit)
+        tree = tree_of(process, self.rules_by_process(alerts), limit=limit)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
 
     def rules_by_process(self, alerts: Sequence[Alert]) -> Mapping[Process, Mapping[str, int]]:
         """Rules that alerted, and how often, by process."""
@@ -185,3 +189,7 @@ class Investigation:
             query = f"SELECT evt.num, proc.key, evt.time FROM events WHERE evt.num IN ({chunk})"  # noqa: S608 - whole numbers
             for num, key, time_ns in connection.sql(query).fetchall():
                 self._found[(capture, num)] = (key, time_ns)
+
+
+def _priorities(alerts: Iterable[Alert]) -> Mapping[str, Priority]:
+    return {alert.rule.name: alert.priority for alert in alerts}

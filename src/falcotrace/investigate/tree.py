@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from falcotrace.investigate.process import Process
+from falcotrace.rules.plan import Priority
 
 BRANCHES_MAX = 200
 """More descendants than these are counted, not listed."""
@@ -36,10 +37,12 @@ class ProcessTree:
     Attributes:
         lines: from the eldest ancestor down; children follow their parents.
         left_out_count: descendants that are not listed.
+        priorities: how severe the rules are that lines name, as far as anybody said.
     """
 
     lines: tuple[TreeLine, ...]
     left_out_count: int = 0
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """The tree as JSON has it."""
@@ -61,6 +64,11 @@ class ProcessTree:
             ],
             "left_out": self.left_out_count,
         }
+
+    def _repr_html_(self) -> str:
+        from falcotrace.investigate.pictures import tree_svg  # noqa: PLC0415 - Jupyter's
+
+        return tree_svg(self)
 
 
 def tree_of(
