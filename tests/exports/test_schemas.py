@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -205,6 +206,47 @@ def test_timesketch() -> None:
         assert round(moment.timestamp() * 1e6) == event["timestamp"]
         assert isinstance(event["tag"], list)
         assert not any(isinstance(value, dict) for value in event.values())
+
+
+def test_timesketch_reads_it(tmp_path: Path) -> None:
+    """Its own import client takes each line, and changes nothing but the form of the time."""
+    from timesketch_import_client.importer import ImportStreamer
+
+    path = tmp_path / "alerts.jsonl"
+    path.write_text(exported("timesketch"))
+    importer = ImportStreamer()
+    importer.set_sketch(SimpleNamespace(api=SimpleNamespace(api_root=""), id=1))
+    importer.add_file(str(path))
+    read = importer._data_lines
+    assert len(read) == len(lines("timesketch"))
+    for before, after in zip(lines("timesketch"), read, strict=True):
+        first, second = before.pop("datetime"), after.pop("datetime")
+        assert datetime.fromisoformat(first) == datetime.fromisoformat(second)
+        assert before == after
+
+
+def test_navigator() -> None:
+    """MITRE's own library reads the layer; scores are numbers of alerts."""
+    from mitreattack.navlayers import Layer
+
+    # Of a layer that it cannot read it says so on the screen, and has none.
+    read = Layer(document("navigator"), strict=True).layer
+    assert read.domain == "enterprise-attack"
+    scores = {one.techniqueID: one.score for one in read.techniques}
+    executed = len(HOSTILE)
+    assert scores == {"T1003.008": 2, "T1059": executed, "T1059.004": 3, "T1095": 3}
+    assert (read.gradient.minValue, read.gradient.maxValue) == (0, executed)
+    assert "Alerts: 21. Captures: 1." in read.description
+    assert "Root at work (2)" in read.description
+    assert "lost events: 3" in read.description
+
+
+def test_stix_validator() -> None:
+    """OASIS's own validator finds nothing that the specification forbids."""
+    from stix2validator import ValidationOptions, validate_string
+
+    found = validate_string(exported("stix"), ValidationOptions(version="2.1"))
+    assert found.is_valid, [str(error) for error in found.errors]
 
 
 def test_stix() -> None:
