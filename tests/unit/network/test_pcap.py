@@ -238,6 +238,7 @@ def is_fault(frame: Mapping[str, Sequence[str]]) -> bool:
 def tshark(path: Path) -> list[dict[str, Any]]:
     """What tshark says of each frame; it must read the file without complaint."""
     fields = ("dns.qry.name", "dns.a", "http.host", "http.file_data", "_ws.expert.severity")
+    fields += ("tls.handshake.extensions_server_name",)
     checks = ("tcp.check_checksum:TRUE", "udp.check_checksum:TRUE", "ip.check_checksum:TRUE")
     command = ["tshark", "-r", str(path), "-T", "json"]
     command += [part for field in fields for part in ("-e", field)]
