@@ -9,7 +9,7 @@ import pytest
 from falcotrace.capture.footer import Footer, Host, Losses
 from small_captures import write_capture
 from unit.cli.test_commands import falcotrace
-from unit.network.made_traffic import End, both_ends, numbered
+from unit.network.made_traffic import End, Row, both_ends, numbered
 from unit.network.test_messages import REQUEST, RESPONSE
 
 TUPLE = "127.0.0.1:40000->127.0.0.1:8080"
@@ -21,10 +21,11 @@ def folder(tmp_path: Path) -> Path:
     client, server = both_ends(process="curl\x1b[2J")
     body = b"\x1b]0;title\x07\xff<b>\r\n"
     whole = RESPONSE + body
+    other: Row = {"evt.type": "getpid"}
     rows = [
         *(client.event("connect"), client.sends(REQUEST), server.receives(REQUEST)),
         *(server.sends(whole), {**client.receives(whole * 2), "evt.buffer": whole}),
-        *(client.event("close"), {"evt.type": "getpid"}),
+        *(client.event("close"), other),
     ]
     complete = Footer(host=Host(hostname="web-1"), losses=Losses(is_known=True))
     write_capture(tmp_path / "c.parquet", [numbered(rows)], complete)
