@@ -4,7 +4,6 @@
 import os
 import platform
 import pwd
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +26,12 @@ COMMON_WORDS = frozenset(
 )
 """Words that this machine shares with every other one."""
 
+SYSTEM_FOLDERS = tuple(
+    f"{top}/{name}/"
+    for top in ("", "/usr")
+    for name in ("bin", "sbin", "lib", "lib64", "libexec", "include", "share")
+)
+
 
 def machine_words(folders: Iterable[str], of_the_makers: Iterable[str]) -> set[str]:
     """Words that tell which machine recorded: names, addresses, paths, its environment.
@@ -35,15 +40,32 @@ def machine_words(folders: Iterable[str], of_the_makers: Iterable[str]) -> set[s
         folders: where the recording was made.
         of_the_makers: words of the scripts that must not be in the capture either.
     """
-    words = {platform.node(), platform.release(), str(Path.cwd()), sys.executable, *folders}
+    words = {platform.node(), platform.release(), str(Path.cwd())}
     words |= {user.pw_name for user in pwd.getpwall() if user.pw_uid >= FIRST_PERSON}
     words |= {part for value in os.environ.values() for part in value.split(":")}
     words |= set(Path("/proc/self/cgroup").read_text().replace("\n", "/").split("/"))
     words |= {text.partition("/")[0] for text in Interfaces.of_host().texts} - {"127.0.0.1"}
-    words |= set(of_the_makers)
     boot_id = Path("/proc/sys/kernel/random/boot_id")
     words |= {path.read_text().strip() for path in (boot_id, Path("/etc/machine-id"))}
-    return {word for word in words if len(word) >= SHORTEST_WORD} - COMMON_WORDS
+    tale = _words_of_the_tale()
+    telling = {word for word in words if not _is_everywhere(word) and word not in tale}
+    return {*telling, *folders, *of_the_makers}
+
+
+def _is_everywhere(word: str) -> bool:
+    """Whether any machine may have this word: too short, a number, a program of the system."""
+    return (
+        len(word) < SHORTEST_WORD
+        or word.isdigit()
+        or word in COMMON_WORDS
+        or word.startswith(SYSTEM_FOLDERS)
+    )
+
+
+def _words_of_the_tale() -> str:
+    """What the makers themselves write: a machine that is called so as well does not show."""
+    files = [path for path in Path(__file__).parent.rglob("*") if path.is_file()]
+    return "\n".join(path.read_text() for path in files if path.suffix != ".pyc")
 
 
 def find_traces(path: Path, words: Iterable[str]) -> list[str]:
