@@ -1,13 +1,17 @@
 """Network traffic that was really made: recorded, decoded, rebuilt as packets, joined again."""
 
+import socket
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from scapy.layers.dns import DNS
-from scapy.utils import rdpcap
+from scapy.utils import RawPcapWriter, rdpcap
 
 from falcotrace.api import Captures, open_captures
 from falcotrace.network.network import Network
@@ -21,13 +25,56 @@ pytestmark = pytest.mark.live
 SNAPLEN = 2_000
 
 
+_EVERY_PROTOCOL = socket.htons(3)
+
+
 @pytest.fixture(scope="module")
-def capture(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Captures:
-    """A recording of DNS, HTTP and TLS over loopback, with the beginnings of contents."""
-    path = tmp_path_factory.mktemp("network") / "network.parquet"
+def folder(live_kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of DNS, HTTP and TLS over loopback, and the packets that the kernel saw."""
+    made = tmp_path_factory.mktemp("network")
     script = ACTIVITY / "network.py"
-    record([sys.executable, str(script)], path, "--snaplen", f"files=0,sockets={SNAPLEN}")
-    return open_captures(path)
+    with beside(made / "beside.pcap"):
+        options = ("--snaplen", f"files=0,sockets={SNAPLEN}")
+        record([sys.executable, str(script)], made / "network.parquet", *options)
+    return made
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[None]:
+    """Write the packets of loopback to a file, as tcpdump does, with the test's own addresses."""
+    is_over = threading.Event()
+    address = socket.inet_aton(ADDRESS)
+
+    def sniff() -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, _EVERY_PROTOCOL) as tap:
+            tap.bind(("lo", 0))
+            tap.settimeout(0.2)
+            begun.set()
+            with RawPcapWriter(str(path), linktype=1, nano=True) as writer:
+                writer.write_header(None)
+                while not is_over.is_set():
+                    with suppress(TimeoutError):
+                        data, (*_, kind, _, _) = tap.recvfrom(1 << 16)
+                        seconds, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+                        # Loopback shows each packet twice: as it goes out and as it comes in.
+                        if kind == socket.PACKET_OUTGOING and address in data[26:34]:
+                            writer.write_packet(data, sec=seconds, usec=rest_ns)
+
+    begun = threading.Event()
+    thread = threading.Thread(target=sniff)
+    thread.start()
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def capture(folder: Path) -> Captures:
+    """The recording, open."""
+    return open_captures(folder / "network.parquet")
 
 
 @pytest.fixture
@@ -116,3 +163,20 @@ def test_packets(network: Network, tmp_path: Path, need_programs: Callable[..., 
     assert (joined.joined_count, joined.not_joined) == (report.packet_count, {})
     pids = {row["proc_pid"] for row in pq.read_table(tmp_path / "packets.parquet").to_pylist()}
     assert pids == {item.sockets[0].process.pid for item in network.conversations}
+
+
+def test_packets_of_the_kernel(network: Network, folder: Path) -> None:
+    """Packets that were captured beside the recording all find their processes, and their names."""
+    output = folder / "packets.parquet"
+    report = network.join_pcap(folder / "beside.pcap", output, force=True)
+    assert report.packet_count > 20
+    assert (report.joined_count, report.conversation_count) == (report.packet_count, 3)
+    rows = pq.read_table(output).to_pylist()
+    names = {name for row in rows for name in row["names"] or ()}
+    assert names == {NAME, f"pay.{NAME}"}
+    assert {row["application"] for row in rows} == {None, "dns", "http", "tls"}
+    by_port = {item.server.port: item for item in network.conversations}
+    for row in rows:
+        port = row["target_port"] if row["direction"] == "out" else row["source_port"]
+        client, server = by_port[port].sockets
+        assert (row["proc_pid"], row["peer_pid"]) == (client.process.pid, server.process.pid)
