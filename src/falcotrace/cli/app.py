@@ -13,6 +13,7 @@ from falcotrace.cli import (
     query,
     record,
     recover,
+    report,
     rules,
     scan,
     seal,
@@ -34,6 +35,7 @@ app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
