@@ -162,9 +162,8 @@ class Captures:
         """
         from falcotrace.investigate.event import event_fields  # noqa: PLC0415 - as above
 
-        if isinstance(event, Alert):
-            return event_fields(self._stored[self.investigation.capture_of(event)], event.num)
-        return event_fields(self._stored[0], event)
+        capture, num = self._place_of(event)
+        return event_fields(self._stored[capture], num)
 
     def only_of(self, alert: Alert) -> "Captures":
         """The capture of an alert alone.
@@ -185,9 +184,8 @@ class Captures:
         Raises:
             CaptureError: there is no such event.
         """
-        if isinstance(event, Alert):
-            return self.investigation.processes_of([event])[0]
-        return self.investigation.process_of(event)
+        capture, num = self._place_of(event)
+        return self.investigation.process_of(num, capture)
 
     def tree(self, event: "int | Alert", alerts: "Iterable[Alert]" = ()) -> "ProcessTree":
         """The process of an event between its ancestors and what it started.
@@ -197,6 +195,50 @@ class Captures:
             alerts: alerts to mark.
         """
         return self.investigation.tree(self.process_of(event), list(alerts))
+
+    def tree_of(
+        self,
+        events: "Iterable[int | Alert]",
+        alerts: "Iterable[Alert]" = (),
+        *,
+        limit: int | None = None,
+    ) -> "ProcessTree":
+        """One tree of the processes of several events: ancestors that they share are in it once.
+
+        Args:
+            events: numbers, or alerts.
+            alerts: alerts to mark.
+            limit: at most so many descendants; those with alerts come first.
+
+        Raises:
+            CaptureError: there is no such event.
+        """
+        return self.investigation.tree_of_several(
+            self._processes_of(list(events)), list(alerts), limit=limit
+        )
+
+    def _processes_of(self, events: "Sequence[int | Alert]") -> "list[Process]":
+        places = [self._place_of(event) for event in events]
+        return list(dict.fromkeys(self.investigation.processes_at(places)))
+
+    def _place_of(self, event: "int | Alert") -> tuple[int, int]:
+        """The number of a capture, and an `evt.num` in it.
+
+        Raises:
+            CaptureError: several captures can have an event of that number.
+        """
+        if isinstance(event, Alert):
+            return self.investigation.capture_of(event), event.num
+        able = [
+            number
+            for number, capture in enumerate(self._stored)
+            if any(group.first_num <= event <= group.last_num for group in capture.row_groups)
+        ]
+        if len(able) > 1:
+            names = " and ".join(self._captures[number].path.name for number in able[:2])
+            message = f"{names} both have an event {event}: open one of them, or name an alert"
+            raise CaptureError(self._captures[able[0]].path.parent, message)
+        return (able[0] if able else 0), event
 
     def graph(
         self, event: "int | Alert", alerts: "Iterable[Alert]" = (), *, node_limit: int = 50
@@ -209,15 +251,8 @@ class Captures:
             node_limit: at most so many nodes.
         """
         asked = self.investigation
-        num, rule, capture = (
-            (event, "", 0)
-            if isinstance(event, int)
-            else (
-                event.num,
-                event.rule.name,
-                asked.capture_of(event),
-            )
-        )
+        capture, num = self._place_of(event)
+        rule = event.rule.name if isinstance(event, Alert) else ""
         return asked.graph(num, capture, rule=rule, alerts=list(alerts), node_limit=node_limit)
 
     def timeline(
@@ -225,6 +260,7 @@ class Captures:
         alerts: "Iterable[Alert]" = (),
         *,
         process: "Process | None" = None,
+        processes: "Iterable[Process] | None" = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> "Timeline":
@@ -233,12 +269,14 @@ class Captures:
         Args:
             alerts: alerts that belong to it.
             process: only what it and what it started did.
+            processes: only what these and those that they started did.
             since_ns: leave out what was over before this time, ns since the epoch.
             until_ns: leave out what began at this time and later.
         """
         members = None
-        if process is not None:
-            members = [process, *(child for _, child in self.processes.descendants(process))]
+        begins = [process] if process is not None else processes
+        if begins is not None:
+            members = self.processes.with_descendants(begins)
         return self.investigation.timeline(
             members, list(alerts), since_ns=since_ns, until_ns=until_ns
         )

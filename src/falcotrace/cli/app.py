@@ -7,6 +7,7 @@ import typer
 from falcotrace.cli import (
     explain,
     fields,
+    graph,
     hunt,
     import_,
     info,
@@ -17,6 +18,8 @@ from falcotrace.cli import (
     scan,
     seal,
     sql,
+    timeline,
+    tree,
 )
 from falcotrace.version import __version__
 
@@ -35,6 +38,9 @@ app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
+app.command("tree")(tree.tree)
+app.command("timeline")(timeline.timeline)
+app.command("graph")(graph.graph)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)

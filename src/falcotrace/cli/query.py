@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.options import SinceOption, UntilOption
 from falcotrace.cli.row_output import (
     ForceOption,
     FormatOption,
@@ -63,10 +64,8 @@ def query(
         int | None,
         typer.Option("--limit", min=0, help="End after so many rows, without reading further."),
     ] = None,
-    since: Annotated[
-        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     output_format: FormatOption = "",
     output: OutputOption = None,
     force: ForceOption = False,

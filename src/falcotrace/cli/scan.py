@@ -1,17 +1,27 @@
 """`falcotrace scan`: ask rules of captures."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.options import (
+    AllMatchesOption,
+    CapturesArgument,
+    DisableOption,
+    PriorityOption,
+    RuleNameOption,
+    SinceOption,
+    TagOption,
+    UntilOption,
+)
 from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
 from falcotrace.cli.time_limits import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from falcotrace.alerts import Alert
     from falcotrace.api import Captures, ScanReport
@@ -19,37 +29,19 @@ if TYPE_CHECKING:
 
 
 def scan(
-    captures: Annotated[list[Path], typer.Argument(help="Capture files, folders or globs.")],
+    captures: CapturesArgument,
     *,
     rules: RulesOption = None,
     output_format: Annotated[
         str, typer.Option("--format", help="table, json (Falco's) or text (Falco's).")
     ] = "table",
-    priority: Annotated[
-        str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
-    ] = "debug",
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
-    ] = None,
-    disable: Annotated[
-        list[str] | None,
-        typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
-    ] = None,
-    all_matches: Annotated[
-        bool,
-        typer.Option(
-            "--all-matches/--first-match",
-            help="Every rule that matches an event alerts, or only the first (Falco's default).",
-        ),
-    ] = True,
-    since: Annotated[
-        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    priority: PriorityOption = "debug",
+    tag: TagOption = None,
+    rule: RuleNameOption = None,
+    disable: DisableOption = None,
+    all_matches: AllMatchesOption = True,
+    since: SinceOption = "",
+    until: UntilOption = "",
     summary: Annotated[
         bool, typer.Option("--summary", help="Print counts for each rule instead of alerts.")
     ] = False,

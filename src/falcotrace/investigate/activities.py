@@ -7,6 +7,7 @@ one capture after the other: 20 M events take some seconds, and a graph asks not
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -25,6 +26,9 @@ from falcotrace.investigate.actions import (
 )
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
+
+if TYPE_CHECKING:
+    import duckdb
 
 SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
@@ -122,10 +126,30 @@ class Activities:
         """What a process did."""
         return tuple(self.by_process.get(process.number, ()))
 
+    def first_event(self, process: Process) -> tuple[int, int]:
+        """The capture and the `evt.num` of the first event of a process; zeros where it has none.
+
+        Of one that was started while it was recorded that is its side of the call that started it.
+        """
+        return self._first_events.get(process.number, (0, 0))
+
+    @cached_property
+    def _first_events(self) -> dict[int, tuple[int, int]]:
+        found: dict[int, tuple[int, int]] = {}
+        for capture in range(len(self._captures)):
+            numbers = self._processes.numbers_of(capture)
+            for key, num in self._connect(capture).sql(_FIRST_EVENTS).fetchall():
+                place = (capture, num)
+                found[numbers[key]] = min(found.get(numbers[key], place), place)
+        return found
+
+    def _connect(self, capture: int) -> "duckdb.DuckDBPyConnection":
+        options = DatabaseOptions(is_confined=False)
+        return connect_captures([self._captures[capture]], options)
+
     def _read(self, capture: int) -> Iterator[Activity]:
         numbers = self._processes.numbers_of(capture)
-        options = DatabaseOptions(is_confined=False)
-        connection = connect_captures([self._captures[capture]], options)
+        connection = self._connect(capture)
         connection.register("deeds", _deeds())
         for batch in connection.sql(_QUERY).to_arrow_reader(100_000):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -187,6 +211,8 @@ _KIND = """
     CASE WHEN deeds.target = 'pid' THEN 'process' WHEN deeds.target = 'fd' THEN fd.type
     ELSE 'file' END
 """
+
+_FIRST_EVENTS = "SELECT proc.key, min(evt.num) FROM events GROUP BY ALL"
 
 _QUERY = f"""
     SELECT

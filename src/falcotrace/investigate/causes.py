@@ -80,8 +80,7 @@ class Causes:
             child, moment = current, current.start_ns
 
     def _add_started(self, parent: Process, child: Process) -> None:
-        first = next(iter(self.activities.of(child)), None)
-        num, capture = (first.first_num, first.capture) if first else (0, 0)
+        capture, num = self.activities.first_event(child)
         self.builder.add_started(parent, child, num, capture)
 
     def _feed(self, process: Process, time_ns: int) -> bool:

@@ -12,6 +12,9 @@ from enum import StrEnum
 from falcotrace.investigate.activities import Activity, Thing
 from falcotrace.investigate.process import Process
 
+STARTED = "started"
+"""The action of an edge from a process to one that it started."""
+
 
 class Side(StrEnum):
     """Where a node stands."""
@@ -93,6 +96,7 @@ class Graph:
         start: id of the node that was asked about.
         left_out_count: what was found and is not drawn, because it is noise or there is no room.
         notes: what the reader has to know: losses, limits.
+        start_ns: when the event that was asked about happened, ns since the epoch.
     """
 
     nodes: Mapping[str, Node]
@@ -100,6 +104,7 @@ class Graph:
     start: str
     left_out_count: int = 0
     notes: tuple[str, ...] = ()
+    start_ns: int = 0
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -119,6 +124,7 @@ class Graph:
         """The graph as JSON has it."""
         return {
             "start": self.start,
+            "start_ns": self.start_ns,
             "nodes": [_node_fields(node) for node in self.nodes.values()],
             "edges": [_edge_fields(edge) for edge in self.edges],
             "left_out": self.left_out_count,
@@ -193,7 +199,7 @@ class GraphBuilder:
             Edge(
                 process_id(parent),
                 process_id(child),
-                "started",
+                STARTED,
                 capture,
                 num,
                 num,
@@ -222,7 +228,9 @@ class GraphBuilder:
             )
         )
 
-    def build(self, start: str, left_out_count: int, notes: Iterable[str]) -> Graph:
+    def build(
+        self, start: str, left_out_count: int, notes: Iterable[str], start_ns: int = 0
+    ) -> Graph:
         """The graph, in order of time."""
         edges = tuple(sorted(self.edges.values(), key=lambda edge: (edge.first_ns, edge.first_num)))
         first: dict[str, int] = {}
@@ -231,4 +239,4 @@ class GraphBuilder:
                 first.setdefault(end, edge.first_ns)
         order = sorted(self.nodes, key=lambda node: first.get(node, 0))
         nodes = {node: self.nodes[node] for node in order}
-        return Graph(nodes, edges, start, left_out_count, tuple(notes))
+        return Graph(nodes, edges, start, left_out_count, tuple(notes), start_ns)

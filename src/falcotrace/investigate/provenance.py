@@ -68,7 +68,7 @@ def build_graph(
     candidates = impacts.find([*entries, (asked, asked.start_ns)])
     left_out = _take(candidates, processes, activities, builder, node_limit)
     _mark(builder, places, processes, left_out)
-    return builder.build(begin, sum(left_out.values()), notes)
+    return builder.build(begin, sum(left_out.values()), notes, start.time_ns)
 
 
 def _alerted(places: Iterable[AlertPlace]) -> dict[int, frozenset[int]]:
@@ -122,8 +122,7 @@ def _add(
         builder.add_process(process, Side.IMPACT)
         parent = processes.parent(process)
         if parent is not None and (parent in way or process_id(parent) in builder.nodes):
-            first = next(iter(activities.of(process)), None)
-            num, capture = (first.first_num, first.capture) if first else (0, 0)
+            capture, num = activities.first_event(process)
             builder.add_started(parent, process, num, capture)
     if one.activity is not None:
         builder.add_thing(one.activity.thing, Side.IMPACT)
@@ -139,7 +138,8 @@ def _mark(
     """Say which rules alerted on a process, and what of it is not drawn."""
     rules: dict[str, dict[str, None]] = {}
     for place in places:
-        rules.setdefault(process_id(processes[place.process]), {})[place.rule] = None
+        if place.rule:
+            rules.setdefault(process_id(processes[place.process]), {})[place.rule] = None
     for node in list(builder.nodes.values()):
         builder.nodes[node.id] = dataclasses.replace(
             node, rules=tuple(rules.get(node.id, ())), left_out_count=left_out.get(node.id, 0)
