@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from falcotrace.cli import (
+    diff,
     explain,
     fields,
     graph,
@@ -17,8 +18,10 @@ from falcotrace.cli import (
     rules,
     scan,
     seal,
+    show,
     sql,
     timeline,
+    top,
     tree,
 )
 from falcotrace.version import __version__
@@ -38,9 +41,12 @@ app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("explain")(explain.explain)
+app.command("show")(show.show)
 app.command("tree")(tree.tree)
 app.command("timeline")(timeline.timeline)
 app.command("graph")(graph.graph)
+app.command("top")(top.top)
+app.command("diff")(diff.diff)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)
