@@ -269,8 +269,11 @@ class Processes:
         return replace(ancestor, key=key)
 
     def _life_at(self, boot: tuple[str, str], pid: int, time_ns: int) -> int | None:
-        """The process that had a pid at a time; None where it is not recorded."""
+        """The process that had a pid at a time (0: nobody knows when); None without any."""
         lives = [one for one in self._by_pid.get(pid, ()) if self._boot_of(one[1]) == boot]
+        if not time_ns:
+            # Nobody knows when; of several lives none is likelier than another.
+            return lives[0][1] if len(lives) == 1 else None
         place = bisect_right(lives, time_ns, key=lambda life: life[0])
         return lives[place - 1][1] if place else None
 
