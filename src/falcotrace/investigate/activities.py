@@ -4,7 +4,7 @@ In: open captures. Out: one activity for each process, action and object. DuckDB
 one capture after the other: 20 M events take some seconds, and a graph asks nothing else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What one process did to one thing, all times together.
+    """What one process did to one thing in one capture, all times together.
 
     Attributes:
         process: number of the process.
@@ -151,12 +151,13 @@ class Activities:
         numbers = self._processes.numbers_of(capture)
         connection = self._connect(capture)
         connection.register("deeds", _deeds())
+        connection.register("owners", _owners(numbers))
         for batch in connection.sql(_QUERY).to_arrow_reader(100_000):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                key, name, kind, thing, *rest, moved_bytes, remote, is_server = row
+                process, name, kind, thing, *rest, moved_bytes, remote, is_server = row
                 first_num, last_num, first_ns, last_ns, count = rest
                 yield Activity(
-                    process=numbers[key],
+                    process=process,
                     action=ACTIONS[name],
                     thing=Thing(kind, thing),
                     capture=capture,
@@ -177,6 +178,12 @@ _MOVING = frozenset(("read", "wrote", *SOCKETS.values()))
 def _deeds() -> pa.Table:
     events, actions, targets = zip(*EVENTS, strict=True)
     return pa.table({"event": events, "action": actions, "target": [str(t) for t in targets]})
+
+
+def _owners(numbers: Mapping[int, int]) -> pa.Table:
+    """Which process a state is one of: a process has many."""
+    keys, processes = pa.array(numbers.keys(), pa.int64()), pa.array(numbers.values(), pa.int64())
+    return pa.table({"key": keys, "process": processes})
 
 
 _SOCKET_LIST = ", ".join(f"'{kind}'" for kind in SOCKET_KINDS)
@@ -216,17 +223,17 @@ _FIRST_EVENTS = "SELECT proc.key, min(evt.num) FROM events GROUP BY ALL"
 
 _QUERY = f"""
     SELECT
-        proc.key AS key, {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
+        owners.process AS process, {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
         min(evt.num), max(evt.num), min(evt.time), max(evt.time),
         count(*), CAST(sum(evt.rawres) AS BIGINT),
-        CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
-            THEN fd.rip || ':' || fd.rport END AS remote,
-        deeds.target = 'fd' AND fd.is_server AS is_server
-    FROM events JOIN deeds ON evt.type = deeds.event
+        max(CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
+            THEN fd.rip || ':' || fd.rport END) AS remote,
+        bool_or(deeds.target = 'fd' AND fd.is_server) AS is_server
+    FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL
         AND (deeds.action != '{REDIRECTED.name}'
             OR (evt.rawres <= 2 AND fd.type IN ({_SOCKET_LIST}, 'pipe')))
         AND NOT (deeds.action = '{ACCEPTED.name}' AND fd.type = 'unix' AND fd.name = '')
-    GROUP BY ALL
+    GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constants of the table of actions

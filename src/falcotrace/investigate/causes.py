@@ -22,7 +22,7 @@ from falcotrace.investigate.actions import (
     WROTE,
 )
 from falcotrace.investigate.activities import Activities, Activity, Thing
-from falcotrace.investigate.graph import GraphBuilder, Side
+from falcotrace.investigate.graph import GraphBuilder, Side, process_id, thing_id
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
@@ -47,6 +47,7 @@ class Causes:
         activities: of the same captures.
         builder: takes nodes and edges.
         node_limit: no process is followed when there are so many nodes.
+        nodes_max: ancestors and requests may have so many.
         entries: processes that were started by what came in over a connection, and by whom.
     """
 
@@ -54,6 +55,7 @@ class Causes:
     activities: Activities
     builder: GraphBuilder
     node_limit: int
+    nodes_max: int
     entries: list[Process] = field(default_factory=list)
     _waiting: list[tuple[Process, int]] = field(default_factory=list)
     _followed: set[Process] = field(default_factory=set)
@@ -66,18 +68,26 @@ class Causes:
 
     def _follow(self, process: Process, time_ns: int) -> None:
         """The line of ancestors of a process, and what each of them was fed."""
-        child, moment = process, time_ns
-        line = (process, *self.processes.ancestors(process))
-        for place, current in enumerate(line):
+        line: list[tuple[Process, int, Process | None]] = []
+        child, moment = None, time_ns
+        for current in (process, *self.processes.ancestors(process)):
+            if not self._fits(self.nodes_max, process_id(current)):
+                break
             self.builder.add_process(current, Side.CAUSE)
-            if place:
+            if child is not None:
                 self._add_started(current, child)
+            line.append((current, moment, child))
+            child, moment = current, current.start_ns
+        for current, moment, child in line:
             if current in self._followed:
                 return
             self._followed.add(current)
-            if current.is_recorded and self._feed(current, moment) and place:
+            if current.is_recorded and self._feed(current, moment) and child is not None:
                 self.entries.append(child)
-            child, moment = current, current.start_ns
+
+    def _fits(self, limit: int, *nodes: str) -> bool:
+        new = frozenset(nodes) - self.builder.nodes.keys()
+        return not new or len(self.builder.nodes) + len(new) <= limit
 
     def _add_started(self, parent: Process, child: Process) -> None:
         capture, num = self.activities.first_event(child)
@@ -87,14 +97,13 @@ class Causes:
         """What a process took in before a time; whether that was a request to a server."""
         done = [one for one in self.activities.of(process) if one.first_ns <= time_ns]
         for activity, writers in self._made_files(process, done):
-            self._add_inward(process, activity)
             for writer in writers:
-                self._add_writer(writer)
+                self._add_written(process, activity, writer)
         for activity in done:
             if activity.action == READ and activity.thing.kind == "pipe":
                 self._add_pipe(process, activity)
         trigger = _trigger(done, time_ns)
-        if trigger is None:
+        if trigger is None or not self._fits(self.nodes_max, thing_id(trigger.thing)):
             return False
         self._add_inward(process, trigger)
         self._add_peer(process, trigger)
@@ -133,26 +142,30 @@ class Causes:
         self.builder.add_thing(activity.thing, Side.CAUSE)
         self.builder.add_activity(process, activity, is_inward=True)
 
-    def _add_writer(self, activity: Activity) -> None:
-        writer = self.processes[activity.process]
+    def _add_written(self, process: Process, taken: Activity, written: Activity) -> None:
+        """Say that a process took in what another one had put there."""
+        writer = self.processes[written.process]
+        if not self._fits(self.node_limit, thing_id(taken.thing), process_id(writer)):
+            return
+        self._add_inward(process, taken)
         self.builder.add_process(writer, Side.CAUSE)
-        self.builder.add_activity(writer, activity, is_inward=False)
-        self._waiting.append((writer, activity.last_ns))
+        self.builder.add_activity(writer, written, is_inward=False)
+        self._waiting.append((writer, written.last_ns))
 
     def _add_pipe(self, process: Process, activity: Activity) -> None:
         """Who wrote into a pipe before it was read."""
         for one in self.activities.by_thing[activity.thing]:
             is_writer = one.action == WROTE and one.process != process.number
             if is_writer and one.first_ns <= activity.last_ns:
-                self._add_inward(process, activity)
-                self._add_writer(one)
+                self._add_written(process, activity, one)
 
     def _add_peer(self, process: Process, trigger: Activity) -> None:
         """The other end of a connection, where it is recorded too."""
         for one in self.activities.by_thing[trigger.thing]:
             if one.action in _SENDING and one.process != process.number:
                 peer = self.processes[one.process]
-                if one.is_server != trigger.is_server:
+                fits = self._fits(self.node_limit, process_id(peer))
+                if fits and one.is_server != trigger.is_server:
                     self.builder.add_process(peer, Side.CAUSE)
                     self.builder.add_activity(peer, one, is_inward=False)
                     return

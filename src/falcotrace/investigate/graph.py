@@ -172,7 +172,7 @@ class GraphBuilder:
     """Gathers nodes and edges; the same ones once."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+    edges: dict[tuple[str, str, str, int], Edge] = field(default_factory=dict)
 
     def add_process(self, process: Process, side: Side) -> str:
         """Add a process; one that is there keeps its side."""
@@ -190,7 +190,7 @@ class GraphBuilder:
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge."""
-        self.edges.setdefault((edge.source, edge.target, edge.action), edge)
+        self.edges.setdefault((edge.source, edge.target, edge.action, edge.capture), edge)
 
     def add_started(self, parent: Process, child: Process, num: int = 0, capture: int = 0) -> None:
         """Say that a process started another; `num` is an event that shows it."""

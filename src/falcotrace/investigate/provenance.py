@@ -61,7 +61,8 @@ def build_graph(
     builder = GraphBuilder()
     asked = processes[start.process]
     begin = builder.add_process(asked, Side.ALERT)
-    causes = Causes(processes, activities, builder, int(node_limit * _CAUSE_SHARE))
+    share = int(node_limit * _CAUSE_SHARE)
+    causes = Causes(processes, activities, builder, share, node_limit)
     causes.find(asked, start.time_ns)
     impacts = Impacts(processes, activities, _alerted(places))
     entries = [(entry, entry.start_ns) for entry in causes.entries]

@@ -159,7 +159,9 @@ def test_a_process_without_a_start_has_its_parent(tmp_path: Path) -> None:
         assert child.start_ns == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(0, 6), st.integers(0, 9)),
@@ -170,7 +172,7 @@ def test_a_process_without_a_start_has_its_parent(tmp_path: Path) -> None:
 def test_whatever_rows_say_descent_ends(
     tmp_path: Path, lives: list[tuple[int, int, int, int]]
 ) -> None:
-    """Circles, parents that began later, processes that are their own parents: all questions end."""
+    """Circles, parents that began later or are their own children: all questions end."""
     path = tmp_path / "c.parquet"
     path.unlink(missing_ok=True)
     with captured(path, [event(*life) for life in lives]) as opened:
