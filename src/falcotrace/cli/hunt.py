@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.rule_sources import (
+from falcotrace.cli.options import (
     AllMatchesOption,
     DisableOption,
     PriorityOption,
     RuleNameOption,
-    RulesOption,
+    SinceOption,
     TagOption,
-    chosen_plan,
+    UntilOption,
 )
-from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
+from falcotrace.cli.rule_sources import RulesOption, chosen_plan
+from falcotrace.cli.time_limits import time_limit
 
 if TYPE_CHECKING:
     from falcotrace.hunt import Hunt, HuntOptions, HuntProgress

@@ -4,9 +4,10 @@ In: open captures. Out: one activity for each process, action and object. DuckDB
 one capture after the other: 20 M events take some seconds, and a graph asks nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,8 @@ from falcotrace.investigate.process_states import Numbers
 from falcotrace.investigate.processes import Processes
 
 Truths = NDArray[np.bool_]
+if TYPE_CHECKING:
+    import duckdb
 
 SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
@@ -59,7 +62,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What one process did to one thing, all times together.
+    """What one process did to one thing in one capture, all times together.
 
     Attributes:
         process: number of the process.
@@ -194,16 +197,31 @@ class Activities:
             process, capture, name, kind, thing, *rest = row
             yield Activity(process, ACTIONS[name], Thing(kind, thing), capture, *rest)
 
-    def _read(self, capture: int) -> pa.Table:
+    def first_event(self, process: Process) -> tuple[int, int]:
+        """The capture and the `evt.num` of the first event of a process; zeros where it has none.
+
+        Of one that was started while it was recorded that is its side of the call that started it.
+        """
+        return self._first_events.get(process.number, (0, 0))
+
+    @cached_property
+    def _first_events(self) -> dict[int, tuple[int, int]]:
+        found: dict[int, tuple[int, int]] = {}
+        for capture in range(len(self._captures)):
+            numbers = self._processes.numbers_of(capture)
+            for key, num in self._connect(capture).sql(_FIRST_EVENTS).fetchall():
+                place = (capture, num)
+                found[numbers[key]] = min(found.get(numbers[key], place), place)
+        return found
+
+    def _connect(self, capture: int) -> "duckdb.DuckDBPyConnection":
         options = DatabaseOptions(is_confined=False)
-        connection = connect_captures([self._captures[capture]], options)
+        return connect_captures([self._captures[capture]], options)
+
+    def _read(self, capture: int) -> pa.Table:
+        connection = self._connect(capture)
         connection.register("deeds", _deeds())
-        numbers = self._processes.numbers_of(capture)
-        owners = {
-            "key": pa.array(numbers.keys(), pa.int64()),
-            "process": pa.array(numbers.values()),
-        }
-        connection.register("owners", pa.table(owners))
+        connection.register("owners", _owners(self._processes.numbers_of(capture)))
         return connection.sql(_QUERY.format(capture=capture)).to_arrow_table()
 
 
@@ -227,6 +245,12 @@ _CHUNK = 100_000
 def _deeds() -> pa.Table:
     events, actions, targets = zip(*EVENTS, strict=True)
     return pa.table({"event": events, "action": actions, "target": [str(t) for t in targets]})
+
+
+def _owners(numbers: Mapping[int, int]) -> pa.Table:
+    """Which process a state is one of: a process has many."""
+    keys, processes = pa.array(numbers.keys(), pa.int64()), pa.array(numbers.values(), pa.int64())
+    return pa.table({"key": keys, "process": processes})
 
 
 _SOCKET_LIST = ", ".join(f"'{kind}'" for kind in SOCKET_KINDS)
@@ -264,6 +288,8 @@ _KIND = """
 
 _MOVING = ", ".join(f"'{name}'" for name in (READ.name, WROTE.name, *SOCKETS.values()))
 
+_FIRST_EVENTS = "SELECT proc.key, min(evt.num) FROM events GROUP BY ALL"
+
 _QUERY = f"""
     SELECT
         owners.process AS process, CAST({{capture}} AS INTEGER) AS capture,
@@ -271,14 +297,14 @@ _QUERY = f"""
         min(evt.num) AS first_num, max(evt.num) AS last_num,
         min(evt.time) AS first_ns, max(evt.time) AS last_ns, count(*) AS count,
         CAST(coalesce(sum(evt.rawres) FILTER (action IN ({_MOVING})), 0) AS BIGINT) AS moved_bytes,
-        CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
-            THEN fd.rip || ':' || fd.rport ELSE '' END AS remote,
-        coalesce(deeds.target = 'fd' AND fd.is_server, false) AS is_server
+        max(CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
+            THEN fd.rip || ':' || fd.rport ELSE '' END) AS remote,
+        bool_or(deeds.target = 'fd' AND coalesce(fd.is_server, false)) AS is_server
     FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL
         AND (deeds.action != '{REDIRECTED.name}'
             OR (evt.rawres <= 2 AND fd.type IN ({_SOCKET_LIST}, 'pipe')))
         AND NOT (deeds.action = '{ACCEPTED.name}' AND fd.type = 'unix' AND fd.name = '')
-    GROUP BY ALL
+    GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - constants of the table of actions

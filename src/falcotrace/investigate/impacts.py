@@ -157,11 +157,12 @@ class Impacts:
 
     def _first(self, process: Process) -> Process:
         """The first of those that the same parent, or one like it, started alike."""
-        found = self._stands_for.get(process)
-        if found is None:
-            parent = process.parent
-            key = (self._first(parent) if parent else None, process.label)
-            found = self._stands_for[process] = self._first_alike.setdefault(key, process)
+        found: Process | None = None
+        for one in reversed((process, *process.ancestors)):
+            known = self._stands_for.get(one)
+            found = known or self._first_alike.setdefault((found, one.label), one)
+            self._stands_for[one] = found
+        assert found is not None
         return found
 
     def _candidates(self, process: Process, done: list[Activity]) -> Iterator[Candidate]:
