@@ -34,6 +34,10 @@ SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
 
 
+IP_KINDS = ("ipv4", "ipv6")
+"""`fd.type` of connections that have addresses."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Thing:
     """What a process acts on: a file, a connection, a pipe, another process.
@@ -126,6 +130,18 @@ class Activities:
         """What a process did."""
         return tuple(self.by_process.get(process.number, ()))
 
+    def about(self, thing: Thing, process: Process) -> list[Activity]:
+        """What anybody did to a thing that a process knows by that name, in order of time.
+
+        Addresses mean the same everywhere; a path or a pipe is another one on another host and in
+        another container.
+        """
+        found = self.by_thing.get(thing, [])
+        if thing.kind in IP_KINDS:
+            return found
+        place = _place_of(process)
+        return [one for one in found if _place_of(self._processes[one.process]) == place]
+
     def first_event(self, process: Process) -> tuple[int, int]:
         """The capture and the `evt.num` of the first event of a process; zeros where it has none.
 
@@ -152,6 +168,7 @@ class Activities:
         connection = self._connect(capture)
         connection.register("deeds", _deeds())
         connection.register("owners", _owners(numbers))
+        things: dict[tuple[str, str], Thing] = {}
         for batch in connection.sql(_QUERY).to_arrow_reader(100_000):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 process, name, kind, thing, *rest, moved_bytes, remote, is_server = row
@@ -159,7 +176,8 @@ class Activities:
                 yield Activity(
                     process=process,
                     action=ACTIONS[name],
-                    thing=Thing(kind, thing),
+                    # One object for all who touch it: captures have millions of activities.
+                    thing=things.setdefault((kind, thing), Thing(kind, thing)),
                     capture=capture,
                     first_num=first_num,
                     last_num=last_num,
@@ -170,6 +188,10 @@ class Activities:
                     remote=remote or "",
                     is_server=bool(is_server),
                 )
+
+
+def _place_of(process: Process) -> tuple[str, str]:
+    return process.key.hostname, process.container_id
 
 
 _MOVING = frozenset(("read", "wrote", *SOCKETS.values()))

@@ -21,7 +21,7 @@ from falcotrace.investigate.actions import (
     SENT,
     WROTE,
 )
-from falcotrace.investigate.activities import Activities, Activity, Thing
+from falcotrace.investigate.activities import IP_KINDS, Activities, Activity, Thing
 from falcotrace.investigate.graph import GraphBuilder, Side, process_id, thing_id
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
@@ -130,7 +130,7 @@ class Causes:
         """Who made a file what it was at a time, the last ones first."""
         makers = [
             one
-            for one in self.activities.by_thing.get(thing, ())
+            for one in self.activities.about(thing, reader)
             if one.action in _MAKING and one.first_ns <= time_ns and one.process != reader.number
         ]
         found = {one.process: one for one in makers if one.action != OPENED_TO_WRITE}
@@ -154,14 +154,14 @@ class Causes:
 
     def _add_pipe(self, process: Process, activity: Activity) -> None:
         """Who wrote into a pipe before it was read."""
-        for one in self.activities.by_thing[activity.thing]:
+        for one in self.activities.about(activity.thing, process):
             is_writer = one.action == WROTE and one.process != process.number
             if is_writer and one.first_ns <= activity.last_ns:
                 self._add_written(process, activity, one)
 
     def _add_peer(self, process: Process, trigger: Activity) -> None:
         """The other end of a connection, where it is recorded too."""
-        for one in self.activities.by_thing[trigger.thing]:
+        for one in self.activities.about(trigger.thing, process):
             if one.action in _SENDING and one.process != process.number:
                 peer = self.processes[one.process]
                 fits = self._fits(self.node_limit, process_id(peer))
@@ -174,9 +174,7 @@ class Causes:
 def _trigger(done: list[Activity], time_ns: int) -> Activity | None:
     """The connection over which something came in last before a time; requests come first."""
     incoming = [
-        one
-        for one in done
-        if one.thing.kind in ("ipv4", "ipv6") and one.action in (RECEIVED, ACCEPTED)
+        one for one in done if one.thing.kind in IP_KINDS and one.action in (RECEIVED, ACCEPTED)
     ]
     near = [one for one in incoming if time_ns - min(one.last_ns, time_ns) <= TRIGGER_NS]
     return max(near, key=lambda one: _nearness(one, time_ns), default=None)

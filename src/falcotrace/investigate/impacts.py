@@ -33,7 +33,7 @@ from falcotrace.investigate.actions import (
     WROTE,
     Action,
 )
-from falcotrace.investigate.activities import Activities, Activity, Thing
+from falcotrace.investigate.activities import IP_KINDS, Activities, Activity, Thing
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
@@ -75,7 +75,6 @@ _PROCESS = 15
 _USERS_MAX = 4
 _ROUNDS_MAX = 3
 _INWARD = frozenset((RAN, READ, OPENED, RECEIVED, ACCEPTED, MOVED_FROM))
-_IPS = ("ipv4", "ipv6")
 _LOCAL = ("127.", "[::1]", "::1")
 
 
@@ -163,24 +162,27 @@ class Impacts:
         nums = self.alerted.get(one.process, frozenset())
         if any(one.first_num <= num <= one.last_num for num in nums) and one.count < _COMMON:
             weight += _ALERTED if one.first_num in nums or one.last_num in nums else 0
-        if one.thing.kind in _IPS and one.remote and not one.remote.startswith(_LOCAL):
+        if one.thing.kind in IP_KINDS and one.remote and not one.remote.startswith(_LOCAL):
             weight += _NAMED_ADDRESS
         if one.action in (READ, OPENED) and one.thing.kind == "file":
-            weight += _RARE if self._is_rare(one.thing) else 0
+            weight += _RARE if self._is_rare(one) else 0
         if one.action in (WROTE, CREATED, MOVED_TO, LINKED):
             weight += _STAYS if self._stays(one) else 0
         return weight
 
-    def _is_rare(self, thing: Thing) -> bool:
+    def _is_rare(self, one: Activity) -> bool:
         """Whether hardly any process but these reads it."""
-        readers = {one.process for one in self.activities.by_thing[thing]}
+        readers = {other.process for other in self._others(one)}
         others = {n for n in readers if self.processes[n] not in self.reached}
         return len(others) < _RARE_READERS_MAX
 
     def _stays(self, one: Activity) -> bool:
-        later = self.activities.by_thing[one.thing]
+        later = self._others(one)
         gone = (DELETED, MOVED_FROM)
         return not any(o.action in gone and o.last_ns >= one.last_ns for o in later)
+
+    def _others(self, one: Activity) -> list[Activity]:
+        return self.activities.about(one.thing, self.processes[one.process])
 
     def _users(self, done: Iterable[Activity]) -> list[Candidate]:
         """Who ran or read what these processes wrote."""
@@ -193,7 +195,7 @@ class Impacts:
                 continue
             users = [
                 other
-                for other in self.activities.by_thing[one.thing]
+                for other in self._others(one)
                 if other.action in (RAN, READ, OPENED)
                 and other.last_ns >= one.first_ns
                 and self.processes[other.process] not in self.reached
