@@ -59,6 +59,8 @@ def build_graph(
     """
     places = [start, *alerts]
     builder = GraphBuilder()
+    # Who else used a file is asked of everybody: reading everything at once is all that it takes.
+    _ = activities.by_process
     asked = processes[start.process]
     begin = builder.add_process(asked, Side.ALERT)
     share = int(node_limit * _CAUSE_SHARE)

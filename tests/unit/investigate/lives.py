@@ -1,5 +1,6 @@
 """Events of made-up processes, for captures of a few rows."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from falcotrace.api import Captures, open_captures
@@ -11,7 +12,7 @@ HOST = Host(hostname="web-1", boot_id="boot-1")
 
 
 def event(
-    pid: int, start: int, ppid: int = 0, parent_start: int = 0, **columns: object
+    pid: int, start: int, ppid: int = 0, parent_start: int = 0, /, **columns: object
 ) -> dict[str, object]:
     """An event of a process; `__` in a name of a column stands for a dot."""
     found: dict[str, object] = {
@@ -30,7 +31,7 @@ def event(
     return found | {name.replace("__", "."): value for name, value in columns.items()}
 
 
-def captured(path: Path, *groups: list[Row], host: Host = HOST) -> Captures:
+def captured(path: Path, *groups: Sequence[Row], host: Host = HOST) -> Captures:
     """Write a capture, a list of events for each row group, and open it."""
     write_capture(path, groups, Footer(host=host)).close()
     return open_captures(path)

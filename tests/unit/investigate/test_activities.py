@@ -139,6 +139,18 @@ def test_first_events_are_those_of_the_process() -> None:
         assert found == {number: (0, num) for number, num in lowest.items()}
 
 
+def test_some_processes_are_read_as_all_of_them_are() -> None:
+    """Asking for one, for a few, or for everything gives the same activities."""
+    with ft.open(SHIPPED) as capture, ft.open(SHIPPED) as again, ft.open(SHIPPED) as other:
+        whole = capture.investigation.activities
+        assert len(whole.all) > 200
+        expected = {one.number: whole.of(one) for one in capture.processes}
+        assert {one.number: one.activities for one in again.processes} == expected
+        few = [other.processes[number] for number in (3, 7, 11)]
+        other.investigation.activities.read(few)
+        assert all(one.activities == expected[one.number] for one in few)
+
+
 def test_failed_calls_are_no_activities(tmp_path: Path) -> None:
     """What was refused did not happen; a connection that is under way did."""
     socket = {"fd__type": "ipv4", "fd__name": "10.0.0.1:1->10.0.0.2:2"}
