@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
+    from falcotrace.network.network import Network
+    from falcotrace.network.streams import Stream
     from falcotrace.query import Query
+    from falcotrace.report import Report
     from falcotrace.scap.capture import ScapCapture
 
 
@@ -67,6 +71,7 @@ class Captures(InvestigatedCaptures):
 
     def close(self) -> None:
         """Close the files."""
+        self.__dict__.pop("network", None)
         for capture in self._captures:
             capture.close()
 
@@ -141,6 +146,33 @@ class Captures(InvestigatedCaptures):
             CaptureError: it is none of these.
         """
         return Captures([self._captures[self.investigation.capture_of(alert)]])
+
+    def report(
+        self,
+        rules: Plan | None = None,
+        *,
+        title: str = "",
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        sources: Iterable[Path] = (),
+    ) -> "Report":
+        """Write a report as one HTML page: `.write("report.html")`, or `.html`.
+
+        Args:
+            rules: from `falcotrace.rules`; those that ship by default.
+            title: what stands above; the hosts by default.
+            since_ns: leave out alerts before this time, ns since the epoch.
+            until_ns: leave out alerts at this time and later, ns since the epoch.
+            sources: the rules files as the user named them, for the commands that repeat it.
+
+        Raises:
+            CaptureError: a capture is damaged, or a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.report import make_report  # noqa: PLC0415 - nothing else draws pictures
+
+        options = ScanOptions(since_ns=since_ns, until_ns=until_ns)
+        chosen = rules or load_plan()
+        return make_report(self._stored, chosen, options, sources=sources, title=title)
 
     def explain(
         self, rule: RulePlan | str, event: int, rules: Plan | None = None
@@ -243,6 +275,25 @@ class Captures(InvestigatedCaptures):
 
         options = capture_database.DatabaseOptions(is_confined=False)
         return capture_database.connect_captures(self._stored, options).sql(query)
+
+    @cached_property
+    def network(self) -> "Network":
+        """What processes said to others: conversations, DNS, HTTP, TLS, streams, packets.
+
+        Raises:
+            CaptureError: a capture is a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.network.network import Network  # noqa: PLC0415 - scanning does not need it
+
+        return Network(self._stored)
+
+    def stream(self, event: int) -> "Stream":
+        """Follow the socket that an event is about: what it sent and received, in order.
+
+        Raises:
+            FalcoTraceError: the event is about no socket whose two ends are known.
+        """
+        return self.network.stream(event)
 
     def database(self, options: "DatabaseOptions | None" = None) -> "CaptureDatabase":
         """A database that asks the captures, by default confined to them.

@@ -7,6 +7,7 @@ import typer
 from falcotrace.cli import (
     diff,
     explain,
+    export,
     fields,
     graph,
     hunt,
@@ -15,11 +16,13 @@ from falcotrace.cli import (
     query,
     record,
     recover,
+    report,
     rules,
     scan,
     seal,
     show,
     sql,
+    stream,
     timeline,
     top,
     tree,
@@ -40,6 +43,7 @@ app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 app.command("show")(show.show)
 app.command("tree")(tree.tree)
@@ -47,6 +51,8 @@ app.command("timeline")(timeline.timeline)
 app.command("graph")(graph.graph)
 app.command("top")(top.top)
 app.command("diff")(diff.diff)
+app.command("export")(export.export)
+app.command("stream")(stream.stream)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)

@@ -4,12 +4,14 @@ In: open captures. Out: one activity for each process, action and object. DuckDB
 one capture after the other: 20 M events take some seconds, and a graph asks nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from falcotrace.capture.reader import Capture
 from falcotrace.engines.capture_database import DatabaseOptions, connect_captures
@@ -18,28 +20,27 @@ from falcotrace.investigate.actions import (
     ACTIONS,
     CONNECTED,
     EVENTS,
+    MAKING,
     OPENED,
     OPENED_TO_WRITE,
+    READ,
     REDIRECTED,
     SOCKETS,
+    WROTE,
     Action,
 )
 from falcotrace.investigate.process import Process
+from falcotrace.investigate.process_states import Numbers
 from falcotrace.investigate.processes import Processes
 
-if TYPE_CHECKING:
-    import duckdb
+Truths = NDArray[np.bool_]
 
 SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
 
 
-_PROCESSES_MAX = 500
-_QUESTIONS_MAX = 8
-"""More processes, or more questions about some of them, are answered by reading everything once."""
-
 IP_KINDS = ("ipv4", "ipv6")
-"""`fd.type` of connections that have addresses."""
+"""`fd.type` of connections that have addresses, which mean the same everywhere."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,146 +97,154 @@ class Activity:
 class Activities:
     """The activities of some captures.
 
+    They are kept as columns; objects are made of those that are asked for.
+
     Args:
         captures: in order of time.
         processes: of the same captures.
-
-    Raises:
-        CaptureError: a capture is damaged.
     """
 
     def __init__(self, captures: Sequence[Capture], processes: Processes) -> None:
         self._captures = captures
         self._processes = processes
-        self._some: dict[int, list[Activity]] = {}
-        self._question_count = 0
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Activity]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self._made(np.arange(start, min(start + _CHUNK, len(self))))
 
     @cached_property
-    def all(self) -> tuple[Activity, ...]:
-        """Every activity, in order of time."""
-        return tuple(self._in_order(None))
+    def table(self) -> pa.Table:
+        """Every activity, in order of time: the attributes of `Activity` as columns.
 
-    def _in_order(self, chosen: frozenset[int] | None) -> list[Activity]:
-        found = [one for number in range(len(self._captures)) for one in self._read(number, chosen)]
-        found.sort(key=lambda one: (one.first_ns, one.capture, one.first_num))
-        return found
-
-    @cached_property
-    def by_process(self) -> dict[int, list[Activity]]:
-        """Activities by the number of the process, in order of time."""
-        found: dict[int, list[Activity]] = {}
-        for one in self.all:
-            found.setdefault(one.process, []).append(one)
-        return found
-
-    @cached_property
-    def by_thing(self) -> dict[Thing, list[Activity]]:
-        """Activities by what they are about, in order of time."""
-        found: dict[Thing, list[Activity]] = {}
-        for one in self.all:
-            found.setdefault(one.thing, []).append(one)
-        return found
-
-    def of(self, process: Process) -> tuple[Activity, ...]:
-        """What a process did."""
-        if process.number not in self._some and self._question_count < _QUESTIONS_MAX:
-            self.read([process])
-        found = self._some if process.number in self._some else self.by_process
-        return tuple(found.get(process.number, ()))
-
-    def read(self, processes: Iterable[Process]) -> None:
-        """Read what some processes did, all at once, unless everything was read already.
-
-        A few processes take a tenth of the time and of the memory that all of them do.
+        Raises:
+            CaptureError: a capture is damaged.
         """
-        if "by_process" in self.__dict__:
-            return
-        chosen = frozenset(one.number for one in processes if one.is_recorded) - self._some.keys()
-        if len(chosen) > _PROCESSES_MAX:
-            return
-        self._question_count += 1
-        self._some.update({number: [] for number in chosen})
-        for one in self._in_order(chosen):
-            self._some[one.process].append(one)
+        tables = [self._read(number) for number in range(len(self._captures))]
+        table = pa.concat_tables(tables) if tables else pa.table({})
+        order = [(name, "ascending") for name in ("first_ns", "capture", "first_num")]
+        return table.sort_by(order).combine_chunks()
 
-    def about(self, thing: Thing, process: Process) -> list[Activity]:
-        """What anybody did to a thing that a process knows by that name, in order of time.
+    def of(
+        self,
+        process: Process,
+        actions: Iterable[Action] | None = None,
+        *,
+        made_only: bool = False,
+        limit: int | None = None,
+    ) -> tuple[Activity, ...]:
+        """What a process did, in order of the first time.
 
-        Addresses mean the same everywhere; a path or a pipe is another one on another host and in
-        another container.
+        Args:
+            process: the process.
+            actions: only these.
+            made_only: only things of that name which any process made while it was recorded.
+            limit: at most so many.
         """
-        found = self.by_thing.get(thing, [])
-        if thing.kind in IP_KINDS:
-            return found
+        rows = self._by_process.rows(process.number)
+        if actions is not None:
+            rows = rows[self._are(actions)[rows]]
+        if made_only:
+            rows = rows[self._is_made[rows]]
+        return tuple(self._made(rows[:limit]))
+
+    def of_kinds(self, *kinds: str) -> Iterator[Activity]:
+        """What was done to things of some kinds, in order of the first time."""
+        chosen = np.asarray(pc.is_in(self.table["kind"], pa.array(kinds)))
+        yield from self._made(np.flatnonzero(chosen))
+
+    def about(self, thing: Thing, process: Process | None = None) -> tuple[Activity, ...]:
+        """What was done to a thing, in order of the first time.
+
+        Args:
+            thing: the thing.
+            process: only what is the same thing as this process knows by that name: a path or a
+                pipe is another one on another host and in another container.
+        """
+        code = self._codes_of_names.get(thing.name, -1)
+        found = self._made(self._by_name.rows(code))
+        same = tuple(one for one in found if one.thing.kind == thing.kind)
+        if process is None or thing.kind in IP_KINDS:
+            return same
         place = _place_of(process)
-        return [one for one in found if _place_of(self._processes[one.process]) == place]
-
-    def first_event(self, process: Process) -> tuple[int, int]:
-        """The capture and the `evt.num` of the first event of a process; zeros where it has none.
-
-        Of one that was started while it was recorded that is its side of the call that started it.
-        """
-        return self._first_events.get(process.number, (0, 0))
+        return tuple(one for one in same if _place_of(self._processes[one.process]) == place)
 
     @cached_property
-    def _first_events(self) -> dict[int, tuple[int, int]]:
-        found: dict[int, tuple[int, int]] = {}
-        for capture in range(len(self._captures)):
-            numbers = self._processes.numbers_of(capture)
-            for key, num in self._connect(capture).sql(_FIRST_EVENTS).fetchall():
-                place = (capture, num)
-                found[numbers[key]] = min(found.get(numbers[key], place), place)
-        return found
+    def _by_process(self) -> "_Sorted":
+        return _Sorted(np.asarray(self.table["process"]), len(self._processes))
 
-    def _connect(self, capture: int) -> "duckdb.DuckDBPyConnection":
+    def _are(self, actions: Iterable[Action]) -> Truths:
+        """By row, whether it is one of these actions."""
+        names = pa.array([action.name for action in actions])
+        return np.asarray(pc.is_in(self.table["action"], names))
+
+    @cached_property
+    def _is_made(self) -> Truths:
+        """By row, whether any process made a thing of that name."""
+        codes = self._names.indices.to_numpy()
+        made = np.zeros(len(self._names.dictionary), bool)
+        made[codes[self._are(MAKING)]] = True
+        return made[codes]
+
+    @cached_property
+    def _names(self) -> pa.DictionaryArray:
+        return self.table["thing"].combine_chunks().dictionary_encode()
+
+    @cached_property
+    def _codes_of_names(self) -> dict[str, int]:
+        names = self._names.dictionary.to_pylist()
+        return {name: code for code, name in enumerate(names)}
+
+    @cached_property
+    def _by_name(self) -> "_Sorted":
+        codes = self._names.indices.to_numpy().astype(np.int64)
+        return _Sorted(codes, len(self._names.dictionary))
+
+    def _made(self, rows: Numbers) -> Iterator[Activity]:
+        chosen = self.table.take(pa.array(rows))
+        for row in zip(*(column.to_pylist() for column in chosen.columns), strict=True):
+            process, capture, name, kind, thing, *rest = row
+            yield Activity(process, ACTIONS[name], Thing(kind, thing), capture, *rest)
+
+    def _read(self, capture: int) -> pa.Table:
         options = DatabaseOptions(is_confined=False)
-        return connect_captures([self._captures[capture]], options)
-
-    def _read(self, capture: int, chosen: frozenset[int] | None) -> Iterator[Activity]:
-        numbers = self._processes.numbers_of(capture)
-        if chosen is not None:
-            numbers = {key: number for key, number in numbers.items() if number in chosen}
-        connection = self._connect(capture)
+        connection = connect_captures([self._captures[capture]], options)
         connection.register("deeds", _deeds())
-        connection.register("owners", _owners(numbers))
-        things: dict[tuple[str, str], Thing] = {}
-        for batch in connection.sql(_QUERY).to_arrow_reader(100_000):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                process, name, kind, thing, *rest, moved_bytes, remote, is_server = row
-                first_num, last_num, first_ns, last_ns, count = rest
-                yield Activity(
-                    process=process,
-                    action=ACTIONS[name],
-                    # One object for all who touch it: captures have millions of activities.
-                    thing=things.setdefault((kind, thing), Thing(kind, thing)),
-                    capture=capture,
-                    first_num=first_num,
-                    last_num=last_num,
-                    first_ns=first_ns,
-                    last_ns=last_ns,
-                    count=count,
-                    moved_bytes=moved_bytes if name in _MOVING else 0,
-                    remote=remote or "",
-                    is_server=bool(is_server),
-                )
+        numbers = self._processes.numbers_of(capture)
+        owners = {
+            "key": pa.array(numbers.keys(), pa.int64()),
+            "process": pa.array(numbers.values()),
+        }
+        connection.register("owners", pa.table(owners))
+        return connection.sql(_QUERY.format(capture=capture)).to_arrow_table()
 
 
 def _place_of(process: Process) -> tuple[str, str]:
     return process.key.hostname, process.container_id
 
 
-_MOVING = frozenset(("read", "wrote", *SOCKETS.values()))
+class _Sorted:
+    """Rows by a number that they have."""
+
+    def __init__(self, numbers: Numbers, count: int) -> None:
+        self._order = np.argsort(numbers, kind="stable")
+        self._begins = np.searchsorted(numbers[self._order], np.arange(count + 1))
+
+    def rows(self, number: int) -> Numbers:
+        """The rows that have it, in their order."""
+        if number < 0:
+            return self._order[:0]
+        return self._order[self._begins[number] : self._begins[number + 1]]
+
+
+_CHUNK = 100_000
 
 
 def _deeds() -> pa.Table:
     events, actions, targets = zip(*EVENTS, strict=True)
     return pa.table({"event": events, "action": actions, "target": [str(t) for t in targets]})
-
-
-def _owners(numbers: Mapping[int, int]) -> pa.Table:
-    """Which process a state is one of: a process has many."""
-    keys, processes = pa.array(numbers.keys(), pa.int64()), pa.array(numbers.values(), pa.int64())
-    return pa.table({"key": keys, "process": processes})
 
 
 _SOCKET_LIST = ", ".join(f"'{kind}'" for kind in SOCKET_KINDS)
@@ -271,21 +280,23 @@ _KIND = """
     ELSE 'file' END
 """
 
-_FIRST_EVENTS = "SELECT proc.key, min(evt.num) FROM events GROUP BY ALL"
+_MOVING = ", ".join(f"'{name}'" for name in (READ.name, WROTE.name, *SOCKETS.values()))
 
 _QUERY = f"""
     SELECT
-        owners.process AS process, {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
-        min(evt.num), max(evt.num), min(evt.time), max(evt.time),
-        count(*), CAST(sum(evt.rawres) AS BIGINT),
+        owners.process AS process, CAST({{capture}} AS INTEGER) AS capture,
+        {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
+        min(evt.num) AS first_num, max(evt.num) AS last_num,
+        min(evt.time) AS first_ns, max(evt.time) AS last_ns, count(*) AS count,
+        CAST(coalesce(sum(evt.rawres) FILTER (action IN ({_MOVING})), 0) AS BIGINT) AS moved_bytes,
         max(CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
-            THEN fd.rip || ':' || fd.rport END) AS remote,
-        bool_or(deeds.target = 'fd' AND fd.is_server) AS is_server
+            THEN fd.rip || ':' || fd.rport ELSE '' END) AS remote,
+        coalesce(bool_or(deeds.target = 'fd' AND fd.is_server), false) AS is_server
     FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL
         AND (deeds.action != '{REDIRECTED.name}'
             OR (evt.rawres <= 2 AND fd.type IN ({_SOCKET_LIST}, 'pipe')))
         AND NOT (deeds.action = '{ACCEPTED.name}' AND fd.type = 'unix' AND fd.name = '')
-    GROUP BY 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - constants of the table of actions

@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 
 from falcotrace.investigate.actions import (
     ACCEPTED,
-    CHANGED,
-    CREATED,
-    LINKED,
-    MOVED_TO,
-    OPENED,
+    MAKING,
     OPENED_TO_WRITE,
     RAN,
     READ,
     RECEIVED,
     SENT,
+    TAKING,
     WROTE,
 )
 from falcotrace.investigate.activities import IP_KINDS, Activities, Activity, Thing
-from falcotrace.investigate.graph import GraphBuilder, Side, process_id, thing_id
+from falcotrace.investigate.graph import GraphBuilder, Side, process_id, seen_as, thing_id
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
@@ -30,7 +27,6 @@ from falcotrace.investigate.processes import Processes
 TRIGGER_NS = 60 * 10**9
 """What came in over a connection longer ago than that is not taken for what a process acted on."""
 
-_MAKING = frozenset((WROTE, CREATED, MOVED_TO, LINKED, OPENED_TO_WRITE, CHANGED))
 _SENDING = frozenset((SENT, WROTE))
 _FILES_MAX = 4
 """Files of one process whose writers are looked for, the newest first."""
@@ -68,52 +64,51 @@ class Causes:
 
     def _follow(self, process: Process, time_ns: int) -> None:
         """The line of ancestors of a process, and what each of them was fed."""
-        line: list[tuple[Process, int, Process | None]] = []
-        child, moment = None, time_ns
-        for current in (process, *self.processes.ancestors(process)):
+        child, moment = process, time_ns
+        line = (process, *self.processes.ancestors(process))
+        for place, current in enumerate(line):
             if not self._fits(self.nodes_max, process_id(current)):
-                break
+                return
             self.builder.add_process(current, Side.CAUSE)
-            if child is not None:
-                self._add_started(current, child)
-            line.append((current, moment, child))
-            child, moment = current, current.start_ns
-        for current, moment, child in line:
+            if place:
+                self.builder.add_started(current, child)
+            if current.is_recorded and self._add_trigger(current, moment) and place:
+                self.entries.append(child)
             if current in self._followed:
                 return
             self._followed.add(current)
-            if current.is_recorded and self._feed(current, moment) and child is not None:
-                self.entries.append(child)
+            self._add_files(current, moment)
+            child, moment = current, current.start_ns
 
     def _fits(self, limit: int, *nodes: str) -> bool:
         new = frozenset(nodes) - self.builder.nodes.keys()
         return not new or len(self.builder.nodes) + len(new) <= limit
 
-    def _add_started(self, parent: Process, child: Process) -> None:
-        capture, num = self.activities.first_event(child)
-        self.builder.add_started(parent, child, num, capture)
-
-    def _feed(self, process: Process, time_ns: int) -> bool:
-        """What a process took in before a time; whether that was a request to a server."""
-        done = [one for one in self.activities.of(process) if one.first_ns <= time_ns]
-        for activity, writers in self._made_files(process, done):
+    def _add_files(self, process: Process, time_ns: int) -> None:
+        """What it ran or read before a time, where somebody else had written that."""
+        taken = self.activities.of(process, TAKING, made_only=True)
+        before = [one for one in taken if one.first_ns <= time_ns]
+        for activity, writers in self._made_files(process, before):
             for writer in writers:
                 self._add_written(process, activity, writer)
-        for activity in done:
+        for activity in before:
             if activity.action == READ and activity.thing.kind == "pipe":
                 self._add_pipe(process, activity)
-        trigger = _trigger(done, time_ns)
-        if trigger is None or not self._fits(self.nodes_max, thing_id(trigger.thing)):
+
+    def _add_trigger(self, process: Process, time_ns: int) -> bool:
+        """What came in over a connection before a time; whether it was a request to a server."""
+        incoming = self.activities.of(process, (RECEIVED, ACCEPTED))
+        trigger = _trigger([one for one in incoming if one.first_ns <= time_ns], time_ns)
+        if trigger is None or not self._fits(self.nodes_max, thing_id(seen_as(trigger))):
             return False
         self._add_inward(process, trigger)
         self._add_peer(process, trigger)
         return trigger.is_server
 
     def _made_files(
-        self, process: Process, done: list[Activity]
+        self, process: Process, taken: list[Activity]
     ) -> Iterator[tuple[Activity, list[Activity]]]:
-        """What it ran or read and somebody else had written before; and what it ran at all."""
-        taken = [one for one in done if one.action in (RAN, OPENED, READ)]
+        """What it ran or read and somebody else had written before."""
         seen: set[Thing] = set()
         files = 0
         for activity in sorted(taken, key=lambda one: (one.action != RAN, -one.first_ns)):
@@ -121,8 +116,12 @@ class Causes:
             if thing in seen or thing.kind != "file":
                 continue
             seen.add(thing)
+            if files == _FILES_MAX:
+                return
+            if is_noise(thing.kind, thing.name):
+                continue
             writers = self._writers(thing, process, activity.last_ns)
-            if writers and files < _FILES_MAX and not is_noise(thing.kind, thing.name):
+            if writers:
                 files += 1
                 yield activity, writers
 
@@ -131,7 +130,7 @@ class Causes:
         makers = [
             one
             for one in self.activities.about(thing, reader)
-            if one.action in _MAKING and one.first_ns <= time_ns and one.process != reader.number
+            if one.action in MAKING and one.first_ns <= time_ns and one.process != reader.number
         ]
         found = {one.process: one for one in makers if one.action != OPENED_TO_WRITE}
         opened = {one.process: one for one in makers if one.action == OPENED_TO_WRITE}
@@ -139,13 +138,14 @@ class Causes:
         return last[:_WRITERS_MAX]
 
     def _add_inward(self, process: Process, activity: Activity) -> None:
-        self.builder.add_thing(activity.thing, Side.CAUSE)
+        self.builder.add_thing(seen_as(activity), Side.CAUSE)
         self.builder.add_activity(process, activity, is_inward=True)
 
     def _add_written(self, process: Process, taken: Activity, written: Activity) -> None:
         """Say that a process took in what another one had put there."""
         writer = self.processes[written.process]
-        if not self._fits(self.node_limit, thing_id(taken.thing), process_id(writer)):
+        things = (thing_id(seen_as(taken)), thing_id(seen_as(written)))
+        if not self._fits(self.node_limit, *things, process_id(writer)):
             return
         self._add_inward(process, taken)
         self.builder.add_process(writer, Side.CAUSE)
@@ -153,29 +153,29 @@ class Causes:
         self._waiting.append((writer, written.last_ns))
 
     def _add_pipe(self, process: Process, activity: Activity) -> None:
-        """Who wrote into a pipe before it was read."""
+        """Who wrote into a pipe before it was read; but no output of what it started itself."""
         for one in self.activities.about(activity.thing, process):
             is_writer = one.action == WROTE and one.process != process.number
-            if is_writer and one.first_ns <= activity.last_ns:
+            if not is_writer or one.first_ns > activity.last_ns:
+                continue
+            if process not in self.processes[one.process].ancestors:
                 self._add_written(process, activity, one)
 
     def _add_peer(self, process: Process, trigger: Activity) -> None:
         """The other end of a connection, where it is recorded too."""
-        for one in self.activities.about(trigger.thing, process):
+        for one in self.activities.about(trigger.thing):
             if one.action in _SENDING and one.process != process.number:
                 peer = self.processes[one.process]
                 fits = self._fits(self.node_limit, process_id(peer))
                 if fits and one.is_server != trigger.is_server:
                     self.builder.add_process(peer, Side.CAUSE)
-                    self.builder.add_activity(peer, one, is_inward=False)
+                    self.builder.add_activity(peer, one, is_inward=False, end=seen_as(trigger))
                     return
 
 
 def _trigger(done: list[Activity], time_ns: int) -> Activity | None:
     """The connection over which something came in last before a time; requests come first."""
-    incoming = [
-        one for one in done if one.thing.kind in IP_KINDS and one.action in (RECEIVED, ACCEPTED)
-    ]
+    incoming = [one for one in done if one.thing.kind in IP_KINDS]
     near = [one for one in incoming if time_ns - min(one.last_ns, time_ns) <= TRIGGER_NS]
     return max(near, key=lambda one: _nearness(one, time_ns), default=None)
 

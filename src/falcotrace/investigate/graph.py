@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from falcotrace.investigate.activities import Activity, Thing
 from falcotrace.investigate.process import Process
+from falcotrace.rules.plan import Priority
 
 STARTED = "started"
 """The action of an edge from a process to one that it started."""
@@ -37,6 +38,7 @@ class Node:
         thing: the thing; None for a process.
         rules: rules that alerted on it.
         left_out_count: things that a process did and that are not drawn.
+        count: how many processes it stands for: those that the same process started alike.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Node:
     thing: Thing | None = None
     rules: tuple[str, ...] = ()
     left_out_count: int = 0
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Graph:
         left_out_count: what was found and is not drawn, because it is noise or there is no room.
         notes: what the reader has to know: losses, limits.
         start_ns: when the event that was asked about happened, ns since the epoch.
+        priorities: how severe the rules are that nodes name, as far as anybody said.
     """
 
     nodes: Mapping[str, Node]
@@ -105,6 +109,7 @@ class Graph:
     left_out_count: int = 0
     notes: tuple[str, ...] = ()
     start_ns: int = 0
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -131,6 +136,11 @@ class Graph:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        from falcotrace.investigate.pictures import graph_svg  # noqa: PLC0415 - Jupyter's
+
+        return graph_svg(self)
+
 
 def _node_fields(node: Node) -> dict[str, object]:
     fields: dict[str, object] = {
@@ -149,6 +159,7 @@ def _node_fields(node: Node) -> dict[str, object]:
             "user": process.user,
             "container": process.container_id,
             "left_out": node.left_out_count,
+            "count": node.count,
         }
     return fields
 
@@ -167,6 +178,12 @@ def thing_id(thing: Thing) -> str:
     return f"{thing.kind}:{thing.name}"
 
 
+def seen_as(done: Activity) -> Thing:
+    """What a graph shows as the object: all connections of clients to one server are one."""
+    is_client = done.remote and not done.is_server
+    return Thing(done.thing.kind, done.remote) if is_client else done.thing
+
+
 @dataclass(slots=True)
 class GraphBuilder:
     """Gathers nodes and edges; the same ones once."""
@@ -178,7 +195,7 @@ class GraphBuilder:
         """Add a process; one that is there keeps its side."""
         found = process_id(process)
         if found not in self.nodes:
-            self.nodes[found] = Node(found, "process", process.cmdline, side, process)
+            self.nodes[found] = Node(found, "process", process.label, side, process)
         return found
 
     def add_thing(self, thing: Thing, side: Side) -> str:
@@ -192,26 +209,23 @@ class GraphBuilder:
         """Add an edge."""
         self.edges.setdefault((edge.source, edge.target, edge.action, edge.capture), edge)
 
-    def add_started(self, parent: Process, child: Process, num: int = 0, capture: int = 0) -> None:
-        """Say that a process started another; `num` is an event that shows it."""
-        time_ns = child.start_ns
-        self.add_edge(
-            Edge(
-                process_id(parent),
-                process_id(child),
-                STARTED,
-                capture,
-                num,
-                num,
-                time_ns,
-                time_ns,
-                int(num > 0),
-            )
+    def add_started(self, parent: Process, child: Process) -> None:
+        """Say that a process started another; the parent's fork shows it, or what the child did."""
+        birth = child.home.birth(child)
+        capture, num, time_ns = (
+            (birth.capture, birth.num, birth.time_ns) if birth else (0, 0, child.start_ns)
         )
+        if birth is None and child.is_recorded and child.activities:
+            first = child.activities[0]
+            capture, num = first.capture, first.first_num
+        ends = (process_id(parent), process_id(child))
+        self.add_edge(Edge(*ends, STARTED, capture, num, num, time_ns, time_ns, int(num > 0)))
 
-    def add_activity(self, process: Process, done: Activity, *, is_inward: bool) -> None:
-        """Say that a process did something."""
-        ends = (process_id(process), thing_id(done.thing))
+    def add_activity(
+        self, process: Process, done: Activity, *, is_inward: bool, end: Thing | None = None
+    ) -> None:
+        """Say that a process did something; `end` is the thing's node if it is not its own."""
+        ends = (process_id(process), thing_id(end or seen_as(done)))
         source, target = reversed(ends) if is_inward else ends
         self.add_edge(
             Edge(

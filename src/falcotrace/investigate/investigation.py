@@ -3,6 +3,7 @@
 In: open captures. Out: processes, graphs, trees, timelines of events and alerts.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -18,7 +19,14 @@ from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
 from falcotrace.investigate.provenance import NODES_MAX, AlertPlace, build_graph
 from falcotrace.investigate.timeline import Timeline, make_timeline
-from falcotrace.investigate.tree import BRANCHES_MAX, ProcessTree, tree_of, tree_of_several
+from falcotrace.investigate.tree import (
+    BRANCHES_MAX,
+    ProcessTree,
+    tree_of,
+    tree_of_alerts,
+    tree_of_several,
+)
+from falcotrace.rules.plan import Priority
 
 _CHUNK = 10_000
 """Event numbers in one query."""
@@ -119,7 +127,7 @@ class Investigation:
             AlertPlace(owner.number, alert.num, alert.time_ns, alert.rule.name)
             for alert, owner in zip(alerts, self.processes_of(alerts), strict=True)
         ]
-        return build_graph(
+        graph = build_graph(
             self.processes,
             self.activities,
             start,
@@ -127,19 +135,27 @@ class Investigation:
             node_limit=node_limit,
             notes=self.loss_notes,
         )
+        return dataclasses.replace(graph, priorities=_priorities(alerts))
 
     def tree(
         self, process: Process, alerts: Sequence[Alert] = (), *, limit: int = BRANCHES_MAX
     ) -> ProcessTree:
         """The tree of a process, with the alerts of each."""
-        return tree_of(process, self.rules_by_process(alerts), limit=limit)
+        tree = tree_of(process, self.rules_by_process(alerts), limit=limit)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
+
+    def tree_of_alerts(self, alerts: Sequence[Alert], *, limit: int = BRANCHES_MAX) -> ProcessTree:
+        """The processes of alerts, below what they came from."""
+        tree = tree_of_alerts(self.rules_by_process(alerts), limit=limit)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
 
     def tree_of_several(
         self, asked: Sequence[Process], alerts: Sequence[Alert] = (), *, limit: int | None = None
     ) -> ProcessTree:
         """One tree of several processes, with the alerts of each."""
         most = BRANCHES_MAX if limit is None else limit
-        return tree_of_several(asked, self.rules_by_process(alerts), limit=most)
+        tree = tree_of_several(asked, self.rules_by_process(alerts), limit=most)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
 
     def rules_by_process(self, alerts: Sequence[Alert]) -> Mapping[Process, Mapping[str, int]]:
         """Rules that alerted, and how often, by process."""
@@ -218,3 +234,7 @@ class Investigation:
 def _has(group: RowGroup, alert: Alert) -> bool:
     is_in_time = group.first_time_ns <= alert.time_ns <= group.last_time_ns
     return is_in_time and group.first_num <= alert.num <= group.last_num
+
+
+def _priorities(alerts: Iterable[Alert]) -> Mapping[str, Priority]:
+    return {alert.rule.name: alert.priority for alert in alerts}

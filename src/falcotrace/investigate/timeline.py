@@ -124,10 +124,7 @@ def make_timeline(
         since_ns: leave out what was over before this time, ns since the epoch.
         until_ns: leave out what began at this time and later.
     """
-    members = list(processes)
-    if members:
-        members[0].home.activities.read(members)
-    done = (_entries_of(process) for process in members)
+    done = (_entries_of(process) for process in processes)
     told = sorted((_alert_entry(*one) for one in alerts), key=_by_time)
     entries = heapq.merge(
         sorted((e for one in done for e in one), key=_by_time), told, key=_by_time

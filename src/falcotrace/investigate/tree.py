@@ -5,8 +5,10 @@ In: a process, alerts. Out: lines in the order in which a reader goes through th
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from falcotrace.investigate.process import Process
+from falcotrace.rules.plan import Priority
 
 BRANCHES_MAX = 200
 """More descendants than these are counted, not listed."""
@@ -36,10 +38,12 @@ class ProcessTree:
     Attributes:
         lines: from the eldest ancestor down; children follow their parents.
         left_out_count: descendants that are not listed.
+        priorities: how severe the rules are that lines name, as far as anybody said.
     """
 
     lines: tuple[TreeLine, ...]
     left_out_count: int = 0
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """The tree as JSON has it."""
@@ -61,6 +65,11 @@ class ProcessTree:
             ],
             "left_out": self.left_out_count,
         }
+
+    def _repr_html_(self) -> str:
+        from falcotrace.investigate.pictures import tree_svg  # noqa: PLC0415 - Jupyter's
+
+        return tree_svg(self)
 
 
 def tree_of(
@@ -133,6 +142,49 @@ def _in_order(
         depth, process = waiting.pop()
         yield depth, process
         waiting += [(depth + 1, child) for child in reversed(children.get(process, []))]
+
+
+def tree_of_alerts(
+    rules: Mapping[Process, Mapping[str, int]], *, limit: int = BRANCHES_MAX
+) -> ProcessTree:
+    """The processes that rules alerted on, below what they came from.
+
+    Args:
+        rules: rules that alerted, by process.
+        limit: at most so many processes; those that began first come first.
+    """
+    ordered = sorted(rules, key=lambda one: (one.start_ns, one.number))
+    found: set[Process] = set()
+    roots: dict[Process, None] = {}
+    below: dict[Process, dict[Process, None]] = {}
+    left_out = 0
+    for process in ordered:
+        line = (process, *process.ancestors)
+        if len(found.union(line)) > limit:
+            left_out += 1
+            continue
+        found.update(line)
+        roots[line[-1]] = None
+        for child, parent in pairwise(line):
+            below.setdefault(parent, {})[child] = None
+    return ProcessTree(tuple(_lines_from(roots, below, rules)), left_out)
+
+
+def _lines_from(
+    roots: Iterable[Process],
+    below: Mapping[Process, Iterable[Process]],
+    rules: Mapping[Process, Mapping[str, int]],
+) -> Iterator[TreeLine]:
+    waiting = [(root, 0) for root in reversed(list(roots))]
+    seen: set[Process] = set()
+    while waiting:
+        process, depth = waiting.pop()
+        if process in seen:
+            continue
+        seen.add(process)
+        yield TreeLine(process, depth, rules=rules.get(process, {}))
+        children = sorted(below.get(process, ()), key=lambda one: (one.start_ns, one.number))
+        waiting += [(child, depth + 1) for child in reversed(children)]
 
 
 def _chosen(

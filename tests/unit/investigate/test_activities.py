@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import falcotrace as ft
-from falcotrace.investigate.actions import EVENTS, SOCKETS, Target
+from falcotrace.investigate.actions import EVENTS, RAN, SOCKETS, Target
 from falcotrace.investigate.activities import SOCKET_KINDS, Activity
 from falcotrace.investigate.noise import is_noise
 from unit.investigate.lives import captured, event
@@ -108,7 +108,7 @@ def test_activities_are_what_every_event_says() -> None:
     """Counts, first and last events and bytes of the shipped capture, activity by activity."""
     with ft.open(SHIPPED) as capture:
         expected = read_naively(capture)
-        found = {key_of(one): one for one in capture.investigation.activities.all}
+        found = {key_of(one): one for one in capture.investigation.activities}
         assert found.keys() == expected.keys()
         assert len(found) > 200
         for key, seen in expected.items():
@@ -126,29 +126,22 @@ def key_of(one: Activity) -> tuple[int, str, str, str]:
     return (one.process, one.action.name, one.thing.kind, one.thing.name)
 
 
-def test_first_events_are_those_of_the_process() -> None:
-    """Of each process the first event is the lowest number that it has."""
+def test_questions_about_one_process_are_all_of_it() -> None:
+    """Of each process, each action, each thing: the same activities, in order of time."""
     with ft.open(SHIPPED) as capture:
-        rows = capture.sql("SELECT proc.key, min(evt.num) FROM events GROUP BY ALL").fetchall()
-        lowest: dict[int, int] = {}
-        for key, num in rows:
-            number = capture.processes.of_key(0, key).number
-            lowest[number] = min(num, lowest.get(number, num))
         activities = capture.investigation.activities
-        found = {one.number: activities.first_event(one) for one in capture.processes}
-        assert found == {number: (0, num) for number, num in lowest.items()}
-
-
-def test_some_processes_are_read_as_all_of_them_are() -> None:
-    """Asking for one, for a few, or for everything gives the same activities."""
-    with ft.open(SHIPPED) as capture, ft.open(SHIPPED) as again, ft.open(SHIPPED) as other:
-        whole = capture.investigation.activities
-        assert len(whole.all) > 200
-        expected = {one.number: whole.of(one) for one in capture.processes}
-        assert {one.number: one.activities for one in again.processes} == expected
-        few = [other.processes[number] for number in (3, 7, 11)]
-        other.investigation.activities.read(few)
-        assert all(one.activities == expected[one.number] for one in few)
+        found = list(activities)
+        assert len(found) == len(activities) > 200
+        assert [one.first_ns for one in found] == sorted(one.first_ns for one in found)
+        for process in capture.processes:
+            mine = [one for one in found if one.process == process.number]
+            assert sorted(activities.of(process), key=key_of) == sorted(mine, key=key_of)
+            ran = [one for one in activities.of(process) if one.action == RAN]
+            assert list(activities.of(process, [RAN])) == ran
+        for thing in {one.thing for one in found}:
+            assert {key_of(one) for one in activities.about(thing)} == {
+                key_of(one) for one in found if one.thing == thing
+            }
 
 
 def test_failed_calls_are_no_activities(tmp_path: Path) -> None:
@@ -161,7 +154,7 @@ def test_failed_calls_are_no_activities(tmp_path: Path) -> None:
         event(7, 1, evt__type="connect", evt__rawres=-111, evt__res="ECONNREFUSED", **socket),
     ]
     with captured(tmp_path / "c.parquet", rows) as opened:
-        (only,) = opened.investigation.activities.all
+        (only,) = opened.investigation.activities
         assert (only.action.name, only.first_num, only.count) == ("connected to", 3, 1)
 
 
