@@ -138,7 +138,9 @@ class InvestigatedCaptures(ABC):
         asked = self.investigation
         capture, num = self._place_of(event)
         rule = event.rule.name if isinstance(event, Alert) else ""
-        return asked.graph(num, capture, rule=rule, alerts=list(alerts), node_limit=node_limit)
+        # The alert itself is one of those that are marked, so that it brings its priority.
+        marked = [event, *alerts] if isinstance(event, Alert) else [*alerts]
+        return asked.graph(num, capture, rule=rule, alerts=marked, node_limit=node_limit)
 
     def timeline(
         self,

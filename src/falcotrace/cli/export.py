@@ -11,18 +11,17 @@ import typer
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.export_pcap import PcapOption, WhereOption, export_pcap
 from falcotrace.cli.notes import print_scan_notes
-from falcotrace.cli.options import (
+from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures
+from falcotrace.cli.rule_sources import (
     AllMatchesOption,
     DisableOption,
     PriorityOption,
     RuleNameOption,
-    SinceOption,
+    RulesOption,
     TagOption,
-    UntilOption,
+    chosen_plan,
 )
-from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures
-from falcotrace.cli.rule_sources import RulesOption, chosen_plan
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.rules.plan import Plan

@@ -1,10 +1,12 @@
 """`falcotrace graph`: what led to an event, and what came of it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falcotrace.cli.options import CapturesArgument, JsonOption, NoRulesOption
+from falcotrace.cli.row_output import ForceOption
 from falcotrace.cli.rule_sources import RulesOption
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ def graph(
         int, typer.Option("--nodes", min=2, max=1000, help="At most so many nodes.")
     ] = 50,
     as_json: JsonOption = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw a picture into this file instead.")
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Show what led to an event or an alert, and what came of it; every line cites events.
 
@@ -44,9 +50,19 @@ def graph(
             found = asked.captures.graph(begin, alerts, node_limit=nodes)
         if as_json:
             print_json({**found.to_dict(), "notes": [*found.notes, *asked.notes]})
+        elif svg is not None:
+            _save(found, svg, force=force)
         else:
             _draw(found)
         asked.end()
+
+
+def _save(found: "Graph", svg: Path, *, force: bool) -> None:
+    from falcotrace.investigate.pictures import graph_svg
+    from falcotrace.outputs.whole_file import whole_file
+
+    with whole_file(svg, force=force) as file:
+        file.write_text(graph_svg(found), encoding="utf-8")
 
 
 def _draw(found: "Graph") -> None:

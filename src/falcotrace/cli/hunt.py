@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.options import (
+from falcotrace.cli.rule_sources import (
     AllMatchesOption,
     DisableOption,
     PriorityOption,
     RuleNameOption,
-    SinceOption,
+    RulesOption,
     TagOption,
-    UntilOption,
+    chosen_plan,
 )
-from falcotrace.cli.rule_sources import RulesOption, chosen_plan
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.hunt import Hunt, HuntOptions, HuntProgress

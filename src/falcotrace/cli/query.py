@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.options import SinceOption, UntilOption
 from falcotrace.cli.row_output import (
     ForceOption,
     FormatOption,
@@ -18,7 +17,7 @@ from falcotrace.cli.row_output import (
     refuse_captures,
     write_rows,
 )
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.api import Captures

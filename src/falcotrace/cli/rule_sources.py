@@ -21,6 +21,27 @@ RulesOption = Annotated[
         "ship.",
     ),
 ]
+PriorityOption = Annotated[
+    str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
+]
+RuleNameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
+]
+DisableOption = Annotated[
+    list[str] | None,
+    typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
+]
+AllMatchesOption = Annotated[
+    bool,
+    typer.Option(
+        "--all-matches/--first-match",
+        help="Every rule that matches an event alerts, or only the first (Falco's default).",
+    ),
+]
 
 
 def chosen_plan(

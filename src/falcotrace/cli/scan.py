@@ -1,24 +1,23 @@
 """`falcotrace scan`: ask rules of captures."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.notes import print_scan_notes
-from falcotrace.cli.options import (
+from falcotrace.cli.rule_sources import (
     AllMatchesOption,
-    CapturesArgument,
     DisableOption,
     PriorityOption,
     RuleNameOption,
-    SinceOption,
+    RulesOption,
     TagOption,
-    UntilOption,
+    chosen_plan,
 )
-from falcotrace.cli.rule_sources import RulesOption, chosen_plan
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def scan(
-    captures: CapturesArgument,
+    captures: Annotated[list[Path], typer.Argument(help="Capture files, folders or globs.")],
     *,
     rules: RulesOption = None,
     output_format: Annotated[

@@ -9,11 +9,9 @@ from falcotrace.cli.options import (
     CapturesArgument,
     JsonOption,
     NoRulesOption,
-    SinceOption,
-    UntilOption,
 )
 from falcotrace.cli.rule_sources import RulesOption
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.api import Captures

@@ -8,10 +8,8 @@ from falcotrace.cli.options import (
     CapturesArgument,
     JsonOption,
     LimitOption,
-    SinceOption,
-    UntilOption,
 )
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 
 def top(

@@ -4,10 +4,9 @@ In: open captures. Out: one activity for each process, action and object. DuckDB
 one capture after the other: 20 M events take some seconds, and a graph asks nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -35,11 +34,13 @@ from falcotrace.investigate.process_states import Numbers
 from falcotrace.investigate.processes import Processes
 
 Truths = NDArray[np.bool_]
-if TYPE_CHECKING:
-    import duckdb
 
 SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
+
+
+IP_KINDS = ("ipv4", "ipv6")
+"""`fd.type` of connections that have addresses, which mean the same everywhere."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -154,11 +155,21 @@ class Activities:
         chosen = np.asarray(pc.is_in(self.table["kind"], pa.array(kinds)))
         yield from self._made(np.flatnonzero(chosen))
 
-    def about(self, thing: Thing) -> tuple[Activity, ...]:
-        """What was done to a thing, in order of the first time."""
+    def about(self, thing: Thing, process: Process | None = None) -> tuple[Activity, ...]:
+        """What was done to a thing, in order of the first time.
+
+        Args:
+            thing: the thing.
+            process: only what is the same thing as this process knows by that name: a path or a
+                pipe is another one on another host and in another container.
+        """
         code = self._codes_of_names.get(thing.name, -1)
         found = self._made(self._by_name.rows(code))
-        return tuple(one for one in found if one.thing.kind == thing.kind)
+        same = tuple(one for one in found if one.thing.kind == thing.kind)
+        if process is None or thing.kind in IP_KINDS:
+            return same
+        place = _place_of(process)
+        return tuple(one for one in same if _place_of(self._processes[one.process]) == place)
 
     @cached_property
     def _by_process(self) -> "_Sorted":
@@ -197,32 +208,21 @@ class Activities:
             process, capture, name, kind, thing, *rest = row
             yield Activity(process, ACTIONS[name], Thing(kind, thing), capture, *rest)
 
-    def first_event(self, process: Process) -> tuple[int, int]:
-        """The capture and the `evt.num` of the first event of a process; zeros where it has none.
-
-        Of one that was started while it was recorded that is its side of the call that started it.
-        """
-        return self._first_events.get(process.number, (0, 0))
-
-    @cached_property
-    def _first_events(self) -> dict[int, tuple[int, int]]:
-        found: dict[int, tuple[int, int]] = {}
-        for capture in range(len(self._captures)):
-            numbers = self._processes.numbers_of(capture)
-            for key, num in self._connect(capture).sql(_FIRST_EVENTS).fetchall():
-                place = (capture, num)
-                found[numbers[key]] = min(found.get(numbers[key], place), place)
-        return found
-
-    def _connect(self, capture: int) -> "duckdb.DuckDBPyConnection":
-        options = DatabaseOptions(is_confined=False)
-        return connect_captures([self._captures[capture]], options)
-
     def _read(self, capture: int) -> pa.Table:
-        connection = self._connect(capture)
+        options = DatabaseOptions(is_confined=False)
+        connection = connect_captures([self._captures[capture]], options)
         connection.register("deeds", _deeds())
-        connection.register("owners", _owners(self._processes.numbers_of(capture)))
+        numbers = self._processes.numbers_of(capture)
+        owners = {
+            "key": pa.array(numbers.keys(), pa.int64()),
+            "process": pa.array(numbers.values()),
+        }
+        connection.register("owners", pa.table(owners))
         return connection.sql(_QUERY.format(capture=capture)).to_arrow_table()
+
+
+def _place_of(process: Process) -> tuple[str, str]:
+    return process.key.hostname, process.container_id
 
 
 class _Sorted:
@@ -245,12 +245,6 @@ _CHUNK = 100_000
 def _deeds() -> pa.Table:
     events, actions, targets = zip(*EVENTS, strict=True)
     return pa.table({"event": events, "action": actions, "target": [str(t) for t in targets]})
-
-
-def _owners(numbers: Mapping[int, int]) -> pa.Table:
-    """Which process a state is one of: a process has many."""
-    keys, processes = pa.array(numbers.keys(), pa.int64()), pa.array(numbers.values(), pa.int64())
-    return pa.table({"key": keys, "process": processes})
 
 
 _SOCKET_LIST = ", ".join(f"'{kind}'" for kind in SOCKET_KINDS)
@@ -288,8 +282,6 @@ _KIND = """
 
 _MOVING = ", ".join(f"'{name}'" for name in (READ.name, WROTE.name, *SOCKETS.values()))
 
-_FIRST_EVENTS = "SELECT proc.key, min(evt.num) FROM events GROUP BY ALL"
-
 _QUERY = f"""
     SELECT
         owners.process AS process, CAST({{capture}} AS INTEGER) AS capture,
@@ -299,7 +291,7 @@ _QUERY = f"""
         CAST(coalesce(sum(evt.rawres) FILTER (action IN ({_MOVING})), 0) AS BIGINT) AS moved_bytes,
         max(CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
             THEN fd.rip || ':' || fd.rport ELSE '' END) AS remote,
-        bool_or(deeds.target = 'fd' AND coalesce(fd.is_server, false)) AS is_server
+        coalesce(bool_or(deeds.target = 'fd' AND fd.is_server), false) AS is_server
     FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL

@@ -18,7 +18,7 @@ from falcotrace.investigate.actions import (
     TAKING,
     WROTE,
 )
-from falcotrace.investigate.activities import Activities, Activity, Thing
+from falcotrace.investigate.activities import IP_KINDS, Activities, Activity, Thing
 from falcotrace.investigate.graph import GraphBuilder, Side, process_id, seen_as, thing_id
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
@@ -64,23 +64,21 @@ class Causes:
 
     def _follow(self, process: Process, time_ns: int) -> None:
         """The line of ancestors of a process, and what each of them was fed."""
-        line: list[tuple[Process, int, Process | None]] = []
-        child, moment = None, time_ns
-        for current in (process, *self.processes.ancestors(process)):
+        child, moment = process, time_ns
+        line = (process, *self.processes.ancestors(process))
+        for place, current in enumerate(line):
             if not self._fits(self.nodes_max, process_id(current)):
-                break
+                return
             self.builder.add_process(current, Side.CAUSE)
-            if child is not None:
+            if place:
                 self.builder.add_started(current, child)
-            line.append((current, moment, child))
-            child, moment = current, current.start_ns
-        for current, moment, child in line:
-            if current.is_recorded and self._add_trigger(current, moment) and child is not None:
+            if current.is_recorded and self._add_trigger(current, moment) and place:
                 self.entries.append(child)
             if current in self._followed:
                 return
             self._followed.add(current)
             self._add_files(current, moment)
+            child, moment = current, current.start_ns
 
     def _fits(self, limit: int, *nodes: str) -> bool:
         new = frozenset(nodes) - self.builder.nodes.keys()
@@ -131,7 +129,7 @@ class Causes:
         """Who made a file what it was at a time, the last ones first."""
         makers = [
             one
-            for one in self.activities.about(thing)
+            for one in self.activities.about(thing, reader)
             if one.action in MAKING and one.first_ns <= time_ns and one.process != reader.number
         ]
         found = {one.process: one for one in makers if one.action != OPENED_TO_WRITE}
@@ -146,7 +144,8 @@ class Causes:
     def _add_written(self, process: Process, taken: Activity, written: Activity) -> None:
         """Say that a process took in what another one had put there."""
         writer = self.processes[written.process]
-        if not self._fits(self.node_limit, thing_id(taken.thing), process_id(writer)):
+        things = (thing_id(seen_as(taken)), thing_id(seen_as(written)))
+        if not self._fits(self.node_limit, *things, process_id(writer)):
             return
         self._add_inward(process, taken)
         self.builder.add_process(writer, Side.CAUSE)
@@ -155,7 +154,7 @@ class Causes:
 
     def _add_pipe(self, process: Process, activity: Activity) -> None:
         """Who wrote into a pipe before it was read; but no output of what it started itself."""
-        for one in self.activities.about(activity.thing):
+        for one in self.activities.about(activity.thing, process):
             is_writer = one.action == WROTE and one.process != process.number
             if not is_writer or one.first_ns > activity.last_ns:
                 continue
@@ -176,7 +175,7 @@ class Causes:
 
 def _trigger(done: list[Activity], time_ns: int) -> Activity | None:
     """The connection over which something came in last before a time; requests come first."""
-    incoming = [one for one in done if one.thing.kind in ("ipv4", "ipv6")]
+    incoming = [one for one in done if one.thing.kind in IP_KINDS]
     near = [one for one in incoming if time_ns - min(one.last_ns, time_ns) <= TRIGGER_NS]
     return max(near, key=lambda one: _nearness(one, time_ns), default=None)
 

@@ -99,8 +99,8 @@ class Graph:
         start: id of the node that was asked about.
         left_out_count: what was found and is not drawn, because it is noise or there is no room.
         notes: what the reader has to know: losses, limits.
-        priorities: how severe the rules are that nodes name, as far as anybody said.
         start_ns: when the event that was asked about happened, ns since the epoch.
+        priorities: how severe the rules are that nodes name, as far as anybody said.
     """
 
     nodes: Mapping[str, Node]
@@ -108,8 +108,8 @@ class Graph:
     start: str
     left_out_count: int = 0
     notes: tuple[str, ...] = ()
-    priorities: Mapping[str, Priority] = field(default_factory=dict)
     start_ns: int = 0
+    priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -215,8 +215,9 @@ class GraphBuilder:
         capture, num, time_ns = (
             (birth.capture, birth.num, birth.time_ns) if birth else (0, 0, child.start_ns)
         )
-        if birth is None and child.is_recorded:
-            capture, num = child.home.activities.first_event(child)
+        if birth is None and child.is_recorded and child.activities:
+            first = child.activities[0]
+            capture, num = first.capture, first.first_num
         ends = (process_id(parent), process_id(child))
         self.add_edge(Edge(*ends, STARTED, capture, num, num, time_ns, time_ns, int(num > 0)))
 
@@ -252,4 +253,4 @@ class GraphBuilder:
                 first.setdefault(end, edge.first_ns)
         order = sorted(self.nodes, key=lambda node: first.get(node, 0))
         nodes = {node: self.nodes[node] for node in order}
-        return Graph(nodes, edges, start, left_out_count, tuple(notes), start_ns=start_ns)
+        return Graph(nodes, edges, start, left_out_count, tuple(notes), start_ns)

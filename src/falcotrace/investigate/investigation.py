@@ -231,10 +231,10 @@ class Investigation:
                 self._found[(capture, num)] = (key, time_ns)
 
 
-def _priorities(alerts: Iterable[Alert]) -> Mapping[str, Priority]:
-    return {alert.rule.name: alert.priority for alert in alerts}
-
-
 def _has(group: RowGroup, alert: Alert) -> bool:
     is_in_time = group.first_time_ns <= alert.time_ns <= group.last_time_ns
     return is_in_time and group.first_num <= alert.num <= group.last_num
+
+
+def _priorities(alerts: Iterable[Alert]) -> Mapping[str, Priority]:
+    return {alert.rule.name: alert.priority for alert in alerts}

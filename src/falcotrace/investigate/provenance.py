@@ -137,8 +137,9 @@ def _mark(
     """Say which rules alerted on a process, how many it stands for, and what is not drawn."""
     rules: dict[str, dict[str, None]] = {}
     for place in places:
-        if place.rule:
-            rules.setdefault(process_id(processes[place.process]), {})[place.rule] = None
+        if not place.rule:
+            continue
+        rules.setdefault(process_id(processes[place.process]), {})[place.rule] = None
     for node in list(builder.nodes.values()):
         builder.nodes[node.id] = dataclasses.replace(
             node,

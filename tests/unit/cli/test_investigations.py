@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -176,6 +177,20 @@ def test_errors_are_for_people(folder: Path, command: tuple[str, ...], message: 
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_picture_is_written_whole_and_once(folder: Path) -> None:
+    """`--svg` writes well-formed XML without markup of others, and replaces nothing unasked."""
+    command = ("graph", "c.parquet", "--event", "2", "--no-rules", "--svg", "g.svg")
+    done = falcotrace(*command, cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "")
+    page = (folder / "g.svg").read_text()
+    assert ElementTree.fromstring(page).tag.endswith("svg")
+    assert "<script" not in page
+    again = falcotrace(*command, cwd=folder)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    assert falcotrace(*command, "--force", cwd=folder).returncode == 0
 
 
 def test_what_to_ask_next_can_be_pasted(folder: Path) -> None:

@@ -12,7 +12,7 @@ HOST = Host(hostname="web-1", boot_id="boot-1")
 
 
 def event(
-    pid: int, start: int, ppid: int = 0, parent_start: int = 0, **columns: object
+    pid: int, start: int, ppid: int = 0, parent_start: int = 0, /, **columns: object
 ) -> dict[str, object]:
     """An event of a process; `__` in a name of a column stands for a dot."""
     found: dict[str, object] = {

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import falcotrace as ft
-from falcotrace.investigate.actions import EVENTS, SOCKETS, Target
+from falcotrace.investigate.actions import EVENTS, RAN, SOCKETS, Target
 from falcotrace.investigate.activities import SOCKET_KINDS, Activity
 from falcotrace.investigate.noise import is_noise
 from unit.investigate.lives import captured, event
@@ -127,22 +126,27 @@ def key_of(one: Activity) -> tuple[int, str, str, str]:
     return (one.process, one.action.name, one.thing.kind, one.thing.name)
 
 
-def test_first_events_are_those_of_the_process() -> None:
-    """Of each process the first event is the lowest number that it has."""
+def test_questions_about_one_process_are_all_of_it() -> None:
+    """Of each process, each action, each thing: the same activities, in order of time."""
     with ft.open(SHIPPED) as capture:
-        rows = capture.sql("SELECT proc.key, min(evt.num) FROM events GROUP BY ALL").fetchall()
-        lowest: dict[int, int] = {}
-        for key, num in rows:
-            number = capture.processes.of_key(0, key).number
-            lowest[number] = min(num, lowest.get(number, num))
         activities = capture.investigation.activities
-        found = {one.number: activities.first_event(one) for one in capture.processes}
-        assert found == {number: (0, num) for number, num in lowest.items()}
+        found = list(activities)
+        assert len(found) == len(activities) > 200
+        assert [one.first_ns for one in found] == sorted(one.first_ns for one in found)
+        for process in capture.processes:
+            mine = [one for one in found if one.process == process.number]
+            assert sorted(activities.of(process), key=key_of) == sorted(mine, key=key_of)
+            ran = [one for one in activities.of(process) if one.action == RAN]
+            assert list(activities.of(process, [RAN])) == ran
+        for thing in {one.thing for one in found}:
+            assert {key_of(one) for one in activities.about(thing)} == {
+                key_of(one) for one in found if one.thing == thing
+            }
 
 
 def test_failed_calls_are_no_activities(tmp_path: Path) -> None:
     """What was refused did not happen; a connection that is under way did."""
-    socket: dict[str, Any] = {"fd__type": "ipv4", "fd__name": "10.0.0.1:1->10.0.0.2:2"}
+    socket = {"fd__type": "ipv4", "fd__name": "10.0.0.1:1->10.0.0.2:2"}
     rows = [
         event(7, 1, evt__type="openat", evt__rawres=-2, fd__type="file", fd__name="/a"),
         event(7, 1, evt__type="unlink", evt__rawres=-1, fs__path__name="/b"),

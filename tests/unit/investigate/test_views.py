@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -89,12 +88,7 @@ def test_a_timeline_is_in_order_and_has_its_own_alerts_only() -> None:
 
 def moves(pid: int, count: int, name: str, path: str, size: int) -> list[dict[str, object]]:
     """Some reads or writes of a file."""
-    given: dict[str, Any] = {
-        "evt__type": name,
-        "evt__rawres": size,
-        "fd__type": "file",
-        "fd__name": path,
-    }
+    given = {"evt__type": name, "evt__rawres": size, "fd__type": "file", "fd__name": path}
     return [event(pid, pid, **given) for _ in range(count)]
 
 
@@ -162,19 +156,14 @@ def test_nothing_is_new_against_itself(tmp_path: Path) -> None:
 def test_what_is_new_has_counts_and_first_events(tmp_path: Path) -> None:
     """Each kind once; what the baseline had too is not there, quiet devices neither."""
     quiet = [event(7, 1, user__name="root"), *moves(7, 1, "write", "/var/log/x", 1)]
-    net: dict[str, Any] = {
+    net = {
         "evt__type": "connect",
         "fd__type": "ipv4",
         "fd__rip": "6.7.8.9",
         "fd__rport": 443,
         "fd__is_server": False,
     }
-    listens: dict[str, Any] = {
-        "evt__type": "listen",
-        "fd__type": "ipv4",
-        "fd__l4proto": "tcp",
-        "fd__sport": 4444,
-    }
+    listens = {"evt__type": "listen", "fd__type": "ipv4", "fd__l4proto": "tcp", "fd__sport": 4444}
     noisy = [
         *quiet,
         event(8, 2, 7, 1, user__name="www", proc__pexepath="/bin/p7", proc__pname="p7"),
