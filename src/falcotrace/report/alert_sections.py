@@ -36,7 +36,9 @@ def by_rule(findings: Findings) -> Markup:
         for one in findings.by_rule.values()
     )
     header = ("priority", "rule", "ATT&CK", "alerts", "first", "last")
-    drawn, left_out = table(header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rule")
+    drawn, left_out = table(
+        header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rule", firm=("ATT&CK",)
+    )
     return joined((drawn, more(left_out, "rules")))
 
 
@@ -61,7 +63,10 @@ def by_tactic(findings: Findings) -> Markup:
     order = [name for name in (*TACTICS.values(), NO_TACTIC) if name in found]
     rows = ((safe(name), *_tactic_cells(found[name])) for name in order)
     header = ("tactic", "rules", "techniques", "worst", "alerts")
-    drawn, left_out = table(header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rules")
+    firm = ("tactic", "techniques", "worst")
+    drawn, left_out = table(
+        header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rules", firm=firm
+    )
     note = safe("As the tags of rules say; a rule with several tactics counts in each.")
     return joined((drawn, more(left_out, "tactics"), element("p", note, class_="note")))
 

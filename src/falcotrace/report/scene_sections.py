@@ -78,6 +78,7 @@ def network(findings: Findings) -> Markup:
         room=Room(_PEERS_BYTES),
         right=("event", "sent", "received"),
         wide="program",
+        firm=("", "other end"),
     )
     return joined((drawn, more(cut + max(0, len(peers) - _PEERS_MAX), "peers")))
 

@@ -26,7 +26,7 @@ h3 { font-size: 15px; line-height: 1.4; margin: 20px 0 8px; overflow-wrap: anywh
 p { margin: 0 0 10px; max-width: 860px; }
 table + p { margin-top: 12px; }
 .note, .small { color: var(--faint); font-size: 13px; }
-.small { display: block; line-height: 1.4; margin-top: 2px; }
+.small { display: block; font-size: .95em; line-height: 1.4; margin-top: 2px; }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; margin: 14px 0; }
 .tile { border: 1px solid var(--line); border-radius: 6px; padding: 8px 14px; min-width: 112px; }
 .tile b { display: block; font-size: 21px; line-height: 1.3; font-variant-numeric: tabular-nums; }
@@ -42,6 +42,7 @@ th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0;
 th { color: var(--faint); font-weight: 600; white-space: nowrap; overflow-wrap: normal; }
 th:last-child, td:last-child { padding-right: 0; }
 td.right, th.right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.firm { overflow-wrap: normal; } td.firm code { overflow-wrap: normal; }
 td.wide { width: 50%; min-width: 220px; }
 .time, .badge { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
