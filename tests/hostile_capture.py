@@ -59,11 +59,11 @@ def _events(number: int, evil: str) -> list[Row]:
         "evt.rawres": 3,
     }
     begin = _START_NS + number * 1_000_000
-    opened = {"evt.type": "openat", "fd.name": "/etc/shadow", "fd.type": "file"}
-    flags = {"evt.arg.flags": "O_WRONLY|O_CREAT"}
-    wrote = {"evt.type": "openat", "fd.name": f"/tmp/{evil}", "fd.type": "file", **flags}
-    remote = {"fd.rip": "203.0.113.9", "fd.rport": 4444}
-    connected = {"evt.type": "connect", "fd.name": evil, "fd.type": "ipv4", **remote}
+    opened: Row = {"evt.type": "openat", "fd.name": "/etc/shadow", "fd.type": "file"}
+    flags: Row = {"evt.arg.flags": "O_WRONLY|O_CREAT"}
+    wrote: Row = {"evt.type": "openat", "fd.name": f"/tmp/{evil}", "fd.type": "file", **flags}
+    remote: Row = {"fd.rip": "203.0.113.9", "fd.rport": 4444}
+    connected: Row = {"evt.type": "connect", "fd.name": evil, "fd.type": "ipv4", **remote}
     return [
         {**process, **event, "evt.num": 3 * number + place, "evt.time": begin + place}
         for place, event in enumerate((opened, wrote, connected), 1)

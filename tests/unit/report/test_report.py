@@ -147,7 +147,7 @@ def test_commands_are_quoted(hostile: Report) -> None:
     )
 
 
-@pytest.mark.parametrize("texts", [EVILS, ("\u202e'" * 20_000,), ("\U0010ff00&" * 20_000,)])
+@pytest.mark.parametrize("texts", [EVILS, ("\u202e'" * 3000,), ("\U0010ff00&" * 3000,)])
 def test_size_is_bounded(tmp_path: Path, texts: tuple[str, ...]) -> None:
     """Thousands of alerts with the longest texts: the rest is counted, and the page opens."""
     (tmp_path / "rules.yaml").write_text(RULES)
@@ -158,7 +158,7 @@ def test_size_is_bounded(tmp_path: Path, texts: tuple[str, ...]) -> None:
     count = 2 * copies * len(texts)
     assert report.findings.alert_count == count
     listed = Elements(report.html)
-    left_out = re.search(r"([\d,]+) more alerts are not shown", "".join(listed.texts))
+    left_out = re.search(r"([\d,]+) more alerts are not shown", "\n".join(listed.texts))
     assert left_out is not None
     assert count - 2 * ALERTS_KEPT <= int(left_out.group(1).replace(",", "")) < count
 
