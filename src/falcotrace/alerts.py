@@ -6,7 +6,9 @@ escaped here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from falcotrace.capture.footer import Host
 from falcotrace.rules.plan import Priority, RulePlan
 
 FieldValue = str | int | float | bool | None
@@ -49,3 +51,25 @@ class Alert:
     def source(self) -> str:
         """The rule's event source."""
         return self.rule.source
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An alert, and the event that its rule fired on.
+
+    Attributes:
+        alert: the alert.
+        event: values of the event by field; None where it has none.
+        path: the capture's file.
+        host: the machine that was recorded.
+    """
+
+    alert: Alert
+    event: Mapping[str, object]
+    path: Path
+    host: Host
+
+    @property
+    def key(self) -> tuple[Path, int]:
+        """What tells the event from those of other captures: the file and `evt.num`."""
+        return self.path, self.alert.num

@@ -38,8 +38,8 @@ def evaluate(condition: str, events: Sequence[Event]) -> list[bool]:
         condition: as in a rule, without macros and lists.
         events: for each event the values of fields by their text: text as `str` (or as `bytes`
             where it is not UTF-8), numbers as `int`, addresses as text, and lists of those for
-            `fd.types`, for all ancestors (`proc.aname`) and for both ends (`fd.ip`). A field that
-            is left out or None has no value.
+            `fd.types`, for all ancestors (`proc.aname`), for names of addresses (`fd.sip.name`) and
+            for both ends (`fd.ip`). A field that is left out or None has no value.
 
     Raises:
         RulesError: the condition cannot be used.
@@ -75,7 +75,7 @@ class _Events:
         match operand.multiplicity:
             case Multiplicity.SINGLE:
                 return _values(operand, values)
-            case Multiplicity.LIST | Multiplicity.ANY_ANCESTOR:
+            case Multiplicity.LIST | Multiplicity.ANY_ANCESTOR | Multiplicity.ANY_NAME:
                 return _lists(operand, values)
             case Multiplicity.BOTH_ENDS:
                 return _ends(operand, values)

@@ -27,6 +27,7 @@ EVENTS: st.SearchStrategy[Mapping[str, object]] = st.fixed_dictionaries(
         "fd.sip": st.sampled_from([None, *ADDRESSES]),
         "fd.snet": st.sampled_from([None, *ADDRESSES]),
         "proc.aname": st.none() | _lists(TEXTS),
+        "fd.sip.name": st.none() | _lists(TEXTS),
         "proc.apid": st.none() | _lists(NUMBERS),
         "fd.types": st.none() | _lists(TEXTS),
         "fd.ip": st.none() | _lists(ADDRESSES, 2),
@@ -76,12 +77,12 @@ _REGEXES = ["a.*", '"[a-z]+"', '"/etc/(a|b).*"', '"a?b"']
 
 CHECKS: st.SearchStrategy[str] = st.one_of(
     _check(
-        [*TEXT_FIELDS, "proc.aname", "tolower(proc.name)", "basename(fd.name)"],
+        [*TEXT_FIELDS, "proc.aname", "fd.sip.name", "tolower(proc.name)", "basename(fd.name)"],
         _tails(_TEXT_OPERATORS, ["in", "intersects", "pmatch"], WORDS, quantified=True),
     ),
-    _check([*TEXT_FIELDS, "proc.aname"], _one([f"glob {g}" for g in _GLOBS])),
+    _check([*TEXT_FIELDS, "proc.aname", "fd.sip.name"], _one([f"glob {g}" for g in _GLOBS])),
     _check([*TEXT_FIELDS], _one([f"iglob {g}" for g in _GLOBS])),
-    _check([*TEXT_FIELDS, "proc.aname"], _one([f"regex {r}" for r in _REGEXES])),
+    _check([*TEXT_FIELDS, "proc.aname", "fd.sip.name"], _one([f"regex {r}" for r in _REGEXES])),
     _check([*TEXT_FIELDS], _one([f"{op} {n}" for op in ("<", "<=", ">", ">=") for n in (5, 10)])),
     _check(
         [*NUMBER_FIELDS, "proc.apid"],

@@ -56,6 +56,9 @@ def atom_holds(atom: Atom, event: Event) -> bool:
             return single_holds(atom, left, right)
         case Multiplicity.ANY_ANCESTOR:
             return any(single_holds(atom, item, right) for item in items(left))
+        case Multiplicity.ANY_NAME:
+            truths = [single_holds(atom, item, right) for item in items(left)]
+            return all(truths) if atom.operator is Operator.NOT_EQUAL else any(truths)
         case Multiplicity.BOTH_ENDS:
             truths = [single_holds(atom, item, right) for item in items(left)]
             if atom.operator is Operator.NOT_EQUAL:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from falcotrace.investigate.processes import Processes
     from falcotrace.investigate.timeline import Timeline
     from falcotrace.investigate.tree import ProcessTree
+    from falcotrace.network.network import Network
+    from falcotrace.network.streams import Stream
     from falcotrace.query import Query, Row
     from falcotrace.report import Report
     from falcotrace.scap.capture import ScapCapture
@@ -74,6 +76,7 @@ class Captures:
 
     def close(self) -> None:
         """Close the files."""
+        self.__dict__.pop("network", None)
         for capture in self._captures:
             capture.close()
 
@@ -374,6 +377,25 @@ class Captures:
 
         options = capture_database.DatabaseOptions(is_confined=False)
         return capture_database.connect_captures(self._stored, options).sql(query)
+
+    @cached_property
+    def network(self) -> "Network":
+        """What processes said to others: conversations, DNS, HTTP, TLS, streams, packets.
+
+        Raises:
+            CaptureError: a capture is a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.network.network import Network  # noqa: PLC0415 - scanning does not need it
+
+        return Network(self._stored)
+
+    def stream(self, event: int) -> "Stream":
+        """Follow the socket that an event is about: what it sent and received, in order.
+
+        Raises:
+            FalcoTraceError: the event is about no socket whose two ends are known.
+        """
+        return self.network.stream(event)
 
     def database(self, options: "DatabaseOptions | None" = None) -> "CaptureDatabase":
         """A database that asks the captures, by default confined to them.

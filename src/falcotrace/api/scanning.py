@@ -1,14 +1,14 @@
 """A scan: alerts, one after another, and what the captures could not answer."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
 
-from falcotrace.alerts import Alert
+from falcotrace.alerts import Alert, Evidence
 from falcotrace.api.alerts import CapturedAlert
 from falcotrace.capture.summary import (
     is_near_losses,
 )
-from falcotrace.engines.base import RuleGap, ScanOptions, describe_gap, find_gaps
+from falcotrace.engines.base import AlertBatch, RuleGap, ScanOptions, describe_gap, find_gaps
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.rules.left_out import describe_left_out
 from falcotrace.rules.plan import Plan
@@ -33,14 +33,51 @@ class ScanReport:
         self._near_losses = 0
 
     def __iter__(self) -> Iterator[CapturedAlert]:
+        for batch in self.batches():
+            for alert in batch.alerts:
+                yield _beside(alert, self._captures)
+
+    def batches(self) -> Iterator[AlertBatch]:
+        """The alerts as they become known, each batch with the capture that it comes from."""
         self._near_losses = 0
         for batch in ReplayEngine().scan(tuple(self._captures), self._plan, self._options):
             losses = batch.capture.footer.losses
             if losses.intervals:
                 near = (is_near_losses(losses, alert.time_ns) for alert in batch.alerts)
                 self._near_losses += sum(near)
-            for alert in batch.alerts:
-                yield _beside(alert, self._captures)
+            yield batch
+
+    def evidence(self, columns: Sequence[str] | None = None) -> Iterator[Evidence]:
+        """The alerts, each with its event; of all fields that exports tell, or of some columns.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        from falcotrace.investigate import evidence  # noqa: PLC0415 - scans do not need it
+
+        chosen = evidence.EVIDENCE_COLUMNS if columns is None else columns
+        return evidence.events_of_alerts(self.batches(), chosen)
+
+    def export(self, name: str, stream: TextIO) -> int:
+        """Write the alerts for another tool, and return how many there were.
+
+        Args:
+            name: of the format: `ecs`, `ocsf`, `sarif` ... (`outputs.exports.formats`).
+            stream: where to.
+
+        Raises:
+            FalcoTraceError: there is no such format.
+            CaptureError: a capture is damaged.
+        """
+        from falcotrace.outputs.exports import context, formats  # noqa: PLC0415 - as above
+
+        alerts = self.evidence(None if formats.export_format(name).needs_events else ())
+        about = context.ExportContext(
+            rules=self._plan.enabled,
+            captures=tuple(capture.path for capture in self._captures),
+            notes=(*self._captures.loss_notes, *self.coverage_notes),
+        )
+        return formats.write_export(name, alerts, about, stream)
 
     def _repr_html_(self) -> str:
         from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it

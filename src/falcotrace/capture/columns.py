@@ -1,4 +1,4 @@
-"""Collects the columns of one row group: codes, numbers, truths and bytes for some rows at a time.
+"""Collects the columns of one row group: codes, numbers, truths, bytes and lists for some rows.
 
 Rows that nobody fills are null; what is put later counts. The result are Arrow arrays by column
 path, or for columns with few values only those and where they stand, as the writer takes them.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.parquet.levels import run_begins
 from falcotrace.capture.parquet.values import Sparse, Stepwise
 from falcotrace.capture.schema import flat_type
 from falcotrace.capture.text_pool import MISSING, TextPool
@@ -24,7 +25,7 @@ class _Column:
 
     places: list[np.ndarray] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
-    items: list[bytes | None] = field(default_factory=list)
+    items: list[bytes | Sequence[str] | None] = field(default_factory=list)
 
     def put(self, places: np.ndarray, values: np.ndarray) -> None:
         self.places.append(places)
@@ -75,6 +76,7 @@ class Columns:
         self._codes: dict[str, _Column] = {}
         self._numbers: dict[str, _Column] = {}
         self._bytes: dict[str, _Column] = {}
+        self._lists: dict[str, _Column] = {}
         self._steps: dict[str, Stepwise] = {}
 
     def put_codes(self, path: str, rows: np.ndarray, codes: np.ndarray | int) -> None:
@@ -108,6 +110,14 @@ class Columns:
         column.put(self._places[rows], np.asarray(indices, np.int64) + len(column.items))
         column.items.extend(distinct)
 
+    def put_lists(
+        self, path: str, rows: np.ndarray, distinct: Sequence[Sequence[str]], indices: np.ndarray
+    ) -> None:
+        """Set lists of texts given the distinct ones and, for each row, which one it is."""
+        column = self._lists.setdefault(path, _Column())
+        column.put(self._places[rows], np.asarray(indices, np.int64) + len(column.items))
+        column.items.extend(distinct)
+
     def put_number_steps(
         self, path: str, begins: np.ndarray, values: np.ndarray, valid: np.ndarray
     ) -> None:
@@ -134,7 +144,7 @@ class Columns:
 
     def paths(self) -> list[str]:
         """The columns that something was put into."""
-        return [*self._codes, *self._numbers, *self._bytes, *self._steps]
+        return [*self._codes, *self._numbers, *self._bytes, *self._lists, *self._steps]
 
     def array(self, path: str) -> pa.Array:
         """One column as an Arrow array; null where nothing was put."""
@@ -149,6 +159,8 @@ class Columns:
             which, has_value = self._bytes[path].whole(self.row_count)
             items = pa.array(self._bytes[path].items, pa.binary())
             return items.take(pa.array(which, mask=~has_value))
+        if path in self._lists:
+            return self._list_steps(path).array(self.row_count)
         return pa.nulls(self.row_count, flat_type(path))
 
     def arrow(self) -> dict[str, pa.Array]:
@@ -162,10 +174,20 @@ class Columns:
     def _compact(self, path: str) -> pa.Array | Sparse | Stepwise:
         if path in self._steps:
             return self._steps[path]
+        if path in self._lists:
+            return self._list_steps(path)
         for kind in (self._codes, self._numbers, self._bytes):
             if path in kind and kind[path].is_sparse(self.row_count):
                 return self._sparse(path, *kind[path].in_order(self.row_count))
         return self.array(path)
+
+    def _list_steps(self, path: str) -> Stepwise:
+        """A column of lists: most rows have none, or that of the row before."""
+        which, _ = self._lists[path].whole(self.row_count, MISSING)
+        begins = run_begins(which)
+        lists = pa.array(self._lists[path].items, flat_type(path))
+        wanted = which[begins]
+        return Stepwise(begins, lists.take(pa.array(wanted, mask=wanted == MISSING)))
 
     def _sparse(self, path: str, places: np.ndarray, values: np.ndarray) -> Sparse:
         """The values of a column and where they stand."""

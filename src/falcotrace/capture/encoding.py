@@ -144,7 +144,8 @@ def event_chunk(leaf: Leaf, column: pa.Array | Sparse | Stepwise, presence: Pres
         values = _cast(column.values, leaf.type)
         is_long = len(values) * _LONG_STEPS <= presence.count
         if is_long and not has_long_texts(values):
-            return runs_chunk(leaf, values, column.counts(presence.count))
+            encode = lists_chunk if leaf.is_list else runs_chunk
+            return encode(leaf, values, column.counts(presence.count))
         column = Stepwise(column.begins, values).array(presence.count)
     if isinstance(column, Sparse):
         column = Sparse(column.places, _cast(column.values, leaf.type))

@@ -6,6 +6,7 @@ import typer
 
 from falcotrace.cli import (
     explain,
+    export,
     fields,
     hunt,
     import_,
@@ -18,6 +19,7 @@ from falcotrace.cli import (
     scan,
     seal,
     sql,
+    stream,
 )
 from falcotrace.version import __version__
 
@@ -37,6 +39,8 @@ app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
+app.command("stream")(stream.stream)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)
 app.command("info")(info.info)

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.rule_sources import RulesOption
-from falcotrace.cli.scan import chosen_plan
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.rule_sources import (
+    AllMatchesOption,
+    DisableOption,
+    PriorityOption,
+    RuleNameOption,
+    RulesOption,
+    TagOption,
+    chosen_plan,
+)
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.hunt import Hunt, HuntOptions, HuntProgress
@@ -41,35 +48,17 @@ def hunt(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File for the results.")
     ] = None,
-    since: Annotated[
-        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     host: Annotated[
         list[str] | None,
         typer.Option("--host", help="Only captures of this host; * stands for anything."),
     ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
-    ] = None,
-    disable: Annotated[
-        list[str] | None,
-        typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
-    ] = None,
-    priority: Annotated[
-        str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
-    ] = "debug",
-    all_matches: Annotated[
-        bool,
-        typer.Option(
-            "--all-matches/--first-match",
-            help="Every rule that matches an event alerts, or only the first (Falco's default).",
-        ),
-    ] = True,
+    rule: RuleNameOption = None,
+    tag: TagOption = None,
+    disable: DisableOption = None,
+    priority: PriorityOption = "debug",
+    all_matches: AllMatchesOption = True,
     master: Annotated[
         str | None, typer.Option("--master", help="Where Spark runs: local[4], spark://host:7077.")
     ] = None,

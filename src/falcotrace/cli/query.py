@@ -17,7 +17,7 @@ from falcotrace.cli.row_output import (
     refuse_captures,
     write_rows,
 )
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
     from falcotrace.api import Captures
@@ -63,10 +63,8 @@ def query(
         int | None,
         typer.Option("--limit", min=0, help="End after so many rows, without reading further."),
     ] = None,
-    since: Annotated[
-        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     output_format: FormatOption = "",
     output: OutputOption = None,
     force: ForceOption = False,

@@ -165,7 +165,7 @@ def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str
         return None
     if syscalls != "rules":
         return frozenset(name.strip() for name in syscalls.split(",") if name.strip())
-    from falcotrace.record.coverage import recorded_events
+    from falcotrace.record.coverage import events_behind, recorded_events
 
     plan = load_for_use(rules).plan
     found: set[str] = set()
@@ -173,7 +173,7 @@ def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str
         if rule.event_names is None:
             print(f"note: {rule.name} asks for every event: all are recorded", file=sys.stderr)
             return None
-        found |= rule.event_names
+        found |= rule.event_names | events_behind(rule.condition_fields)
     return recorded_events() & found
 
 

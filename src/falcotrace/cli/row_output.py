@@ -2,10 +2,7 @@
 
 import contextlib
 import io
-import os
-import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
@@ -74,7 +71,9 @@ def row_sink(
         yield writer
         writer.finish()
         return
-    with _new_file(output, force=force) as file:
+    from falcotrace.outputs.whole_file import whole_file
+
+    with whole_file(output, force=force) as new, new.open("wb") as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = _writer(chosen, schema, file, text)
         yield writer
@@ -96,44 +95,6 @@ def _writer(chosen: str, schema: "pa.Schema", raw: BinaryIO, text: TextIO) -> "R
             return rows.ParquetWriter(raw, schema)
         case _:
             return (rows.TableWriter if text.isatty() else rows.TextWriter)(text, schema)
-
-
-@contextlib.contextmanager
-def _new_file(output: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """A file under a name of its own that takes its place when everything is written."""
-    from falcotrace.errors import FalcoTraceError, escape_controls
-
-    shown = escape_controls(str(output))
-    _refuse_existing(output, shown, force=force)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    except OSError as error:
-        raise FalcoTraceError(f"{shown}: cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-        _refuse_existing(output, shown, force=force)
-        Path(name).replace(output)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise FalcoTraceError(f"{shown}: cannot be written: {error.strerror}") from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _refuse_existing(output: Path, shown: str, *, force: bool) -> None:
-    from falcotrace.errors import FalcoTraceError
-
-    try:
-        mode = output.lstat().st_mode
-    except OSError:
-        return
-    if not stat.S_ISREG(mode):
-        raise FalcoTraceError(f"{shown}: is no regular file: name another one")
-    if not force:
-        raise FalcoTraceError(f"{shown}: exists already; --force overwrites it")
 
 
 def refuse_captures(output: Path | None, captures: Iterable[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Which rules a command uses: the user's, or those that ship; and how their problems are told."""
+"""Which rules a command runs: the user's or those that ship, which of them, and their problems."""
 
 import dataclasses
 import sys
@@ -21,6 +21,52 @@ RulesOption = Annotated[
         "ship.",
     ),
 ]
+PriorityOption = Annotated[
+    str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
+]
+RuleNameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
+]
+DisableOption = Annotated[
+    list[str] | None,
+    typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
+]
+AllMatchesOption = Annotated[
+    bool,
+    typer.Option(
+        "--all-matches/--first-match",
+        help="Every rule that matches an event alerts, or only the first (Falco's default).",
+    ),
+]
+
+
+def chosen_plan(
+    rules: Sequence[Path] | None,
+    priority: str,
+    tags: Sequence[str],
+    names: Sequence[str],
+    disabled: Sequence[str],
+) -> "Plan":
+    """The rules to run: chosen ones only, if any were named, without those that were disabled.
+
+    Raises:
+        RulesError: the rules cannot be used.
+        typer.BadParameter: no such priority.
+    """
+    from falcotrace.rules.select import Selection, select_rules
+
+    least = priority_of(priority)
+    plan = load_for_use(rules, tells_left_out=False).plan
+    selections = [Selection(enables=True, tag=tag) for tag in tags]
+    selections += [Selection(enables=True, rule=name) for name in names]
+    if selections:
+        selections.insert(0, Selection(enables=False, rule="*"))
+    selections += [Selection(enables=False, rule=name) for name in disabled]
+    return at_least(select_rules(plan, selections, least), least)
 
 
 def load_for_use(

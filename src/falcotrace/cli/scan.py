@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
-from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
-from falcotrace.cli.time_limits import time_limit
+from falcotrace.cli.notes import print_scan_notes
+from falcotrace.cli.rule_sources import (
+    AllMatchesOption,
+    DisableOption,
+    PriorityOption,
+    RuleNameOption,
+    RulesOption,
+    TagOption,
+    chosen_plan,
+)
+from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from falcotrace.alerts import Alert
-    from falcotrace.api import Captures, ScanReport
-    from falcotrace.rules.plan import Plan
+    from falcotrace.api import ScanReport
 
 
 def scan(
@@ -25,31 +33,13 @@ def scan(
     output_format: Annotated[
         str, typer.Option("--format", help="table, json (Falco's) or text (Falco's).")
     ] = "table",
-    priority: Annotated[
-        str, typer.Option("--priority", help="Run only rules of this priority and more severe.")
-    ] = "debug",
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="Run only rules with this tag; repeatable.")
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", help="Run only rules of this name; * stands for anything."),
-    ] = None,
-    disable: Annotated[
-        list[str] | None,
-        typer.Option("--disable", help="Leave out rules of this name; * stands for anything."),
-    ] = None,
-    all_matches: Annotated[
-        bool,
-        typer.Option(
-            "--all-matches/--first-match",
-            help="Every rule that matches an event alerts, or only the first (Falco's default).",
-        ),
-    ] = True,
-    since: Annotated[
-        str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Only events before this time.")] = "",
+    priority: PriorityOption = "debug",
+    tag: TagOption = None,
+    rule: RuleNameOption = None,
+    disable: DisableOption = None,
+    all_matches: AllMatchesOption = True,
+    since: SinceOption = "",
+    until: UntilOption = "",
     summary: Annotated[
         bool, typer.Option("--summary", help="Print counts for each rule instead of alerts.")
     ] = False,
@@ -72,36 +62,11 @@ def scan(
         )
         draw = _print_summary if summary else _DRAWERS[output_format]
         alert_count = draw(report)
-        _print_notes(report, opened)
+        print_scan_notes(report, opened)
         lost = opened.has_losses
     if alert_count:
         sys.exit(ExitCode.ALERTS)
     sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
-
-
-def chosen_plan(
-    rules: "Sequence[Path] | None",
-    priority: str,
-    tags: "Sequence[str]",
-    names: "Sequence[str]",
-    disabled: "Sequence[str]",
-) -> "Plan":
-    """The rules to run: chosen ones only, if any were named, without those that were disabled.
-
-    Raises:
-        RulesError: the rules cannot be used.
-        typer.BadParameter: no such priority.
-    """
-    from falcotrace.rules.select import Selection, select_rules
-
-    least = priority_of(priority)
-    plan = load_for_use(rules, tells_left_out=False).plan
-    selections = [Selection(enables=True, tag=tag) for tag in tags]
-    selections += [Selection(enables=True, rule=name) for name in names]
-    if selections:
-        selections.insert(0, Selection(enables=False, rule="*"))
-    selections += [Selection(enables=False, rule=name) for name in disabled]
-    return at_least(select_rules(plan, selections, least), least)
 
 
 def _print_json(report: "ScanReport") -> int:
@@ -158,18 +123,6 @@ def _print_summary(report: "ScanReport") -> int:
         right=("alerts",),
     )
     return total
-
-
-def _print_notes(report: "ScanReport", opened: "Captures") -> None:
-    """Say what could not be asked, and what was lost; never silently quiet."""
-    from falcotrace.outputs.escape import for_terminal
-
-    notes = [*opened.loss_notes, *report.coverage_notes]
-    if report.near_losses:
-        near = f"{report.near_losses:,} alerts lie within 5 s of lost events"
-        notes.append(f"{near}: what led to them, and others like them, may be missing")
-    for note in notes:
-        print(f"note: {for_terminal(note)}", file=sys.stderr)
 
 
 _DRAWERS = {"table": _print_table, "json": _print_json, "text": _print_text}

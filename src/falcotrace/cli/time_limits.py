@@ -1,6 +1,13 @@
 """`--since` and `--until` as times."""
 
+from typing import Annotated
+
 import typer
+
+SinceOption = Annotated[
+    str, typer.Option("--since", help="Only events from this time on (ISO 8601, or 10m ago).")
+]
+UntilOption = Annotated[str, typer.Option("--until", help="Only events before this time.")]
 
 
 def time_limit(text: str) -> int | None:

@@ -2,7 +2,8 @@
 
 In: an operand and its vector for some rows. Out: texts in the form of `events.text.to_text`, bytes
 as they are, numbers as numbers (those that Falco prints in a special form as that text), lists as
-lists; of both ends of a connection the one that Falco prints. Null where the event has no value.
+lists; of both ends of a connection and of an address's names the one that Falco prints. Null where
+the event has no value.
 """
 
 import numpy as np
@@ -79,6 +80,8 @@ def arrow_array(operand: Operand, vector: Vector) -> pa.Array:
     """The values of an operand's vector, of the type that `arrow_type` says."""
     if isinstance(vector, EndsVector):
         return arrow_array(operand, vector.left)
+    if isinstance(vector, ListVector) and operand.multiplicity is Multiplicity.ANY_NAME:
+        return arrow_array(operand, vector.element(0))
     kind = arrow_type(operand)
     if not vector.present().any():
         return pa.nulls(len(vector), kind)

@@ -5,11 +5,10 @@ captures and nothing else: no other file, no network, no extension, and it write
 a temporary folder of its own.
 """
 
-import contextlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar, cast
@@ -144,6 +143,9 @@ def _confine(connection: duckdb.DuckDBPyConnection, paths: set[str]) -> None:
         connection.execute(statement)
 
 
+_INTERRUPT_SECONDS = 0.05
+
+
 class CaptureDatabase:
     """Answers queries about captures; an interrupt ends a query. Use it as a context manager."""
 
@@ -207,9 +209,9 @@ class CaptureDatabase:
         except _REFUSALS as error:
             raise FalcoTraceError(f"SQL: {described(error)}") from None
         except BaseException:
-            self._connection.interrupt()
-            with contextlib.suppress(*_REFUSALS):
-                done.result()
+            # DuckDB forgets an interrupt that comes before a query has begun.
+            while not wait([done], _INTERRUPT_SECONDS).done:
+                self._connection.interrupt()
             raise
 
 

@@ -36,6 +36,11 @@ from falcotrace.rules.plan import Atom, FieldOperand, Value
 
 _NANOSECONDS_PER_MS = 1_000_000
 
+_ASKS_EVERY = frozenset(
+    {(Multiplicity.LIST, Operator.IN), (Multiplicity.ANY_NAME, Operator.NOT_EQUAL)}
+)
+"""Checks that ask every element of a list; others ask for one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
@@ -101,7 +106,7 @@ def spread(
             return (has_left | has_right) & (of_left | ~has_left) & (of_right | ~has_right)
         case ListVector():
             truth = values(vector.elements)
-            every = atom.left.multiplicity is Multiplicity.LIST and atom.operator is Operator.IN
+            every = (atom.left.multiplicity, atom.operator) in _ASKS_EVERY
             found = vector.every_element(truth) if every else vector.any_element(truth)
             return found & vector.present()
         case _:

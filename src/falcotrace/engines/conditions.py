@@ -16,6 +16,7 @@ import pyarrow as pa
 from falcotrace.capture.data import CaptureData, StreamedCapture
 from falcotrace.engines.arrow_values import arrow_array, arrow_type
 from falcotrace.engines.base import ScanOptions
+from falcotrace.engines.capture_source import RowGroupSource
 from falcotrace.engines.combinations import combinations
 from falcotrace.engines.group_matches import GroupMatches
 from falcotrace.engines.rendering import shown_operand
@@ -172,12 +173,23 @@ def _rank(value: object) -> tuple[bool, bool, float, str]:
 
 
 def _batch(found: GroupMatches, columns: Sequence[Operand], rows: Rows) -> pa.RecordBatch:
-    row_set = RowSet(found.source, rows)
+    return event_rows(found.capture, found.source, columns, rows)
+
+
+def event_rows(
+    capture: CaptureData, source: RowGroupSource, columns: Sequence[Operand], rows: Rows
+) -> pa.RecordBatch:
+    """Columns of some rows of a row group, of the types that `answer_schema` says.
+
+    Raises:
+        CaptureError: the capture is damaged.
+    """
+    row_set = RowSet(source, rows)
     operands = [shown_operand(column) for column in columns]
     arrays = [arrow_array(operand, row_set.vector(operand)) for operand in operands]
     batch = pa.RecordBatch.from_arrays(arrays, schema=answer_schema(columns))
     try:
         batch.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise CaptureError(found.capture.path, f"is damaged: {error}") from None
+        raise CaptureError(capture.path, f"is damaged: {error}") from None
     return batch

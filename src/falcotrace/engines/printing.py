@@ -25,6 +25,8 @@ _PLAIN_FORMATS = frozenset({"", "DEC", "ID"})
 def printed_texts(operand: Operand, vector: Vector) -> list[str | None]:
     """The printed form of each row's value."""
     match vector:
+        case ListVector() if operand.multiplicity is Multiplicity.ANY_NAME:
+            return printed_texts(operand, vector.element(0))
         case TextVector():
             return _texts(vector)
         case NumberVector():

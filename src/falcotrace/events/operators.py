@@ -69,16 +69,19 @@ class Multiplicity(enum.StrEnum):
         inside everything) and `intersects` (at least one element is).
     ANY_ANCESTOR: the values of all ancestors from the parent upward; a check is true as soon as it
         is true for one of them, `!=` too.
+    ANY_NAME: the names of an address; a check is true as soon as it is true for one of them, only
+        `!=` asks all. Outputs show the first, which is the latest.
     BOTH_ENDS: the two ends of a connection; a check is true if it is true for either end, only `!=`
         asks both. `exists` is true when the event has information about the descriptor at all.
 
     Source: libs 48dfd53c userspace/libsinsp/sinsp_filtercheck_thread.cpp, compare_full_aname;
-    sinsp_filtercheck_fd.cpp, compare_ip.
+    sinsp_filtercheck_fd.cpp, compare_ip and compare_domain.
     """
 
     SINGLE = "single"
     LIST = "list"
     ANY_ANCESTOR = "any ancestor"
+    ANY_NAME = "any name"
     BOTH_ENDS = "both ends"
 
 

@@ -202,9 +202,18 @@ class Event:
             remnant = self._remnant_of(path, field)
             if remnant is not None and remnant is not _WHOLE:
                 yield Doubt(Why.CUT, _CUT_TEXTS[remnant], remnant)
+        if not has_value and field.multiplicity is Multiplicity.ANY_NAME:
+            yield from self._nameless(field)
         # Of a chain that lacks its beginning the rest may be there.
         if not has_value or field.multiplicity is Multiplicity.ANY_ANCESTOR:
             yield from self._lost(field)
+
+    def _nameless(self, field: FieldOperand) -> Iterator[Doubt]:
+        """An address can have names that nobody asked for while the recording went on."""
+        (path,) = columns_of(field)
+        if self.known(path.removesuffix("_name")) is not None:
+            text = "no answer of a name server about this address was recorded before"
+            yield Doubt(Why.UNRECORDED, text)
 
     def _is_missed(self, path: str) -> bool:
         """Whether a column that is never filled could have had a value for this event."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from falcotrace.engines.printing import printed_texts
 from falcotrace.engines.row_set import RowSet
+from falcotrace.engines.transforms import list_texts
 from falcotrace.engines.vectors import (
     EndsVector,
     Integers,
@@ -20,6 +21,7 @@ from falcotrace.engines.vectors import (
     TextVector,
     Vector,
 )
+from falcotrace.events.operators import Multiplicity
 from falcotrace.rules.plan import Operand
 
 _LONGEST_TEXT = 400
@@ -126,7 +128,9 @@ def _texts(operand: Operand, vector: Vector) -> list[str | None]:
 
 
 def value_texts(operand: Operand, vector: Vector) -> list[str | None]:
-    """The printed value of each row; of a connection both ends, None where it has no value."""
+    """The printed values of rows, None for none; of a connection both ends, of an address all."""
+    if isinstance(vector, ListVector) and operand.multiplicity is Multiplicity.ANY_NAME:
+        return [None if names is None else ", ".join(names) for names in list_texts(vector)]
     if not isinstance(vector, EndsVector):
         return printed_texts(operand, vector)
     ends = (printed_texts(operand, end) for end in (vector.left, vector.right))

@@ -6,8 +6,7 @@ files and rules. Files are there as a whole or not at all.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -15,11 +14,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from falcotrace.errors import FalcoTraceError
 from falcotrace.hunt.ledger import ALERT_SCHEMA
 from falcotrace.hunt.report import Findings, HuntReport
 from falcotrace.outputs.escape import readable
-from falcotrace.outputs.falco import json_fields
+from falcotrace.outputs.falco import json_line
+from falcotrace.outputs.whole_file import whole_file
 
 
 def write_json(findings: Findings, output: Path | None) -> None:
@@ -31,14 +30,14 @@ def write_json(findings: Findings, output: Path | None) -> None:
     if output is None:
         _write_lines(findings, sys.stdout)
         return
-    with _whole(output) as new, new.open("w", encoding="utf-8") as file:
+    with whole_file(output, force=True) as new, new.open("w", encoding="utf-8") as file:
         _write_lines(findings, file)
 
 
 def _write_lines(findings: Findings, file: TextIO) -> None:
-    for alert in findings.alerts():
-        fields = {**json_fields(alert), "capture": readable(alert.capture)}
-        file.write(json.dumps(fields, ensure_ascii=False, default=str, sort_keys=True) + "\n")
+    file.writelines(
+        json_line(alert, {"capture": readable(alert.capture)}) + "\n" for alert in findings.alerts()
+    )
 
 
 def write_parquet(findings: Findings, output: Path) -> None:
@@ -47,7 +46,10 @@ def write_parquet(findings: Findings, output: Path) -> None:
     Raises:
         FalcoTraceError: the file cannot be written.
     """
-    with _whole(output) as new, pq.ParquetWriter(new, ALERT_SCHEMA, compression="zstd") as writer:
+    with (
+        whole_file(output, force=True) as new,
+        pq.ParquetWriter(new, ALERT_SCHEMA, compression="zstd") as writer,
+    ):
         for table in findings.tables():
             writer.write_table(table)
 
@@ -68,7 +70,9 @@ def write_database(findings: Findings, report: HuntReport, output: Path) -> None
     """
     import duckdb  # noqa: PLC0415 - nothing else here needs it
 
-    with _whole(output) as new:
+    with whole_file(output, force=True) as new:
+        # DuckDB makes a database where there is no file.
+        new.unlink()
         alerts = pa.RecordBatchReader.from_batches(
             ALERT_SCHEMA, (batch for table in findings.tables() for batch in table.to_batches())
         )
@@ -81,7 +85,7 @@ def write_database(findings: Findings, report: HuntReport, output: Path) -> None
                 connection.unregister("rows")
 
 
-def _table_of(rows: "Sequence[msgspec.Struct]") -> pa.Table:
+def _table_of(rows: Sequence[msgspec.Struct]) -> pa.Table:
     """Rows as a table; what nests is JSON."""
     told = [msgspec.to_builtins(row) for row in rows]
     return pa.Table.from_pylist(
@@ -93,17 +97,3 @@ def _table_of(rows: "Sequence[msgspec.Struct]") -> pa.Table:
             for row in told
         ]
     )
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file beside the one wanted, which takes its place when it is complete."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    try:
-        yield new
-        new.replace(path)
-    except OSError as error:
-        raise FalcoTraceError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        new.unlink(missing_ok=True)

@@ -92,6 +92,12 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
 )
 """Actions by name."""
 
+MAKING = (WROTE, CREATED, MOVED_TO, LINKED, OPENED_TO_WRITE, CHANGED)
+"""What makes a file what it is afterwards."""
+
+TAKING = (RAN, OPENED, READ)
+"""What brings a file into a process."""
+
 SOCKETS: Mapping[str, str] = MappingProxyType({READ.name: RECEIVED.name, WROTE.name: SENT.name})
 """What reading and writing are called where the descriptor is a socket."""
 

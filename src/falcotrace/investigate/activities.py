@@ -4,11 +4,14 @@ In: open captures. Out: one activity for each process, action and object. DuckDB
 one capture after the other: 20 M events take some seconds, and a graph asks nothing else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from falcotrace.capture.reader import Capture
 from falcotrace.engines.capture_database import DatabaseOptions, connect_captures
@@ -17,14 +20,20 @@ from falcotrace.investigate.actions import (
     ACTIONS,
     CONNECTED,
     EVENTS,
+    MAKING,
     OPENED,
     OPENED_TO_WRITE,
+    READ,
     REDIRECTED,
     SOCKETS,
+    WROTE,
     Action,
 )
 from falcotrace.investigate.process import Process
+from falcotrace.investigate.process_states import Numbers
 from falcotrace.investigate.processes import Processes
+
+Truths = NDArray[np.bool_]
 
 SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
@@ -84,70 +93,135 @@ class Activity:
 class Activities:
     """The activities of some captures.
 
+    They are kept as columns; objects are made of those that are asked for.
+
     Args:
         captures: in order of time.
         processes: of the same captures.
-
-    Raises:
-        CaptureError: a capture is damaged.
     """
 
     def __init__(self, captures: Sequence[Capture], processes: Processes) -> None:
         self._captures = captures
         self._processes = processes
 
-    @cached_property
-    def all(self) -> tuple[Activity, ...]:
-        """Every activity, in order of time."""
-        found = [one for number in range(len(self._captures)) for one in self._read(number)]
-        return tuple(sorted(found, key=lambda one: (one.first_ns, one.capture, one.first_num)))
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Activity]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self._made(np.arange(start, min(start + _CHUNK, len(self))))
 
     @cached_property
-    def by_process(self) -> dict[int, list[Activity]]:
-        """Activities by the number of the process, in order of time."""
-        found: dict[int, list[Activity]] = {}
-        for one in self.all:
-            found.setdefault(one.process, []).append(one)
-        return found
+    def table(self) -> pa.Table:
+        """Every activity, in order of time: the attributes of `Activity` as columns.
+
+        Raises:
+            CaptureError: a capture is damaged.
+        """
+        tables = [self._read(number) for number in range(len(self._captures))]
+        table = pa.concat_tables(tables) if tables else pa.table({})
+        order = [(name, "ascending") for name in ("first_ns", "capture", "first_num")]
+        return table.sort_by(order).combine_chunks()
+
+    def of(
+        self,
+        process: Process,
+        actions: Iterable[Action] | None = None,
+        *,
+        made_only: bool = False,
+        limit: int | None = None,
+    ) -> tuple[Activity, ...]:
+        """What a process did, in order of the first time.
+
+        Args:
+            process: the process.
+            actions: only these.
+            made_only: only things of that name which any process made while it was recorded.
+            limit: at most so many.
+        """
+        rows = self._by_process.rows(process.number)
+        if actions is not None:
+            rows = rows[self._are(actions)[rows]]
+        if made_only:
+            rows = rows[self._is_made[rows]]
+        return tuple(self._made(rows[:limit]))
+
+    def of_kinds(self, *kinds: str) -> Iterator[Activity]:
+        """What was done to things of some kinds, in order of the first time."""
+        chosen = np.asarray(pc.is_in(self.table["kind"], pa.array(kinds)))
+        yield from self._made(np.flatnonzero(chosen))
+
+    def about(self, thing: Thing) -> tuple[Activity, ...]:
+        """What was done to a thing, in order of the first time."""
+        code = self._codes_of_names.get(thing.name, -1)
+        found = self._made(self._by_name.rows(code))
+        return tuple(one for one in found if one.thing.kind == thing.kind)
 
     @cached_property
-    def by_thing(self) -> dict[Thing, list[Activity]]:
-        """Activities by what they are about, in order of time."""
-        found: dict[Thing, list[Activity]] = {}
-        for one in self.all:
-            found.setdefault(one.thing, []).append(one)
-        return found
+    def _by_process(self) -> "_Sorted":
+        return _Sorted(np.asarray(self.table["process"]), len(self._processes))
 
-    def of(self, process: Process) -> tuple[Activity, ...]:
-        """What a process did."""
-        return tuple(self.by_process.get(process.number, ()))
+    def _are(self, actions: Iterable[Action]) -> Truths:
+        """By row, whether it is one of these actions."""
+        names = pa.array([action.name for action in actions])
+        return np.asarray(pc.is_in(self.table["action"], names))
 
-    def _read(self, capture: int) -> Iterator[Activity]:
-        numbers = self._processes.numbers_of(capture)
+    @cached_property
+    def _is_made(self) -> Truths:
+        """By row, whether any process made a thing of that name."""
+        codes = self._names.indices.to_numpy()
+        made = np.zeros(len(self._names.dictionary), bool)
+        made[codes[self._are(MAKING)]] = True
+        return made[codes]
+
+    @cached_property
+    def _names(self) -> pa.DictionaryArray:
+        return self.table["thing"].combine_chunks().dictionary_encode()
+
+    @cached_property
+    def _codes_of_names(self) -> dict[str, int]:
+        names = self._names.dictionary.to_pylist()
+        return {name: code for code, name in enumerate(names)}
+
+    @cached_property
+    def _by_name(self) -> "_Sorted":
+        codes = self._names.indices.to_numpy().astype(np.int64)
+        return _Sorted(codes, len(self._names.dictionary))
+
+    def _made(self, rows: Numbers) -> Iterator[Activity]:
+        chosen = self.table.take(pa.array(rows))
+        for row in zip(*(column.to_pylist() for column in chosen.columns), strict=True):
+            process, capture, name, kind, thing, *rest = row
+            yield Activity(process, ACTIONS[name], Thing(kind, thing), capture, *rest)
+
+    def _read(self, capture: int) -> pa.Table:
         options = DatabaseOptions(is_confined=False)
         connection = connect_captures([self._captures[capture]], options)
         connection.register("deeds", _deeds())
-        for batch in connection.sql(_QUERY).to_arrow_reader(100_000):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                key, name, kind, thing, *rest, moved_bytes, remote, is_server = row
-                first_num, last_num, first_ns, last_ns, count = rest
-                yield Activity(
-                    process=numbers[key],
-                    action=ACTIONS[name],
-                    thing=Thing(kind, thing),
-                    capture=capture,
-                    first_num=first_num,
-                    last_num=last_num,
-                    first_ns=first_ns,
-                    last_ns=last_ns,
-                    count=count,
-                    moved_bytes=moved_bytes if name in _MOVING else 0,
-                    remote=remote or "",
-                    is_server=bool(is_server),
-                )
+        numbers = self._processes.numbers_of(capture)
+        owners = {
+            "key": pa.array(numbers.keys(), pa.int64()),
+            "process": pa.array(numbers.values()),
+        }
+        connection.register("owners", pa.table(owners))
+        return connection.sql(_QUERY.format(capture=capture)).to_arrow_table()
 
 
-_MOVING = frozenset(("read", "wrote", *SOCKETS.values()))
+class _Sorted:
+    """Rows by a number that they have."""
+
+    def __init__(self, numbers: Numbers, count: int) -> None:
+        self._order = np.argsort(numbers, kind="stable")
+        self._begins = np.searchsorted(numbers[self._order], np.arange(count + 1))
+
+    def rows(self, number: int) -> Numbers:
+        """The rows that have it, in their order."""
+        if number < 0:
+            return self._order[:0]
+        return self._order[self._begins[number] : self._begins[number + 1]]
+
+
+_CHUNK = 100_000
 
 
 def _deeds() -> pa.Table:
@@ -188,15 +262,19 @@ _KIND = """
     ELSE 'file' END
 """
 
+_MOVING = ", ".join(f"'{name}'" for name in (READ.name, WROTE.name, *SOCKETS.values()))
+
 _QUERY = f"""
     SELECT
-        proc.key AS key, {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
-        min(evt.num), max(evt.num), min(evt.time), max(evt.time),
-        count(*), CAST(sum(evt.rawres) AS BIGINT),
+        owners.process AS process, CAST({{capture}} AS INTEGER) AS capture,
+        {_ACTION} AS action, {_KIND} AS kind, {_THING} AS thing,
+        min(evt.num) AS first_num, max(evt.num) AS last_num,
+        min(evt.time) AS first_ns, max(evt.time) AS last_ns, count(*) AS count,
+        CAST(coalesce(sum(evt.rawres) FILTER (action IN ({_MOVING})), 0) AS BIGINT) AS moved_bytes,
         CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
-            THEN fd.rip || ':' || fd.rport END AS remote,
-        deeds.target = 'fd' AND fd.is_server AS is_server
-    FROM events JOIN deeds ON evt.type = deeds.event
+            THEN fd.rip || ':' || fd.rport ELSE '' END AS remote,
+        coalesce(deeds.target = 'fd' AND fd.is_server, false) AS is_server
+    FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL
         AND (deeds.action != '{REDIRECTED.name}'

@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 
 from falcotrace.investigate.actions import (
     ACCEPTED,
-    CHANGED,
-    CREATED,
-    LINKED,
-    MOVED_TO,
-    OPENED,
+    MAKING,
     OPENED_TO_WRITE,
     RAN,
     READ,
     RECEIVED,
     SENT,
+    TAKING,
     WROTE,
 )
 from falcotrace.investigate.activities import Activities, Activity, Thing
-from falcotrace.investigate.graph import GraphBuilder, Side
+from falcotrace.investigate.graph import GraphBuilder, Side, seen_as
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
@@ -30,7 +27,6 @@ from falcotrace.investigate.processes import Processes
 TRIGGER_NS = 60 * 10**9
 """What came in over a connection longer ago than that is not taken for what a process acted on."""
 
-_MAKING = frozenset((WROTE, CREATED, MOVED_TO, LINKED, OPENED_TO_WRITE, CHANGED))
 _SENDING = frozenset((SENT, WROTE))
 _FILES_MAX = 4
 """Files of one process whose writers are looked for, the newest first."""
@@ -71,30 +67,31 @@ class Causes:
         for place, current in enumerate(line):
             self.builder.add_process(current, Side.CAUSE)
             if place:
-                self._add_started(current, child)
+                self.builder.add_started(current, child)
+            if current.is_recorded and self._add_trigger(current, moment) and place:
+                self.entries.append(child)
             if current in self._followed:
                 return
             self._followed.add(current)
-            if current.is_recorded and self._feed(current, moment) and place:
-                self.entries.append(child)
+            self._add_files(current, moment)
             child, moment = current, current.start_ns
 
-    def _add_started(self, parent: Process, child: Process) -> None:
-        first = next(iter(self.activities.of(child)), None)
-        num, capture = (first.first_num, first.capture) if first else (0, 0)
-        self.builder.add_started(parent, child, num, capture)
-
-    def _feed(self, process: Process, time_ns: int) -> bool:
-        """What a process took in before a time; whether that was a request to a server."""
-        done = [one for one in self.activities.of(process) if one.first_ns <= time_ns]
-        for activity, writers in self._made_files(process, done):
+    def _add_files(self, process: Process, time_ns: int) -> None:
+        """What it ran or read before a time, where somebody else had written that."""
+        taken = self.activities.of(process, TAKING, made_only=True)
+        before = [one for one in taken if one.first_ns <= time_ns]
+        for activity, writers in self._made_files(process, before):
             self._add_inward(process, activity)
             for writer in writers:
                 self._add_writer(writer)
-        for activity in done:
+        for activity in before:
             if activity.action == READ and activity.thing.kind == "pipe":
                 self._add_pipe(process, activity)
-        trigger = _trigger(done, time_ns)
+
+    def _add_trigger(self, process: Process, time_ns: int) -> bool:
+        """What came in over a connection before a time; whether it was a request to a server."""
+        incoming = self.activities.of(process, (RECEIVED, ACCEPTED))
+        trigger = _trigger([one for one in incoming if one.first_ns <= time_ns], time_ns)
         if trigger is None:
             return False
         self._add_inward(process, trigger)
@@ -102,10 +99,9 @@ class Causes:
         return trigger.is_server
 
     def _made_files(
-        self, process: Process, done: list[Activity]
+        self, process: Process, taken: list[Activity]
     ) -> Iterator[tuple[Activity, list[Activity]]]:
-        """What it ran or read and somebody else had written before; and what it ran at all."""
-        taken = [one for one in done if one.action in (RAN, OPENED, READ)]
+        """What it ran or read and somebody else had written before."""
         seen: set[Thing] = set()
         files = 0
         for activity in sorted(taken, key=lambda one: (one.action != RAN, -one.first_ns)):
@@ -113,8 +109,12 @@ class Causes:
             if thing in seen or thing.kind != "file":
                 continue
             seen.add(thing)
+            if files == _FILES_MAX:
+                return
+            if is_noise(thing.kind, thing.name):
+                continue
             writers = self._writers(thing, process, activity.last_ns)
-            if writers and files < _FILES_MAX and not is_noise(thing.kind, thing.name):
+            if writers:
                 files += 1
                 yield activity, writers
 
@@ -122,8 +122,8 @@ class Causes:
         """Who made a file what it was at a time, the last ones first."""
         makers = [
             one
-            for one in self.activities.by_thing.get(thing, ())
-            if one.action in _MAKING and one.first_ns <= time_ns and one.process != reader.number
+            for one in self.activities.about(thing)
+            if one.action in MAKING and one.first_ns <= time_ns and one.process != reader.number
         ]
         found = {one.process: one for one in makers if one.action != OPENED_TO_WRITE}
         opened = {one.process: one for one in makers if one.action == OPENED_TO_WRITE}
@@ -131,7 +131,7 @@ class Causes:
         return last[:_WRITERS_MAX]
 
     def _add_inward(self, process: Process, activity: Activity) -> None:
-        self.builder.add_thing(activity.thing, Side.CAUSE)
+        self.builder.add_thing(seen_as(activity), Side.CAUSE)
         self.builder.add_activity(process, activity, is_inward=True)
 
     def _add_writer(self, activity: Activity) -> None:
@@ -141,31 +141,29 @@ class Causes:
         self._waiting.append((writer, activity.last_ns))
 
     def _add_pipe(self, process: Process, activity: Activity) -> None:
-        """Who wrote into a pipe before it was read."""
-        for one in self.activities.by_thing[activity.thing]:
+        """Who wrote into a pipe before it was read; but no output of what it started itself."""
+        for one in self.activities.about(activity.thing):
             is_writer = one.action == WROTE and one.process != process.number
-            if is_writer and one.first_ns <= activity.last_ns:
+            if not is_writer or one.first_ns > activity.last_ns:
+                continue
+            if process not in self.processes[one.process].ancestors:
                 self._add_inward(process, activity)
                 self._add_writer(one)
 
     def _add_peer(self, process: Process, trigger: Activity) -> None:
         """The other end of a connection, where it is recorded too."""
-        for one in self.activities.by_thing[trigger.thing]:
+        for one in self.activities.about(trigger.thing):
             if one.action in _SENDING and one.process != process.number:
                 peer = self.processes[one.process]
                 if one.is_server != trigger.is_server:
                     self.builder.add_process(peer, Side.CAUSE)
-                    self.builder.add_activity(peer, one, is_inward=False)
+                    self.builder.add_activity(peer, one, is_inward=False, end=seen_as(trigger))
                     return
 
 
 def _trigger(done: list[Activity], time_ns: int) -> Activity | None:
     """The connection over which something came in last before a time; requests come first."""
-    incoming = [
-        one
-        for one in done
-        if one.thing.kind in ("ipv4", "ipv6") and one.action in (RECEIVED, ACCEPTED)
-    ]
+    incoming = [one for one in done if one.thing.kind in ("ipv4", "ipv6")]
     near = [one for one in incoming if time_ns - min(one.last_ns, time_ns) <= TRIGGER_NS]
     return max(near, key=lambda one: _nearness(one, time_ns), default=None)
 

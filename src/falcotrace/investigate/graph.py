@@ -35,6 +35,7 @@ class Node:
         thing: the thing; None for a process.
         rules: rules that alerted on it.
         left_out_count: things that a process did and that are not drawn.
+        count: how many processes it stands for: those that the same process started alike.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Node:
     thing: Thing | None = None
     rules: tuple[str, ...] = ()
     left_out_count: int = 0
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _node_fields(node: Node) -> dict[str, object]:
             "user": process.user,
             "container": process.container_id,
             "left_out": node.left_out_count,
+            "count": node.count,
         }
     return fields
 
@@ -169,6 +172,12 @@ def thing_id(thing: Thing) -> str:
     return f"{thing.kind}:{thing.name}"
 
 
+def seen_as(done: Activity) -> Thing:
+    """What a graph shows as the object: all connections of clients to one server are one."""
+    is_client = done.remote and not done.is_server
+    return Thing(done.thing.kind, done.remote) if is_client else done.thing
+
+
 @dataclass(slots=True)
 class GraphBuilder:
     """Gathers nodes and edges; the same ones once."""
@@ -180,7 +189,7 @@ class GraphBuilder:
         """Add a process; one that is there keeps its side."""
         found = process_id(process)
         if found not in self.nodes:
-            self.nodes[found] = Node(found, "process", process.cmdline, side, process)
+            self.nodes[found] = Node(found, "process", process.label, side, process)
         return found
 
     def add_thing(self, thing: Thing, side: Side) -> str:
@@ -194,26 +203,23 @@ class GraphBuilder:
         """Add an edge."""
         self.edges.setdefault((edge.source, edge.target, edge.action), edge)
 
-    def add_started(self, parent: Process, child: Process, num: int = 0, capture: int = 0) -> None:
-        """Say that a process started another; `num` is an event that shows it."""
-        time_ns = child.start_ns
-        self.add_edge(
-            Edge(
-                process_id(parent),
-                process_id(child),
-                "started",
-                capture,
-                num,
-                num,
-                time_ns,
-                time_ns,
-                int(num > 0),
-            )
+    def add_started(self, parent: Process, child: Process) -> None:
+        """Say that a process started another; the parent's fork shows it, or what the child did."""
+        birth = child.home.birth(child)
+        capture, num, time_ns = (
+            (birth.capture, birth.num, birth.time_ns) if birth else (0, 0, child.start_ns)
         )
+        if birth is None and child.is_recorded and child.activities:
+            first = child.activities[0]
+            capture, num = first.capture, first.first_num
+        ends = (process_id(parent), process_id(child))
+        self.add_edge(Edge(*ends, "started", capture, num, num, time_ns, time_ns, int(num > 0)))
 
-    def add_activity(self, process: Process, done: Activity, *, is_inward: bool) -> None:
-        """Say that a process did something."""
-        ends = (process_id(process), thing_id(done.thing))
+    def add_activity(
+        self, process: Process, done: Activity, *, is_inward: bool, end: Thing | None = None
+    ) -> None:
+        """Say that a process did something; `end` is the thing's node if it is not its own."""
+        ends = (process_id(process), thing_id(end or seen_as(done)))
         source, target = reversed(ends) if is_inward else ends
         self.add_edge(
             Edge(

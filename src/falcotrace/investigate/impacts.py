@@ -2,81 +2,48 @@
 
 In: processes to begin with. Out: candidates with a weight each; the graph takes the heaviest ones,
 with the way that leads to them.
-
-Weights say what a reader wants to see first, not how bad it is: what an alert is about, what was
-changed and stays, where data went, what hardly anybody else reads.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from falcotrace.investigate.actions import (
     ACCEPTED,
-    CHANGED,
-    CONNECTED,
+    ACTIONS,
     CREATED,
-    DELETED,
     LINKED,
-    LISTENED,
     MOVED_FROM,
     MOVED_TO,
     OPENED,
-    OPENED_TO_WRITE,
     RAN,
     READ,
     RECEIVED,
-    REDIRECTED,
-    SENT,
-    SIGNALLED,
-    TRACED,
+    TAKING,
     WROTE,
-    Action,
 )
 from falcotrace.investigate.activities import Activities, Activity, Thing
+from falcotrace.investigate.graph import seen_as
 from falcotrace.investigate.noise import is_noise
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
-
-_WEIGHTS: Mapping[Action, int] = MappingProxyType(
-    {
-        TRACED: 80,
-        LISTENED: 70,
-        CONNECTED: 60,
-        REDIRECTED: 58,
-        CREATED: 50,
-        WROTE: 50,
-        MOVED_TO: 50,
-        LINKED: 50,
-        CHANGED: 45,
-        DELETED: 45,
-        MOVED_FROM: 40,
-        SENT: 40,
-        ACCEPTED: 40,
-        SIGNALLED: 30,
-        OPENED_TO_WRITE: 20,
-        RAN: 10,
-        RECEIVED: 10,
-        READ: 5,
-        OPENED: 5,
-    }
+from falcotrace.investigate.weights import (
+    ALERTED_WEIGHT,
+    PROCESS_WEIGHT,
+    RARE_WEIGHT,
+    WEIGHTS,
+    weigh,
 )
 
-_ALERTED = 100
-_NAMED_ADDRESS = 30
-_RARE_READERS_MAX = 2
-_RARE = 35
-"""A file that nobody else reads while it is recorded."""
-
-_STAYS = 25
-"""A file that is there when the recording ends."""
-
-_PROCESS = 15
 _USERS_MAX = 4
+_WEIGHT_MIN = 15
+"""What is lighter is not drawn, even where there is room."""
+
 _ROUNDS_MAX = 3
+_READS_MAX = 2_000
+_OTHERS = tuple(action for action in ACTIONS.values() if action not in (READ, OPENED))
 _INWARD = frozenset((RAN, READ, OPENED, RECEIVED, ACCEPTED, MOVED_FROM))
-_IPS = ("ipv4", "ipv6")
-_LOCAL = ("127.", "[::1]", "::1")
+_KEEPING = (WROTE, CREATED, MOVED_TO, LINKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +63,22 @@ class Candidate:
     is_inward: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """A process from which to go on.
+
+    Attributes:
+        process: the process.
+        since_ns: from when on, ns since the epoch.
+        is_reader: it belongs to somebody else, and has only read what was written: of what it
+            starts, only what takes such a file too goes on.
+    """
+
+    process: Process
+    since_ns: int
+    is_reader: bool = False
+
+
 @dataclass(slots=True)
 class Impacts:
     """Finds impacts.
@@ -103,107 +86,119 @@ class Impacts:
     Attributes:
         processes: of the captures.
         activities: of the same captures.
-        alerted: processes and events that alerts are about: numbers of events by process.
-        reached: processes that belong to the impact.
+        alerted: numbers of events that alerts are about, by process.
+        alike: by process, how many that its parent started alike it stands for.
     """
 
     processes: Processes
     activities: Activities
     alerted: Mapping[int, frozenset[int]]
-    reached: set[Process] = field(default_factory=set)
+    alike: Counter[Process] = field(default_factory=Counter)
+    _reached: set[int] = field(default_factory=set)
+    _made: set[Thing] = field(default_factory=set)
+    _first_alike: dict[tuple[Process | None, str], Process] = field(default_factory=dict)
+    _stands_for: dict[Process, Process] = field(default_factory=dict)
 
     def find(self, begins: Iterable[tuple[Process, int]]) -> list[Candidate]:
         """Candidates from processes on, each from a time on."""
         found: list[Candidate] = []
-        waiting = list(begins)
+        waiting = [_Begin(process, since_ns) for process, since_ns in begins]
         for _ in range(_ROUNDS_MAX):
-            new = [pair for pair in waiting if pair[0] not in self.reached]
+            new = [begin for begin in waiting if begin.process.number not in self._reached]
             members = list(self._members(new))
-            self.reached |= {process for process, _ in members}
+            self._reached |= {process.number for process, _ in members}
             waiting = []
             for process, since_ns in members:
-                done = [one for one in self.activities.of(process) if one.last_ns >= since_ns]
-                found.append(Candidate(self._process_weight(process), process))
-                found += self._candidates(process, done)
-                waiting += [
-                    (c.process, c.activity.first_ns) for c in self._users(done) if c.activity
-                ]
-                found += self._users(done)
-        return found
+                done = [one for one in self._done(process) if one.last_ns >= since_ns]
+                self._made |= {one.thing for one in done if one.action in _KEEPING}
+                users = list(self._users(done))
+                waiting += [_begin_of(user) for user in users]
+                self.alike[self._first(process)] += 1
+                if self._is_shown(process):
+                    found.append(Candidate(self._process_weight(process), process))
+                    found += [*self._candidates(process, done), *users]
+        return [one for one in found if one.weight >= _WEIGHT_MIN and self._is_shown(one.process)]
 
-    def _members(self, begins: Iterable[tuple[Process, int]]) -> Iterator[tuple[Process, int]]:
+    def _is_shown(self, process: Process) -> bool:
+        return self._first(process) == process or process.number in self.alerted
+
+    def _done(self, process: Process) -> tuple[Activity, ...]:
+        """What a process did; not every one of very many files that it read."""
+        return (
+            *self.activities.of(process, _OTHERS),
+            *self.activities.of(process, (READ, OPENED), limit=_READS_MAX),
+        )
+
+    def _members(self, begins: Iterable[_Begin]) -> Iterator[tuple[Process, int]]:
         """Processes, and what they started after a time."""
         seen: set[Process] = set()
-        for process, since_ns in begins:
-            if process.is_recorded and process not in seen:
-                seen.add(process)
-                yield process, since_ns
-            for _, child in self.processes.descendants(process):
-                if child.start_ns >= since_ns and child not in seen:
+        for begin in begins:
+            if begin.process.is_recorded and begin.process not in seen:
+                seen.add(begin.process)
+                yield begin.process, begin.since_ns
+            below = [
+                child
+                for _, child in self.processes.descendants(begin.process)
+                if child.start_ns >= begin.since_ns
+            ]
+            for child in self._takers(below) if begin.is_reader else below:
+                if child not in seen:
                     seen.add(child)
                     yield child, child.start_ns
 
+    def _takers(self, below: Iterable[Process]) -> Iterator[Process]:
+        """Processes that take what was made, and what these start."""
+        taking: set[Process] = set()
+        for child in below:
+            taken = self.activities.of(child, TAKING, made_only=True)
+            if child.parent in taking or any(one.thing in self._made for one in taken):
+                taking.add(child)
+                yield child
+
+    def _first(self, process: Process) -> Process:
+        """The first of those that the same parent, or one like it, started alike."""
+        found = self._stands_for.get(process)
+        if found is None:
+            parent = process.parent
+            key = (self._first(parent) if parent else None, process.label)
+            found = self._stands_for[process] = self._first_alike.setdefault(key, process)
+        return found
+
     def _candidates(self, process: Process, done: list[Activity]) -> Iterator[Candidate]:
         best: dict[tuple[Thing, bool], Candidate] = {}
+        alerted = self.alerted.get(process.number, frozenset())
         for one in done:
             is_inward = one.action in _INWARD
             if is_noise(one.thing.kind, one.thing.name, is_written=not is_inward):
                 continue
-            found = Candidate(self._weight(one), process, one, is_inward)
-            key = (one.thing, is_inward)
+            weight = weigh(one, self.activities, alerted, self._reached.__contains__)
+            found = Candidate(weight, process, one, is_inward)
+            key = (seen_as(one), is_inward)
             if key not in best or best[key].weight < found.weight:
                 best[key] = found
         yield from best.values()
 
     def _process_weight(self, process: Process) -> int:
-        return _PROCESS + (_ALERTED if process.number in self.alerted else 0)
+        return PROCESS_WEIGHT + (ALERTED_WEIGHT if process.number in self.alerted else 0)
 
-    def _weight(self, one: Activity) -> int:
-        weight = _WEIGHTS[one.action]
-        nums = self.alerted.get(one.process, frozenset())
-        if any(one.first_num <= num <= one.last_num for num in nums) and one.count < _COMMON:
-            weight += _ALERTED if one.first_num in nums or one.last_num in nums else 0
-        if one.thing.kind in _IPS and one.remote and not one.remote.startswith(_LOCAL):
-            weight += _NAMED_ADDRESS
-        if one.action in (READ, OPENED) and one.thing.kind == "file":
-            weight += _RARE if self._is_rare(one.thing) else 0
-        if one.action in (WROTE, CREATED, MOVED_TO, LINKED):
-            weight += _STAYS if self._stays(one) else 0
-        return weight
-
-    def _is_rare(self, thing: Thing) -> bool:
-        """Whether hardly any process but these reads it."""
-        readers = {one.process for one in self.activities.by_thing[thing]}
-        others = {n for n in readers if self.processes[n] not in self.reached}
-        return len(others) < _RARE_READERS_MAX
-
-    def _stays(self, one: Activity) -> bool:
-        later = self.activities.by_thing[one.thing]
-        gone = (DELETED, MOVED_FROM)
-        return not any(o.action in gone and o.last_ns >= one.last_ns for o in later)
-
-    def _users(self, done: Iterable[Activity]) -> list[Candidate]:
-        """Who ran or read what these processes wrote."""
-        found: list[Candidate] = []
+    def _users(self, done: Iterable[Activity]) -> Iterator[Candidate]:
+        """Who ran or read what a process wrote: the strongest use of each."""
         for one in done:
-            is_made = one.action in (WROTE, CREATED, MOVED_TO, LINKED)
-            if not is_made or one.thing.kind not in ("file", "pipe"):
+            is_quiet = is_noise(one.thing.kind, one.thing.name, is_written=True)
+            if one.action not in _KEEPING or one.thing.kind not in ("file", "pipe") or is_quiet:
                 continue
-            if is_noise(one.thing.kind, one.thing.name, is_written=True):
-                continue
-            users = [
-                other
-                for other in self.activities.by_thing[one.thing]
-                if other.action in (RAN, READ, OPENED)
-                and other.last_ns >= one.first_ns
-                and self.processes[other.process] not in self.reached
-            ]
-            for other in users[:_USERS_MAX]:
-                process = self.processes[other.process]
-                weight = _WEIGHTS[one.action] + (_RARE if other.action == RAN else 0)
-                found.append(Candidate(weight, process, other, is_inward=True))
-        return found
+            used: dict[int, Activity] = {}
+            for other in self.activities.about(one.thing):
+                is_later = other.last_ns >= one.first_ns and other.process not in self._reached
+                if other.action in TAKING and is_later:
+                    best = used.get(other.process)
+                    if best is None or WEIGHTS[best.action] < WEIGHTS[other.action]:
+                        used[other.process] = other
+            for use in list(used.values())[:_USERS_MAX]:
+                weight = WEIGHTS[one.action] + (RARE_WEIGHT if use.action == RAN else 0)
+                yield Candidate(weight, self.processes[use.process], use, is_inward=True)
 
 
-_COMMON = 1000
-"""An activity of so many events says little about any one of them."""
+def _begin_of(user: Candidate) -> _Begin:
+    assert user.activity is not None
+    return _Begin(user.process, user.activity.first_ns, user.activity.action != RAN)

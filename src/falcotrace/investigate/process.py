@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from falcotrace.investigate.tree import ProcessTree
 
 
+_LABEL_PROGRAMS_MAX = 4
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ProcessKey:
     """What tells a process from every other.
@@ -117,6 +120,14 @@ class Process:
     def cmdline(self) -> str:
         """`proc.cmdline` of what it executed last; its name where there is none."""
         return self.program.cmdline or self.program.name
+
+    @property
+    def label(self) -> str:
+        """What it executed, one after the other; not what it inherited from its parent."""
+        parent = self.parent
+        inherited = parent.programs if parent else ()
+        own = [one for one in self.programs if one not in inherited] or [self.program]
+        return " \u2192 ".join(one.cmdline or one.name for one in own[-_LABEL_PROGRAMS_MAX:])
 
     @property
     def user(self) -> str:

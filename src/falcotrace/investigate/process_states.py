@@ -28,7 +28,10 @@ STATE_TEXTS = (
 )
 """What is kept of a state, as text."""
 
-_NUMBERS = ("proc.key", "proc.pid", "proc.start", "proc.pid_ts", "proc.ppid", "proc.ppid_ts")
+_NUMBERS = (
+    *("proc.key", "proc.pid", "proc.start", "proc.pid_ts", "proc.ppid", "proc.ppid_ts"),
+    *("proc.vpid", "proc.pidns"),
+)
 
 Numbers = NDArray[np.int64]
 
@@ -45,6 +48,8 @@ class ProcessStates:
         start_ns: when the process began, ns since the epoch; 0 where nobody knows.
         ppid: its parent then; 0 without one.
         parent_start_ns: when that began; 0 where nobody knows.
+        vpid: process id in its own pid namespace.
+        pidns: inode of that.
         texts: columns of `STATE_TEXTS`.
         process: number of the process, by state; processes are numbered by their first state.
         firsts: the first state, by process.
@@ -57,6 +62,8 @@ class ProcessStates:
     start_ns: Numbers
     ppid: Numbers
     parent_start_ns: Numbers
+    vpid: Numbers
+    pidns: Numbers
     texts: dict[str, pa.ChunkedArray]
     process: Numbers
     firsts: Numbers
@@ -97,6 +104,8 @@ def read_states(captures: Sequence[Capture]) -> ProcessStates:
         start,
         numbers["proc.ppid"],
         numbers["proc.ppid_ts"],
+        numbers["proc.vpid"],
+        numbers["proc.pidns"],
         {name: table[name] for name in STATE_TEXTS},
         process,
         firsts,

@@ -15,6 +15,7 @@ import pyarrow as pa
 from falcotrace.capture.reader import Capture
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS
+from falcotrace.investigate.births import Birth, read_births
 from falcotrace.investigate.process import Process, ProcessKey, Program, process_table
 from falcotrace.investigate.process_states import ProcessStates, read_states
 
@@ -108,10 +109,7 @@ class Processes:
         return dict(zip(keys, self._states.process[chosen].tolist(), strict=True))
 
     def parent(self, process: Process) -> Process | None:
-        """Who started it; None where nobody knows.
-
-        The parent at its first event: who inherits an orphan did not start it.
-        """
+        """Who started it; None where nobody knows. Who inherits an orphan did not start it."""
         if not process.is_recorded:
             return None
         if process.number not in self._parents:
@@ -219,8 +217,20 @@ class Processes:
                 found.setdefault(self[parent].key, []).append(number)
         return found
 
+    def birth(self, process: Process) -> Birth | None:
+        """The fork that made it, if the parent was recorded."""
+        return self._births.get(process.number)
+
+    @cached_property
+    def _births(self) -> dict[int, Birth]:
+        numbers = [self.numbers_of(capture) for capture in range(len(self._captures))]
+        return read_births(self._captures, self._states, numbers)
+
     def _parent_number(self, number: int) -> int | None:
-        """The life of the parent's pid that was going on when a process began."""
+        """Who forked it; else the life of the parent's pid that was going on when it began."""
+        birth = self._births.get(number)
+        if birth is not None:
+            return birth.parent
         states = self._states
         first = int(states.firsts[number])
         ppid = int(states.ppid[first])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from falcotrace.investigate.activities import Activities
 from falcotrace.investigate.causes import Causes
-from falcotrace.investigate.graph import Graph, GraphBuilder, Side, process_id, thing_id
+from falcotrace.investigate.graph import Graph, GraphBuilder, Side, process_id, seen_as, thing_id
 from falcotrace.investigate.impacts import Candidate, Impacts
 from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
@@ -29,7 +29,7 @@ class AlertPlace:
         process: number of its process.
         num: number of its event.
         time_ns: when, ns since the epoch.
-        rule: name of the rule.
+        rule: name of the rule; empty for an event that nobody alerted on.
     """
 
     process: int
@@ -66,8 +66,8 @@ def build_graph(
     impacts = Impacts(processes, activities, _alerted(places))
     entries = [(entry, entry.start_ns) for entry in causes.entries]
     candidates = impacts.find([*entries, (asked, asked.start_ns)])
-    left_out = _take(candidates, processes, activities, builder, node_limit)
-    _mark(builder, places, processes, left_out)
+    left_out = _take(candidates, processes, builder, node_limit)
+    _mark(builder, places, processes, left_out, impacts.alike)
     return builder.build(begin, sum(left_out.values()), notes)
 
 
@@ -81,7 +81,6 @@ def _alerted(places: Iterable[AlertPlace]) -> dict[int, frozenset[int]]:
 def _take(
     candidates: Iterable[Candidate],
     processes: Processes,
-    activities: Activities,
     builder: GraphBuilder,
     node_limit: int,
 ) -> Counter[str]:
@@ -91,11 +90,11 @@ def _take(
         way = _way_to(one.process, processes, builder)
         new = {process_id(process) for process in way}
         if one.activity is not None:
-            new |= {thing_id(one.activity.thing)} - builder.nodes.keys()
+            new |= {thing_id(seen_as(one.activity))} - builder.nodes.keys()
         if len(builder.nodes) + len(new) > node_limit:
             left_out[process_id(one.process)] += 1
             continue
-        _add(one, way, processes, activities, builder)
+        _add(one, way, processes, builder)
     return left_out
 
 
@@ -115,18 +114,15 @@ def _add(
     one: Candidate,
     way: Sequence[Process],
     processes: Processes,
-    activities: Activities,
     builder: GraphBuilder,
 ) -> None:
     for process in way:
         builder.add_process(process, Side.IMPACT)
         parent = processes.parent(process)
         if parent is not None and (parent in way or process_id(parent) in builder.nodes):
-            first = next(iter(activities.of(process)), None)
-            num, capture = (first.first_num, first.capture) if first else (0, 0)
-            builder.add_started(parent, process, num, capture)
+            builder.add_started(parent, process)
     if one.activity is not None:
-        builder.add_thing(one.activity.thing, Side.IMPACT)
+        builder.add_thing(seen_as(one.activity), Side.IMPACT)
         builder.add_activity(one.process, one.activity, is_inward=one.is_inward)
 
 
@@ -135,12 +131,18 @@ def _mark(
     places: Iterable[AlertPlace],
     processes: Processes,
     left_out: Mapping[str, int],
+    alike: Mapping[Process, int],
 ) -> None:
-    """Say which rules alerted on a process, and what of it is not drawn."""
+    """Say which rules alerted on a process, how many it stands for, and what is not drawn."""
     rules: dict[str, dict[str, None]] = {}
     for place in places:
+        if not place.rule:
+            continue
         rules.setdefault(process_id(processes[place.process]), {})[place.rule] = None
     for node in list(builder.nodes.values()):
         builder.nodes[node.id] = dataclasses.replace(
-            node, rules=tuple(rules.get(node.id, ())), left_out_count=left_out.get(node.id, 0)
+            node,
+            rules=tuple(rules.get(node.id, ())),
+            left_out_count=left_out.get(node.id, 0),
+            count=max(1, alike.get(node.process, 1)) if node.process else 1,
         )

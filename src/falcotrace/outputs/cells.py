@@ -63,7 +63,13 @@ def json_text(value: object) -> str:
         >>> print(json_text({"a": ["\x9b", None, 1]}))
         {"a":["\u009b",null,1]}
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return printable_json(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    )
+
+
+def printable_json(text: str) -> str:
+    r"""A JSON text on one line in which what is not printable stands as `\uXXXX`."""
     return text if text.isprintable() else "".join(map(_json_character, text))
 
 

@@ -5,8 +5,10 @@ userspace/engine/formats.cpp), with `time_format_iso_8601` and the suggested out
 """
 
 import json
+from collections.abc import Mapping
 
 from falcotrace.alerts import Alert
+from falcotrace.outputs.cells import printable_json
 from falcotrace.outputs.escape import for_terminal, readable
 from falcotrace.outputs.times import iso_time
 
@@ -17,9 +19,10 @@ def text_line(alert: Alert) -> str:
     return f"{iso_time(alert.time_ns, '+0000')}: {alert.priority.title} {message}"
 
 
-def json_line(alert: Alert) -> str:
-    """One alert as a JSON object with Falco's keys."""
-    return json.dumps(json_fields(alert), ensure_ascii=False, default=_plain, sort_keys=True)
+def json_line(alert: Alert, more: Mapping[str, object] | None = None) -> str:
+    """One alert as a JSON object with Falco's keys, and more of them, safe on a terminal."""
+    fields = {**json_fields(alert), **(more or {})}
+    return printable_json(json.dumps(fields, ensure_ascii=False, default=_plain, sort_keys=True))
 
 
 def json_fields(alert: Alert) -> dict[str, object]:

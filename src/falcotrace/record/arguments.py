@@ -25,12 +25,13 @@ from falcotrace.record.call import CallEvents
 from falcotrace.record.layout import PartKind
 from falcotrace.record.polled import put_polled
 
-_BUFFERS = {
+BUFFERS = {
     "buf": PartKind.BYTES,
     "vbuf": PartKind.VECTOR_DATA,
     "mbuf": PartKind.MSG_DATA,
     "control": PartKind.MSG_CONTROL,
 }
+"""Sources that are contents, and the parts that hold them."""
 
 
 def put_arguments(event: EventType, call: CallEvents, columns: Columns) -> None:
@@ -201,7 +202,7 @@ def _put_path(param: Param, source: Source, call: CallEvents, columns: Columns) 
 def _put_buffer(param: Param, source: Source, call: CallEvents, columns: Columns) -> None:
     # DIFFERS: of sendmmsg and recvmmsg Falco makes an event for each message; ours is one for the
     # call, with the first message's size and data. An empty vector does not end the data.
-    rows, found, indices = call.part_bytes(_BUFFERS[source.verb], source.place)
+    rows, found, indices = call.part_bytes(BUFFERS[source.verb], source.place)
     has_bytes = np.array([bool(raw) for raw in found], np.bool_)[indices]
     rows, indices = rows[has_bytes], indices[has_bytes]
     if len(rows):

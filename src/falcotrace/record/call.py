@@ -44,6 +44,11 @@ class CallEvents(EventParts):
         return self.number >= COMPAT_OFFSET
 
     @property
+    def positions(self) -> np.ndarray:
+        """Where in the stream of samples they stand."""
+        return self._events.position[self.rows]
+
+    @property
     def results(self) -> np.ndarray:
         """Results, or negative errno values."""
         return self._fixed["ret"]

@@ -158,7 +158,7 @@ class Conversion:
         """Make what was converted survive, and give back its part of the journal."""
         if converted.columns is not None:
             self.parts.append(encode_row_group(converted.columns, converted.processes))
-        keep_block(converted.block, self._converter.known.files, self._known)
+        keep_block(converted.block, self._converter.known, self._known)
         self._known.sync()
         if self._known.end > max(COMPACT_BYTES, _COMPACT_FACTOR * self._compacted_bytes):
             self._compact()
@@ -243,6 +243,7 @@ class Conversion:
         columns = recorded_columns(
             with_containers=with_containers,
             with_contents=self._start.data_bytes > 0,
+            with_answers=self._start.has_answers,
             told=self._containers.filled,
         )
         recording = msgspec.structs.replace(
@@ -257,7 +258,11 @@ class Conversion:
         return msgspec.structs.replace(
             self._start.footer,
             recording=recording,
-            losses=with_unknown(self._losses(ending, content), self._containers.unknown_count),
+            losses=with_unknown(
+                self._losses(ending, content),
+                self._containers.unknown_count,
+                self._converter.known.names.dropped_count,
+            ),
             partly_blind=self._converter.rings.account(),
             unrecorded=sorted(COLUMNS.keys() - columns),
         )

@@ -155,6 +155,7 @@ class Converter:
         self.rings.note(block, events, known.processes)
         nums = np.arange(self._next_num, self._next_num + len(events.fixed))
         self._next_num += len(events.fixed)
+        known.names.begin_block()
         name_files(events, known, self._exchanges)
         if self._numbers is not None:
             rows = np.flatnonzero(np.isin(events.fixed["nr"], self._numbers))

@@ -8,14 +8,18 @@ import difflib
 from collections.abc import Iterable
 from functools import cache
 
+from falcotrace.capture.address_names import NAME_COLUMNS
 from falcotrace.errors import RecordError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS, Scope
 from falcotrace.events.event_types import current_events
+from falcotrace.events.operators import Multiplicity
+from falcotrace.record.answers import RECEIVING_CALLS
 from falcotrace.record.argument_sources import sources
 from falcotrace.record.compat_calls import compat_syscalls
 from falcotrace.record.events import STREAMS, calls
 from falcotrace.record.runtimes.containers import RUNTIME_COLUMNS
 from falcotrace.record.syscalls import load_syscalls, syscalls_by_number
+from falcotrace.rules.plan import FieldOperand
 
 _COMMON = (
     *("evt.num", "evt.time", "evt.type", "evt.cpu", "evt.compat", "evt.io_uring", "evt.cut"),
@@ -67,11 +71,18 @@ def numbers_of(names: frozenset[str], arch: str) -> frozenset[int]:
     )
 
 
+def events_behind(fields: Iterable[FieldOperand]) -> frozenset[str]:
+    """Events that tell what fields of other events say: names of addresses come in answers."""
+    asks = any(field.multiplicity is Multiplicity.ANY_NAME for field in fields)
+    return frozenset(RECEIVING_CALLS) if asks else frozenset()
+
+
 @cache
 def recorded_columns(
     *,
     with_containers: bool,
     with_contents: bool = False,
+    with_answers: bool = False,
     told: frozenset[str] = frozenset(RUNTIME_COLUMNS),
 ) -> frozenset[str]:
     """Columns that a recording fills where there is something to say.
@@ -80,6 +91,7 @@ def recorded_columns(
         with_containers: whether a process in a container was seen. Outside containers what runtimes
             tell is known (`host`, empty, or never there).
         with_contents: whether contents of buffers were asked for.
+        with_answers: whether answers of name servers are among them.
         told: columns that a runtime told of at least one container.
     """
     found = set(_COMMON)
@@ -96,6 +108,8 @@ def recorded_columns(
     missing = frozenset(RUNTIME_COLUMNS) - told if with_containers else frozenset()
     if not with_contents:
         missing |= {"evt.buffer", "evt.arg.img"}
+    if not with_answers:
+        missing |= NAME_COLUMNS.keys()
     return frozenset(found & COLUMNS.keys()) - missing
 
 

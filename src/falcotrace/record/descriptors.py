@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from falcotrace.capture.address_names import NAME_COLUMNS
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.schema import flat_type
@@ -126,8 +127,31 @@ def put_descriptor_columns(
             valid = np.array([value is not None for value in values], np.bool_)
             filled = np.array([value or 0 for value in values], np.int64)
             columns.put_numbers(path, rows, filled[present], valid[present])
+    _put_address_names(files, present, rows, call.positions[has_file], known, columns)
     changed = _name_changed(event, call, file_ids, known)
     columns.put_numbers("fd.name_changed", rows, changed[has_file])
+
+
+def _put_address_names(
+    files: Sequence[OpenFile | None],
+    which: np.ndarray,
+    rows: np.ndarray,
+    places: np.ndarray,
+    known: Known,
+    columns: Columns,
+) -> None:
+    """What the ends of a connection were called when the event happened.
+
+    DIFFERS: Falco asks name servers, when a rule is asked and again every few minutes; here answers
+    count that were recorded before the event.
+    """
+    names = known.names.block
+    if names.is_empty or not any(file is not None and file.is_ip for file in files):
+        return
+    for path, address_path in NAME_COLUMNS.items():
+        address_of = _GETTERS[address_path]
+        addresses = [None if file is None else address_of(file) for file in files]
+        names.put(columns, path, rows, (addresses, which), places)  # type: ignore[arg-type]
 
 
 def _descriptor(event: EventType, call: CallEvents) -> tuple[np.ndarray, np.ndarray]:

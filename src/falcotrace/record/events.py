@@ -17,6 +17,7 @@ from falcotrace.capture.text_pool import MISSING
 from falcotrace.events.derived import FD_EVENTS
 from falcotrace.events.event_types import EVENT_TYPES, SYSCALLS, EventType, current_events
 from falcotrace.events.numbers import result_text
+from falcotrace.record.answers import note_answers
 from falcotrace.record.arguments import put_arguments
 from falcotrace.record.call import CallEvents
 from falcotrace.record.compat_calls import (
@@ -148,17 +149,18 @@ def _exit_part(exits: np.ndarray) -> np.ndarray:
 
 
 def name_files(events: MergedEvents, known: Known, exchanges: Exchanges) -> None:
-    """Take in what events tell about files: names under which they were opened, peers.
+    """Take in what events tell about files and their peers: names of both, and who the peers are.
 
     Args:
         events: merged events; their descriptions have been taken in.
-        known: files, processes, texts.
+        known: files, processes, texts, names of addresses.
         exchanges: peers of datagram sockets.
     """
     numbers = numbers_by_name(known.arch)
     name_opened_files(events, known, numbers)
     note_renamed(events, known)
     exchanges.name(events, known, numbers)
+    note_answers(events, known, numbers)
 
 
 def event_columns(

@@ -6,7 +6,8 @@ In: what conversion has done so far. Out: the same after a crash. It holds
     journal-N        samples that are not converted yet (`journal.py`)
     part-N.parquet   row groups, still without their footer
     part-N.log       what the footer will say of them (`parts.py`)
-    known.log        descriptions that later events may name, as the kernel made them, and names
+    known.log        descriptions that later events may name, as the kernel made them, and names of
+                     files and addresses
     containers.log   what runtimes told of containers (`runtimes/container_log.py`)
     checkpoint.json  how much of all these belongs together
     counters.json    the kernel's account of losses, once a second
@@ -32,7 +33,7 @@ from falcotrace.record.framed_log import FramedLog, read_log
 from falcotrace.record.parts import Part, Parts
 
 SUFFIX: Final = ".recording"
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 _KNOWN_FILE: Final = re.compile(r"known\d{0,9}\.log")
 
@@ -49,6 +50,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
         footer: host, recorder, accounts, clock.
         interfaces: the host's addresses with their networks.
         data_bytes: how much of each buffer was asked for.
+        has_answers: whether answers of name servers are among what is recorded.
         rotates: whether the recording goes on from capture to capture.
     """
 
@@ -58,6 +60,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     footer: Footer
     interfaces: tuple[str, ...] = ()
     data_bytes: int = 0
+    has_answers: bool = False
     rotates: bool = False
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from falcotrace.capture.address_names import AddressNames
 from falcotrace.capture.text_pool import TextPool
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.files import OpenFiles
@@ -23,6 +24,7 @@ class Known:
     Attributes:
         arch: whose numbers system calls have, `x86_64` or `aarch64`.
         syscalls: what travels with each system call, by its number.
+        names: names of addresses, as of each place of the block that is being decoded.
         data_bytes: how much of each buffer was asked for.
         joined_paths: codes of paths by the codes of a directory and of a path below it.
     """
@@ -34,6 +36,7 @@ class Known:
     accounts: Accounts
     syscalls: Mapping[int, Syscall]
     containers: Containers = field(default_factory=Containers)
+    names: AddressNames = field(default_factory=AddressNames)
     data_bytes: int = 0
     joined_paths: dict[tuple[int, int], int] = field(default_factory=dict)
 

@@ -1,15 +1,17 @@
-"""What later events may name, kept beside the journal: descriptions, and names of opened files.
+"""What later events may name, kept beside the journal: descriptions, names of files and addresses.
 
 In: a converted block. Out: records of a log; and from such records what is known again. What a
 description says is kept as the kernel made it, so there is one way to read it.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.address_names import AddressNames
 from falcotrace.capture.text_pool import MISSING
 from falcotrace.errors import RecordError
 from falcotrace.record.descriptions import (
@@ -28,6 +30,7 @@ from falcotrace.record.samples import SampleBlock, block_of, gather
 
 SAMPLES: Final = 1
 NAMES: Final = 2
+ADDRESSES: Final = 3
 
 _DESCRIPTIONS: Final = (
     *(SampleType.PROCESS, SampleType.IMAGE, SampleType.FILE, SampleType.CGROUPS),
@@ -44,8 +47,15 @@ _COMPRESSION_LEVEL: Final = 1
 _MAX_BYTES: Final = 1 << 30
 
 
-def keep_block(block: SampleBlock, files: OpenFiles, log: FramedLog) -> None:
-    """Add what a block describes.
+class _Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses that answers were about, the last ones last, with what they are called since."""
+
+    names: list[tuple[bytes, tuple[str, ...]]]
+    dropped_count: int
+
+
+def keep_block(block: SampleBlock, known: Known, log: FramedLog) -> None:
+    """Add what a block describes, and what it told of addresses.
 
     Raises:
         OSError: the log cannot be written.
@@ -53,9 +63,18 @@ def keep_block(block: SampleBlock, files: OpenFiles, log: FramedLog) -> None:
     starts = np.sort(np.concatenate([block.starts[kind] for kind in _DESCRIPTIONS]))
     if len(starts):
         log.append(SAMPLES, _packed(b"".join(_samples(block, starts))))
-    ids = files.take_newly_named()
+    ids = known.files.take_newly_named()
     if len(ids):
-        log.append(NAMES, _encode_names(files, ids))
+        log.append(NAMES, _encode_names(known.files, ids))
+    _keep_addresses(known.names.changes(), known.names, log)
+
+
+def _keep_addresses(
+    changes: Sequence[tuple[bytes, tuple[str, ...]]], names: AddressNames, log: FramedLog
+) -> None:
+    if changes:
+        record = _Addresses(names=list(changes), dropped_count=names.dropped_count)
+        log.append(ADDRESSES, _packed(msgspec.msgpack.encode(record)))
 
 
 def rewrite(records: Iterable[tuple[int, bytes]], known: Known, magic: int, log: FramedLog) -> None:
@@ -87,6 +106,7 @@ def rewrite(records: Iterable[tuple[int, bytes]], known: Known, magic: int, log:
                 log.append(NAMES, _encode_names(known.files, ids))
     if states:
         log.append(SAMPLES, _packed(b"".join(sample for _, _, sample in sorted(states))))
+    _keep_addresses(list(known.names), known.names, log)
 
 
 def _known_starts(block: SampleBlock, known: Known, kind: SampleType) -> np.ndarray:
@@ -126,6 +146,8 @@ def restore(records: Iterable[tuple[int, bytes]], known: Known, magic: int, posi
             take_processes(block, known.processes)
         elif kind == NAMES:
             _restore_names(payload, known)
+        elif kind == ADDRESSES:
+            _restore_addresses(payload, known.names)
     # Not before the end: a program may come long before the process that executes it.
     known.processes.forget_ended()
     known.files.take_newly_named()
@@ -178,6 +200,15 @@ def _decode_names(payload: bytes) -> tuple[np.ndarray, list[str | None], list[st
         return ids, table["name"].to_pylist(), table["raw_name"].to_pylist()
     except (KeyError, OSError, ValueError, pa.ArrowException) as error:
         raise RecordError(f"a record of names is damaged: {error}") from None
+
+
+def _restore_addresses(payload: bytes, names: AddressNames) -> None:
+    try:
+        record = msgspec.msgpack.decode(_unpacked(payload), type=_Addresses)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"a record of addresses is damaged: {error}") from None
+    names.restore(record.names)
+    names.dropped_count = record.dropped_count
 
 
 def _restore_names(payload: bytes, known: Known) -> None:

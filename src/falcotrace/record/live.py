@@ -52,8 +52,11 @@ class LiveCapture:
         self.footer = start.footer
         self._containers = Containers(folder.path, wait)
         self._start = start
-        contents = start.data_bytes > 0
-        columns = recorded_columns(with_containers=False, with_contents=contents)
+        columns = recorded_columns(
+            with_containers=False,
+            with_contents=start.data_bytes > 0,
+            with_answers=start.has_answers,
+        )
         self.unrecorded = frozenset(COLUMNS.keys() - columns)
         self.reader = JournalReader(folder.path, start.magic)
         self._is_over = threading.Event()

@@ -4,6 +4,7 @@ from itertools import zip_longest
 
 import msgspec
 
+from falcotrace.capture.address_names import NOT_NAMED
 from falcotrace.capture.footer import Losses, LossInterval
 from falcotrace.record.call_classes import CLASS_NAMES
 from falcotrace.record.layout import SampleType
@@ -58,11 +59,10 @@ def loss_account(kernel: KernelLosses, intervals: tuple[LossInterval, ...] = ())
     )
 
 
-def with_unknown(losses: Losses, container_count: int) -> Losses:
-    """The account, with the containers that no runtime described."""
-    if not container_count:
-        return losses
-    incomplete = {**losses.incomplete, NOT_DESCRIBED: container_count}
+def with_unknown(losses: Losses, container_count: int, name_count: int) -> Losses:
+    """The account, with containers that no runtime described, and names that found no room."""
+    unknown = {NOT_DESCRIBED: container_count, NOT_NAMED: name_count}
+    incomplete = losses.incomplete | {text: count for text, count in unknown.items() if count}
     return msgspec.structs.replace(losses, incomplete=incomplete)
 
 

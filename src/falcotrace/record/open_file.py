@@ -110,6 +110,11 @@ class OpenFile:
         return self.type in {"ipv4", "ipv6"}
 
     @property
+    def is_tcp(self) -> bool:
+        """Whether what is read from it is a stream."""
+        return self.is_ip and self.protocol == "tcp"
+
+    @property
     def has_remote(self) -> bool:
         """Whether the other end of an IP socket is known (a failed connect leaves an address)."""
         return bool(self.remote.port) or (self.protocol != "tcp" and not self.remote.is_any)

@@ -13,6 +13,7 @@ from falcotrace.capture.footer import Footer, Recording
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.accounts import Accounts
 from falcotrace.record.alert_seals import AlertSeals
+from falcotrace.record.answers import RECEIVING_CALLS
 from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.coverage import check_event_names, numbers_of, recorded_events
 from falcotrace.record.drain import Drain
@@ -205,6 +206,7 @@ def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> S
     return Start(
         rotates=options.rotates,
         data_bytes=max(options.data_bytes, options.socket_data_bytes or 0),
+        has_answers=has_answers(options),
         magic=session.magic,
         arch=session.arch,
         interfaces=Interfaces.of_host().texts,
@@ -215,6 +217,13 @@ def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> S
             groups=accounts.groups,
         ),
     )
+
+
+def has_answers(options: RecordOptions) -> bool:
+    """Whether what programs receive from name servers is recorded."""
+    sockets_bytes = options.socket_data_bytes
+    has_contents = options.data_bytes if sockets_bytes is None else sockets_bytes
+    return has_contents > 0 and not _recorded(options).isdisjoint(RECEIVING_CALLS)
 
 
 def _recorded(options: RecordOptions) -> frozenset[str]:

@@ -19,6 +19,7 @@ from falcotrace.rules.raw_arguments import raw_argument_types
 _ANCESTOR_FIELDS = frozenset(
     {"proc.aname", "proc.aexe", "proc.aexepath", "proc.apid", "proc.acmdline", "proc.aenv"}
 )
+_NAME_FIELDS = frozenset({"fd.cip.name", "fd.sip.name", "fd.lip.name", "fd.rip.name"})
 _BOTH_ENDS_FIELDS = frozenset({"fd.ip", "fd.port", "fd.net", "fd.proto"})
 _INDEX = re.compile(r"\[(n|index|fdnum|timestamp_ns)\]")
 _LONGEST_FIELD = max(map(len, FIELDS))
@@ -129,6 +130,8 @@ def _multiplicity(field: Field) -> Multiplicity:
         return Multiplicity.LIST
     if field.name in _ANCESTOR_FIELDS:
         return Multiplicity.ANY_ANCESTOR
+    if field.name in _NAME_FIELDS:
+        return Multiplicity.ANY_NAME
     if field.name in _BOTH_ENDS_FIELDS:
         return Multiplicity.BOTH_ENDS
     return Multiplicity.SINGLE

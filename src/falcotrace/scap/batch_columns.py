@@ -238,7 +238,12 @@ class BatchColumns:
         known = rows[is_known]
         for local, of_container in self._by_container(known):
             self._state.descriptors.put(
-                columns, of_container, places[of_container], self._pool, local
+                columns,
+                of_container,
+                places[of_container],
+                self._pool,
+                local,
+                self._state.names,
             )
         renamed = np.zeros(len(self._batch), np.bool_)
         renamed[self._state.renamed_rows] = True

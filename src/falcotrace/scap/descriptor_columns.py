@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from falcotrace.capture.address_names import NAME_COLUMNS, NO_NAMES, NamesInBlock
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.scap.addresses import address_text
@@ -52,6 +53,7 @@ def put_descriptor_columns(
     descriptors: Sequence[Descriptor | None],
     indices: Integers,
     local: LocalAddresses,
+    names: NamesInBlock = NO_NAMES,
 ) -> None:
     """Fill the columns of some events.
 
@@ -63,6 +65,7 @@ def put_descriptor_columns(
         indices: for each of the rows which of them.
         local: the addresses that are local for the events' threads. Threads of different
             containers may have different ones and are put one after the other.
+        names: what addresses are called; events' rows are their places.
     """
     known, rows, places = _used(descriptors, rows, indices)
     for path, text in _TEXTS.items():
@@ -72,7 +75,7 @@ def put_descriptor_columns(
         columns.put_numbers(path, rows, values[places])
     columns.put_numbers("fd.is_server", rows, 0)
     sockets = [one if one.type in IP_SOCKETS else None for one in known]
-    _put_socket_columns(columns, *_used(sockets, rows, places), local)
+    _put_socket_columns(columns, *_used(sockets, rows, places), local, names)
 
 
 def _used(
@@ -96,6 +99,7 @@ def _put_socket_columns(
     rows: Integers,
     places: Integers,
     local: LocalAddresses,
+    names: NamesInBlock,
 ) -> None:
     if not sockets:
         return
@@ -109,6 +113,10 @@ def _put_socket_columns(
     shown["r{}"] = [side[1] for side in sides]
     for name, ends in shown.items():
         _put_ends(columns, name, ends, rows, places)
+        path = f"fd.{name.format('ip')}_name"
+        if path in NAME_COLUMNS and not names.is_empty:
+            addresses = [None if end is None else end[0] for end in ends]
+            names.put(columns, path, rows, (addresses, places), rows)
     ports = [_server_port(one) for one in sockets]
     _put_ports(columns, "fd.sport", ports, rows, places)
 

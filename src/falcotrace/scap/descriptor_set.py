@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from falcotrace.capture.address_names import NamesInBlock
 from falcotrace.capture.columns import Columns
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.text_pool import MISSING, TextPool
@@ -189,6 +190,7 @@ class DescriptorSet:
         places: Integers,
         pool: TextPool,
         local: LocalAddresses,
+        names: NamesInBlock,
     ) -> None:
         """Fill the columns of some events, given the places of their descriptors.
 
@@ -198,9 +200,10 @@ class DescriptorSet:
             places: their descriptors.
             pool: the columns' texts.
             local: the addresses that are local for them.
+            names: what addresses are called.
         """
         count = len(self.files)
         is_file = places < count
         self.files.put(columns, rows[is_file], places[is_file], pool)
         others, of_others = rows[~is_file], places[~is_file] - count
-        put_descriptor_columns(columns, others, self.others, of_others, local)
+        put_descriptor_columns(columns, others, self.others, of_others, local, names)

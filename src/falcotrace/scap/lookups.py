@@ -12,7 +12,6 @@ import numpy.typing as npt
 from falcotrace.capture.distinct import distinct
 from falcotrace.capture.text_pool import MISSING, TextPool
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.descriptor_table import CLOSED
 from falcotrace.scap.opens import AT_FDCWD
 from falcotrace.scap.state import BatchState
 
@@ -41,12 +40,7 @@ class Lookups:
 
     def descriptors(self, rows: Integers, fds: Integers) -> Integers:
         """Places of descriptors among the state's; -1 for unknown ones."""
-        state = self._state
-        references = state.history.references(state.tables[rows], fds, rows)
-        places = np.full(len(rows), -1, np.int64)
-        is_known = references != CLOSED
-        places[is_known] = state.descriptor_places[references[is_known]]
-        return places
+        return self._state.places_behind(rows, fds)
 
     def descriptor_texts(self, rows: Integers, fds: Integers) -> Codes:
         """What an argument that is a descriptor shows behind its number: `<f>/path`."""

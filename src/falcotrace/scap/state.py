@@ -15,18 +15,20 @@ import gc
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from falcotrace.capture.address_names import NO_NAMES, AddressNames, NamesInBlock
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.scap.accounts import Accounts
+from falcotrace.scap.answers import note_answers
 from falcotrace.scap.batch import NO_ROW, EventBatch
 from falcotrace.scap.container_table import ContainerTable
 from falcotrace.scap.descriptor_events import DescriptorEvents
 from falcotrace.scap.descriptor_set import DescriptorSet
-from falcotrace.scap.descriptor_table import DescriptorHistory
+from falcotrace.scap.descriptor_table import CLOSED, DescriptorHistory
 from falcotrace.scap.interfaces import Interfaces
 from falcotrace.scap.metadata import Metadata
 from falcotrace.scap.moves import find_moves
@@ -78,6 +80,7 @@ class BatchState:
         thread_names: names of threads by number.
         accounts: users and groups.
         containers: what is known of containers.
+        names: what addresses are called.
     """
 
     views: list[View | None]
@@ -93,6 +96,15 @@ class BatchState:
     thread_names: ThreadNames
     accounts: Accounts
     containers: ContainerTable
+    names: NamesInBlock = NO_NAMES
+
+    def places_behind(self, rows: Integers, fds: Integers) -> Integers:
+        """Places among `descriptors` of what stood behind numbers at events; -1 if unknown."""
+        references = self.history.references(self.tables[rows], fds, rows)
+        places = np.full(len(rows), -1, np.int64)
+        is_known = references != CLOSED
+        places[is_known] = self.descriptor_places[references[is_known]]
+        return places
 
 
 class StateEngine:
@@ -118,6 +130,7 @@ class StateEngine:
         )
         self._small = SmallEvents(self.threads, self.accounts, self.containers, self._descriptors)
         self._switches = Switches()
+        self._names = AddressNames()
         start_state(metadata, self.threads, self.accounts, self._descriptors)
 
     @property
@@ -140,7 +153,7 @@ class StateEngine:
         views, places, tables = spans.finish()
         self._keep_usage(batch, spans.log)
         descriptors, descriptor_places = self._descriptors.descriptors()
-        return BatchState(
+        state = BatchState(
             views=views,
             view_places=places,
             tables=tables,
@@ -156,6 +169,9 @@ class StateEngine:
             accounts=self.accounts.copy(),
             containers=self.containers.copy(),
         )
+        self._names.begin_block()
+        note_answers(batch, state, self._names)
+        return replace(state, names=self._names.frozen_block())
 
     def _keep_usage(self, batch: EventBatch, log: ThreadLog) -> None:
         """What events have told of threads counts in the next batch too."""

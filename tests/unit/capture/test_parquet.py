@@ -164,7 +164,7 @@ def test_a_column_of_runs(column: Any, scratch: Path) -> None:
 
 
 @settings(deadline=None)
-@given(column=columns(VALUES))
+@given(column=columns({**VALUES, **LISTS}))
 def test_a_column_of_steps(column: Any) -> None:
     """Told step by step, a column is the same, few steps or many."""
     kind, counted = column

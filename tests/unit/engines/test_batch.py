@@ -191,6 +191,27 @@ def test_long_lists_are_relations(tmp_path: Path) -> None:
     assert [sum(rule == f"r{n}" for _, rule, _, _ in found) for n in range(4)] == [6, 6, 0, 3]
 
 
+def test_long_lists_are_relations_for_fields_of_several_values(tmp_path: Path) -> None:
+    """Of names and ancestors one among the listed is enough; each relation is looked up."""
+    lists = [None, ["x-1"], ["y", "x-7000"], ["y", "z"]]
+    rows = [
+        {"evt.type": "openat", "fd.sip_name": names, "proc.aname": names} for names in lists * 3
+    ]
+    capture = write_capture(tmp_path / "c.parquet", [rows])
+    listed = ", ".join(f"x-{number}" for number in range(8000))
+    plan = plan_of(
+        f"fd.sip.name in ({listed})",
+        f"not fd.sip.name in ({listed})",
+        f"proc.aname in ({listed}) and not fd.sip.name = y",
+        f"fd.sip.name exists and (fd.sip.name in ({listed}, z) or proc.aname in ({listed}))",
+    )
+    found = both([capture], plan, ScanOptions())
+    assert [sum(rule == f"r{n}" for _, rule, _, _ in found) for n in range(4)] == [6, 6, 3, 9]
+    for place, count in enumerate((6, 6, 3, 9)):
+        query = matches_sql(plan.rules[place], [str(capture.path)])
+        assert len(duckdb.connect().execute(query).fetchall()) == count
+
+
 def test_only_blanks_are_trimmed_from_environments(tmp_path: Path) -> None:
     """Other spaces of Unicode around a value stay, in every form."""
     values = ["X= a ", "X=\u00a0a", "X=a\u2003", "X=\ta"]

@@ -102,6 +102,28 @@ def test_an_ancestor_that_is_there_is_certain(tmp_path: Path) -> None:
     assert (missing.truth, whole.truth) == (Truth.UNKNOWN, Truth.FALSE)
 
 
+@pytest.mark.parametrize(
+    ("row", "truth", "text"),
+    [
+        ({"fd.sip_name": ["a.example", "c2.example"]}, Truth.TRUE, "a.example, c2.example"),
+        ({"fd.sip_name": ["a.example"]}, Truth.FALSE, "a.example"),
+        ({}, Truth.UNKNOWN, None),
+        ({"fd.sip": None}, Truth.FALSE, None),
+    ],
+)
+def test_names_of_an_address(tmp_path: Path, row: Row, truth: Truth, text: str | None) -> None:
+    """All are shown; an address without any may have names that nobody asked for."""
+    connect: Row = {**PROCESS, "evt.type": "connect", "fd.num": 3, "fd.type": "ipv4"}
+    condition = "evt.type = connect and fd.sip.name = c2.example"
+    found = explained(tmp_path, condition, {**connect, "fd.sip": "192.0.2.9", **row})
+    assert found.truth is truth
+    (value,) = found.results[-1].values
+    assert value.text == text
+    assert (value.doubt.why if value.doubt else None) is (
+        Why.UNRECORDED if truth is Truth.UNKNOWN else None
+    )
+
+
 def test_an_older_recording_says_only_that_something_was_cut(tmp_path: Path) -> None:
     """Without `evt.cut` every argument of a truncated event is in doubt, and it is said."""
     row: Row = {**EXECVE, "evt.arg.exe": "/bin/sh", "evt.truncated": True}

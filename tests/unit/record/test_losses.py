@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from falcotrace.capture.address_names import NOT_NAMED
 from falcotrace.capture.footer import Losses as FooterLosses
 from falcotrace.capture.footer import LossInterval
 from falcotrace.record import losses as losses_module
@@ -79,12 +80,12 @@ def test_losses_all_the_time_take_little_room(monkeypatch: pytest.MonkeyPatch) -
     assert (intervals[0].from_ns, intervals[-1].to_ns) == (0, 999)
 
 
-def test_containers_that_nobody_described() -> None:
+def test_containers_and_addresses_of_which_something_is_not_known() -> None:
     """They are counted among what is incomplete; events are none the fewer for it."""
-    account = losses_module.with_unknown(FooterLosses(is_known=True, incomplete={"x": 1}), 3)
-    assert account.incomplete == {"x": 1, losses_module.NOT_DESCRIBED: 3}
+    account = losses_module.with_unknown(FooterLosses(is_known=True, incomplete={"x": 1}), 3, 2)
+    assert account.incomplete == {"x": 1, losses_module.NOT_DESCRIBED: 3, NOT_NAMED: 2}
     assert (account.is_known, account.lost_count) == (True, 0)
-    assert losses_module.with_unknown(account, 0) is account
+    assert losses_module.with_unknown(account, 0, 0) == account
 
 
 def test_classes_of_calls() -> None:

@@ -17,7 +17,7 @@ from falcotrace.record.parts import Part, stamped
 from falcotrace.record.recover import recover_recording
 from unit.record.test_recover import BATCHES, START, columns_of, started
 
-EVENTS = [3, 3, 3, 5, 3, 3]
+EVENTS = [6, 6, 6, 8, 6, 6]
 """Of each batch that `started` writes."""
 
 

@@ -8,6 +8,8 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from falcotrace.capture import address_names
+from falcotrace.capture.address_names import NOT_NAMED
 from falcotrace.capture.footer import Footer, Host, Losses, Recording
 from falcotrace.capture.reader import open_capture
 from falcotrace.capture.summary import describe_losses
@@ -22,11 +24,14 @@ from falcotrace.record.layout import SampleType
 from falcotrace.record.recover import recover_recording
 from falcotrace.record.ring import Batch
 from unit.record.made_samples import ACCOUNTS, AT_FDCWD, BOOT_NS, Stream, text
+from unit.record.test_answers import C2, connection, named, received
 
 BATCHES = 6
 START = Start(
     magic=77,
     arch="x86_64",
+    data_bytes=512,
+    has_answers=True,
     interfaces=("10.0.0.1/8",),
     footer=Footer(
         host=Host(hostname="host"),
@@ -38,12 +43,14 @@ START = Start(
 
 
 def stream_of_batches() -> list[Batch]:
-    """Batches that refer to what earlier ones described: programs, states, files, names."""
+    """Batches that refer to what earlier ones told: programs, states, files, names of both."""
     stream = Stream()
     found = []
     stream.image(1, argv=[b"tool", b"-x"], env=[b"A=1"])
     stream.process(1)
     stream.process(2, pid=200, ppid=100, ppid_start_ns=100_000)
+    connection(stream, 8, "127.0.0.53", 53)
+    connection(stream, 9, C2, 443)
     for number in range(BATCHES):
         stream.file(10 + number, path=f"/real/{number}".encode())
         stream.call(
@@ -62,6 +69,9 @@ def stream_of_batches() -> list[Batch]:
         if number == 3:
             stream.call("read", 4, ret=1, process_id=3, file_id=11)
             stream.add(SampleType.EXIT, process_id=2, tid=200, pid=200, group_dead=1)
+        stream.call("sendto", 4, ret=1, file_id=9)
+        received(stream, 8, named(f"{number}.example", C2 if number != 3 else "192.0.2.10"))
+        stream.call("sendto", 4, ret=1, file_id=9)
         found.append(stream.batch())
     return found
 
@@ -101,9 +111,12 @@ def _plain(array: pa.Array) -> list[object]:
 
 
 @pytest.fixture
-def uninterrupted(tmp_path: Path, small_row_groups: None) -> dict[str, list[object]]:
+def uninterrupted(
+    tmp_path: Path, small_row_groups: None, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[object]]:
     """The columns of a recording that came to its end."""
     del small_row_groups
+    monkeypatch.setattr(address_names, "NAMES_MAX", 3)
     with started(tmp_path / "whole.parquet") as folder:
         with Conversion(folder, START) as conversion:
             while conversion.step():
@@ -127,6 +140,7 @@ def test_interrupted_anywhere(
 
     Also where texts are forgotten and the log of what is known is written anew behind each block.
     """
+    monkeypatch.setattr(address_names, "NAMES_MAX", 3)
     if forgetful:
         monkeypatch.setattr(converter_module, "REMEMBERED_TEXTS", 0)
         monkeypatch.setattr(conversion_module, "COMPACT_BYTES", 0)
@@ -146,6 +160,9 @@ def test_interrupted_anywhere(
     for path, values in uninterrupted.items():
         assert found[path] == values, path
     assert found["fd.name"][1] == "/home/ann/given-0"
+    assert found["fd.sip_name"][-1] == ["5.example", "4.example", "2.example"]
+    with open_capture(output) as capture:
+        assert capture.footer.losses.incomplete == {NOT_NAMED: 2}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "whole.parquet"]
 
 

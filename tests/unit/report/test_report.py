@@ -188,14 +188,19 @@ def test_a_quiet_capture_says_so(tmp_path: Path) -> None:
 
 
 def test_file_is_private_and_replaced_whole(shipped: Report, tmp_path: Path) -> None:
-    """A page quotes command lines; a link that lies in its place is replaced, not followed."""
+    """A page quotes command lines; a link that lies in its place is not followed."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
     target = tmp_path / "report.html"
     target.symlink_to(victim)
-    shipped.write(target)
+    with pytest.raises(FalcoTraceError, match="no regular file"):
+        shipped.write(target, force=True)
     assert victim.read_text() == "mine"
-    assert not target.is_symlink()
+    target.unlink()
+    shipped.write(target)
+    with pytest.raises(FalcoTraceError, match="exists already"):
+        shipped.write(target)
+    shipped.write(target, force=True)
     assert target.read_text() == shipped.html
     assert target.stat().st_mode & 0o777 == 0o600
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html", "victim"]

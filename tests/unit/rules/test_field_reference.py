@@ -71,6 +71,7 @@ def test_removed_fields_say_so() -> None:
         ("proc.aname", "1", Multiplicity.SINGLE),
         ("proc.aargs", None, Multiplicity.SINGLE),
         ("fd.ip", None, Multiplicity.BOTH_ENDS),
+        ("fd.sip.name", None, Multiplicity.ANY_NAME),
         ("fd.proto", None, Multiplicity.BOTH_ENDS),
         ("fd.sip", None, Multiplicity.SINGLE),
         ("fd.types", None, Multiplicity.LIST),

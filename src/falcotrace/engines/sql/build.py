@@ -53,7 +53,7 @@ FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
                     "to_hex",
                     "to_timestamp",
                 ),
-                *("translate", "trim", "try", "unhex", "unicode"),
+                *("translate", "trim", "try", "unhex", "unicode", "unnest"),
             }
         ),
         **ENGINE_FUNCTIONS,

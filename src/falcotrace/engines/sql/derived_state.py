@@ -26,7 +26,7 @@ from falcotrace.engines.sql.text_checks import TEXT_CHECKS, full_match
 from falcotrace.engines.sql.values import Choice, Items, PrintedNumber, Scalar
 from falcotrace.errors import UnsupportedError
 from falcotrace.events import derived as table
-from falcotrace.events.operators import Operator, ValueKind
+from falcotrace.events.operators import Multiplicity, Operator, ValueKind
 
 
 def _text(value: exp.Expr) -> Scalar:
@@ -104,7 +104,7 @@ def _ancestor_env(_: Context, argument: Argument) -> Scalar | Items:
     if argument is None:
         shown = build.each(lambda item: template(_ENV_TEXT, item=item))
         listed = build.call("list_transform", stored, shown)
-        return Items(listed, ValueKind.TEXT, of_any=True)
+        return Items(listed, ValueKind.TEXT, Multiplicity.ANY_ANCESTOR)
     if isinstance(argument, int):
         item = build.element(stored, build.number(argument))
         return _text(template(_ENV_TEXT, item=item))
@@ -115,7 +115,7 @@ def _ancestor_env(_: Context, argument: Argument) -> Scalar | Items:
 
 def _fd_types(_: Context, argument: Argument) -> Items:
     if argument is None:
-        return Items(build.column("fd.types"), ValueKind.TEXT, of_any=False)
+        return Items(build.column("fd.types"), ValueKind.TEXT, Multiplicity.LIST)
     assert isinstance(argument, int)
     if argument >= len(table.STANDARD_STREAMS):
         raise UnsupportedError(f"field fd.types[{argument}]: only the standard streams", ENGINE)
@@ -123,7 +123,7 @@ def _fd_types(_: Context, argument: Argument) -> Items:
     listed = template(
         "CASE WHEN :type IS NOT NULL AND fd.num IS NOT NULL THEN [:type] END", type=stream
     )
-    return Items(listed, ValueKind.TEXT, of_any=False)
+    return Items(listed, ValueKind.TEXT, Multiplicity.LIST)
 
 
 def _behind(items: exp.Expr, prefix: str) -> exp.Expr:

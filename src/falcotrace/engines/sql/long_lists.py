@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-_LONG = 100
+LONG_LIST = 100
 """Shorter lists are compared as quickly as they are looked up."""
 
 
@@ -26,7 +26,7 @@ def with_relations(condition: exp.Expr, lists: LongLists) -> exp.Expr:
     """Put relations in the place of long lists; the condition is changed in place."""
     for node in list(condition.find_all(exp.In)):
         items = node.expressions
-        if len(items) >= _LONG and all(_is_text(item) for item in items):
+        if len(items) >= LONG_LIST and all(_is_text(item) for item in items):
             table = exp.Table(this=exp.to_identifier(lists.name_of(tuple(i.name for i in items))))
             query = exp.Select(expressions=[exp.column("value")], from_=exp.From(this=table))
             node.set("expressions", None)

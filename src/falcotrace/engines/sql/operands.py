@@ -113,10 +113,8 @@ def _column(operand: FieldOperand, kind: ValueKind) -> SqlOperand:
     if name in OWN_COLUMN and isinstance(argument, int):
         return Scalar(build.element(stored, build.number(argument)), kind)
     match operand.multiplicity:
-        case Multiplicity.LIST:
-            return Items(stored, kind, of_any=False)
-        case Multiplicity.ANY_ANCESTOR:
-            return Items(stored, kind, of_any=True)
+        case Multiplicity.LIST | Multiplicity.ANY_ANCESTOR | Multiplicity.ANY_NAME as multiplicity:
+            return Items(stored, kind, multiplicity)
         case _ if kind is ValueKind.ADDRESS:
             return _address(operand.field.path, kind)
         case _:
@@ -184,7 +182,7 @@ def _map(
             return Scalar(function(value.expression.copy()), value.kind)
         case Items():
             mapped = build.call("list_transform", value.expression, build.each(function))
-            return Items(mapped, value.kind, value.of_any)
+            return Items(mapped, value.kind, value.multiplicity)
         case Ends():
             raise UnsupportedError(f"{operand.text} of both ends", ENGINE)
         case Missing():

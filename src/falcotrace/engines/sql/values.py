@@ -1,4 +1,4 @@
-"""What an operand is in SQL: one value, a list, the ancestors, or the two ends of a connection.
+"""What an operand is in SQL: one value, a list, ancestors, names, or both ends of a connection.
 
 These are shapes only; `operands` makes them and `atoms` asks them.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from falcotrace.events.operators import ValueKind
+from falcotrace.events.operators import Multiplicity, ValueKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list; `of_any` for ancestors, where a check asks for one that satisfies it."""
+    """A list; `multiplicity` says how a check of it asks its elements."""
 
     expression: exp.Expr
     kind: ValueKind
-    of_any: bool
+    multiplicity: Multiplicity
 
 
 @dataclass(frozen=True, slots=True)
