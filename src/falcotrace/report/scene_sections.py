@@ -1,16 +1,19 @@
 """What can be looked at: the timeline, graphs, the tree of processes, and who was talked to."""
 
+from collections.abc import Sequence
+
 from falcotrace.investigate.pictures import graph_svg, timeline_svg, tree_svg
 from falcotrace.outputs.svg import clock
 from falcotrace.report.alert_sections import moment
 from falcotrace.report.cover import badge
 from falcotrace.report.findings import ALERTS_KEPT, Findings
 from falcotrace.report.markup import Markup, Room, element, joined, more, safe, table
-from falcotrace.report.peers import Peer, peers_of
+from falcotrace.report.peers import Peer, names_of, peers_of
 from falcotrace.report.serious import Story, stories_of
 
 _TREE_PROCESSES_MAX = 150
 _PEERS_MAX = 300
+_NAMES_MAX = 3
 _PEERS_BYTES, _GRAPHS_BYTES, _TREE_BYTES = 300_000, 1_500_000, 600_000
 
 
@@ -71,10 +74,11 @@ def network(findings: Findings) -> Markup:
     peers = peers_of(asked.activities.of_kinds("ipv4", "ipv6"), asked.processes)
     if not peers:
         return element("p", safe("No process talked over the network."))
+    names = names_of(findings.captures)
     header = ("program", "", "other end", "first", "event", "sent", "received")
     drawn, cut = table(
         header,
-        map(_peer, peers[:_PEERS_MAX]),
+        (_peer(peer, names.get(peer.address, ())) for peer in peers[:_PEERS_MAX]),
         room=Room(_PEERS_BYTES),
         right=("event", "sent", "received"),
         wide="program",
@@ -83,13 +87,18 @@ def network(findings: Findings) -> Markup:
     return joined((drawn, more(cut + max(0, len(peers) - _PEERS_MAX), "peers")))
 
 
-def _peer(peer: Peer) -> tuple[Markup, ...]:
+def _names(names: Sequence[str]) -> Markup:
+    known = safe(", ".join(names[:_NAMES_MAX]), 120)
+    return element("span", known, class_="small") if names else known
+
+
+def _peer(peer: Peer, names: Sequence[str]) -> tuple[Markup, ...]:
     count = len(peer.processes)
     times = element("span", safe(f"{count:,} processes"), class_="small") if count > 1 else safe("")
     return (
         joined((element("code", safe(peer.program, 200)), times)),
         safe("from" if peer.is_client else "to"),
-        element("code", safe(peer.remote)),
+        joined((element("code", safe(peer.remote, 64)), _names(names))),
         moment(peer.first_ns),
         safe(str(peer.first_num)),
         safe(f"{peer.sent_bytes:,} B"),

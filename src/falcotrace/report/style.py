@@ -43,6 +43,7 @@ th { color: var(--faint); font-weight: 600; white-space: nowrap; overflow-wrap: 
 th:last-child, td:last-child { padding-right: 0; }
 td.right, th.right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.firm { overflow-wrap: normal; } td.firm code { overflow-wrap: normal; }
+td.firm .small { overflow-wrap: anywhere; }
 td.wide { width: 50%; min-width: 220px; }
 .time, .badge { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
