@@ -8,6 +8,7 @@ from falcotrace.report.alert_sections import moment
 from falcotrace.report.cover import badge
 from falcotrace.report.findings import ALERTS_KEPT, Findings
 from falcotrace.report.markup import Markup, Room, element, joined, more, safe, table
+from falcotrace.report.paper import on_paper
 from falcotrace.report.peers import Peer, names_of, peers_of
 from falcotrace.report.serious import Story, stories_of
 
@@ -17,8 +18,8 @@ _NAMES_MAX = 3
 _PEERS_BYTES, _GRAPHS_BYTES, _TREE_BYTES = 300_000, 1_500_000, 600_000
 
 
-def _picture(svg: str, room: Room) -> Markup:
-    drawn = element("div", Markup(svg), class_="picture")
+def _picture(svg: str, room: Room, name: str) -> Markup:
+    drawn = on_paper(svg, f"picture-{name}")
     if room.take(drawn):
         return drawn
     return element("p", safe("This picture is left out: it would be too large."), class_="note")
@@ -28,7 +29,7 @@ def timeline(findings: Findings) -> Markup:
     """When each rule fired."""
     cut = any(one.count > len(one.kept) for one in findings.by_rule.values())
     note = safe(f"Of each rule the first {ALERTS_KEPT} alerts are drawn.") if cut else safe("")
-    drawn = _picture(timeline_svg(findings.alerts), Room(_TREE_BYTES))
+    drawn = _picture(timeline_svg(findings.alerts), Room(_TREE_BYTES), "timeline")
     return joined((drawn, element("p", note, class_="note") if cut else note))
 
 
@@ -57,7 +58,8 @@ def _story(number: int, story: Story, room: Room) -> Markup:
     also = [name for name in others if name != first.rule.name]
     text = safe(f"Also shows: {', '.join(also)}", 400)
     note = element("p", text, class_="note") if also else Markup("")
-    return joined((heading, badge(first.priority), note, _picture(graph_svg(story.graph), room)))
+    drawn = _picture(graph_svg(story.graph), room, f"graph-{number}")
+    return joined((heading, badge(first.priority), note, drawn))
 
 
 def tree(findings: Findings) -> Markup:
@@ -65,7 +67,7 @@ def tree(findings: Findings) -> Markup:
     if not findings.alerts:
         return element("p", safe("No rule alerted."))
     found = findings.investigation.tree_of_alerts(findings.alerts, limit=_TREE_PROCESSES_MAX)
-    return _picture(tree_svg(found), Room(_TREE_BYTES))
+    return _picture(tree_svg(found), Room(_TREE_BYTES), "tree")
 
 
 def network(findings: Findings) -> Markup:

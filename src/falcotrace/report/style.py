@@ -53,6 +53,7 @@ pre { margin: 0 0 10px; padding: 12px 14px; background: var(--page); border-radi
 .badge { font-weight: 600; }
 .picture { margin: 8px 0 4px; overflow-x: auto; }
 .picture svg { display: block; max-width: 100%; height: auto; }
+.paper { display: none; }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--link); }
 ul { margin: 6px 0 10px; padding-left: 20px; }
@@ -77,7 +78,8 @@ _PRINT = """
   table { font-size: 8pt; } tr, .tile, .banner { break-inside: avoid; }
   thead { display: table-header-group; } h2, h3, summary { break-after: avoid; }
   .banner, .badge, .picture { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .picture { overflow: visible; } summary { color: inherit; list-style: none; }
+  .picture { overflow: visible; } .screen { display: none; } .paper { display: block; }
+  .picture svg { break-inside: avoid; } summary { color: inherit; list-style: none; }
   details::details-content { content-visibility: visible; display: block; height: auto; } }
 """
 

@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import falcotrace as ft
 from falcotrace.api import Captures
 from falcotrace.errors import FalcoTraceError
+from falcotrace.outputs.svg import WIDTH, document, text_of
 from falcotrace.report import Report
 from falcotrace.report.findings import ALERTS_KEPT
 from falcotrace.report.markup import Room, element, safe, table
 from falcotrace.report.page import SECTIONS
+from falcotrace.report.paper import _WINDOW_HEIGHT, _windows
 from falcotrace.report.serious import GRAPHS_MAX, stories_of
 from hostile_capture import EVILS, RULES, write_hostile
 
@@ -85,7 +89,9 @@ def test_every_section_is_there(shipped: Report) -> None:
     found = Elements(shipped.html)
     assert [one for one in found.ids if one in SECTIONS] == list(SECTIONS)
     links = [value for name, value in found.attributes if name == "href"]
-    assert links == [f"#{key}" for key in SECTIONS]
+    pictures = [link for link in links if link.startswith("#picture-")]
+    assert [link for link in links if link not in pictures] == [f"#{key}" for key in SECTIONS]
+    assert {link[1:] for link in pictures} <= set(found.ids)
 
 
 def test_figures_are_those_of_the_capture(shipped: Report) -> None:
@@ -206,6 +212,20 @@ def test_file_is_private_and_replaced_whole(shipped: Report, tmp_path: Path) -> 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html", "victim"]
     with pytest.raises(FalcoTraceError, match="cannot be written"):
         shipped.write(tmp_path / "none" / "report.html")
+
+
+@given(st.lists(st.integers(1, 300).map(lambda line: 20 * line), max_size=60))
+def test_paper_cuts_no_line(heights: list[int]) -> None:
+    """Windows follow each other without a gap, and none ends within a line of text."""
+    lines = [text_of(0, y, "x") for y in heights]
+    svg = document(WIDTH, 6020, "", lines)
+    windows = list(_windows(svg))
+    assert [one.top for one in windows[1:]] == [one.top + one.height for one in windows[:-1]]
+    assert windows[0].top == 0
+    assert windows[-1].top + windows[-1].height == 6020
+    assert max(one.height for one in windows) <= _WINDOW_HEIGHT
+    for one in windows[1:]:
+        assert not [y for y in heights if y - 10 < one.top < y + 3]
 
 
 def test_table_leaves_out_what_has_no_room() -> None:
