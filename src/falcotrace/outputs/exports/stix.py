@@ -42,7 +42,7 @@ def write_stix(findings: Iterable[Finding], context: ExportContext, stream: Text
     Returns:
         How many alerts there were.
     """
-    # Distinct objects are remembered, not alerts.
+    # STIX is no format of lines: that nothing stands twice takes the ids, 100 bytes each.
     written: set[str] = set()
     captures = map(shown_path, context.captures)
     name = stable_id("bundle", *captures, *(rule.name for rule in context.rules))
