@@ -10,13 +10,11 @@ capture and refuses one that has any.
 """
 
 import os
-import platform
 import pty
-import pwd
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,24 +32,10 @@ from bundles import (
     write_image_root,
 )
 from tale import INTERNET, VISITORS, read_namespaces
-
-from falcotrace.capture.footer import encode_footer
-from falcotrace.capture.reader import open_capture
-from falcotrace.events.columns import COLUMNS
+from traces import find_traces, machine_words
 
 SHOP_NETWORK = "first-light-shop"
 HOST_CGROUP = "/first-light-host"
-FIRST_PERSON = 1000
-"""Uids below are the system's; their names are the same everywhere."""
-
-SHORTEST_WORD = 4
-COMMON_WORDS = frozenset(
-    {"/root", "root", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin"}
-    | {"/usr/local/sbin", "/bin/bash", "/bin/sh", "nobody", "true", "false"}
-    | {"cpu,cpuacct", "memory", "docker", "none", "info"}
-)
-"""Words that this machine shares with every other one."""
-
 ALL_CAPABILITIES = (
     *DEFAULT_CAPABILITIES,
     *("SYS_ADMIN", "SYS_PTRACE", "SYS_TTY_CONFIG", "NET_ADMIN", "DAC_READ_SEARCH", "SYS_BOOT"),
@@ -147,35 +131,12 @@ def _try(*command: str) -> None:
         subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
 
 
-def machine_words(folder: str) -> set[str]:
-    """Words that tell which machine recorded: names, paths, and what the environment says."""
-    words = {platform.node(), platform.release(), str(Path.cwd()), sys.executable, folder}
-    words |= {user.pw_name for user in pwd.getpwall() if user.pw_uid >= FIRST_PERSON}
-    words |= {part for value in os.environ.values() for part in value.split(":")}
-    words |= set(Path("/proc/self/cgroup").read_text().replace("\n", "/").split("/"))
-    words |= {"falcotrace record", "/python", "/runc", "runc:", "first-light"}
-    boot_id = Path("/proc/sys/kernel/random/boot_id")
-    words |= {path.read_text().strip() for path in (boot_id, Path("/etc/machine-id"))}
-    return {word for word in words if len(word) >= SHORTEST_WORD} - COMMON_WORDS
-
-
-def find_traces(path: Path, words: Iterable[str]) -> list[str]:
-    """Words of this machine that occur anywhere in a capture."""
-    with open_capture(path) as capture:
-        texts = [encode_footer(capture.footer).decode()]
-        for group in capture.row_groups:
-            states = capture.processes(group.index)
-            columns = [*capture.read(group.index, list(COLUMNS)).values(), *states.columns]
-            texts += [str(column.to_pylist()) for column in columns]
-    whole = "\n".join(texts)
-    return sorted(word for word in words if word in whole)
-
-
 def main() -> None:
     """The command line."""
     output = Path(sys.argv[1])
     folder = record(output)
-    traces = find_traces(output, machine_words(folder))
+    of_the_makers = ["falcotrace record", "/python", "/runc", "runc:", "first-light"]
+    traces = find_traces(output, machine_words([folder], of_the_makers))
     if traces:
         output.unlink()
         sys.exit(f"the capture had words of this machine: {', '.join(traces)}")

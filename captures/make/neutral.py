@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 
 from falcotrace.capture.footer import Footer, Group, Host, Losses, Recording, User
 from falcotrace.capture.reader import Capture, open_capture
-from falcotrace.capture.writer import CaptureWriter, event_columns
+from falcotrace.capture.writer import CaptureWriter
 from falcotrace.errors import CaptureError
-from falcotrace.events.columns import params_by_name
+from falcotrace.events.columns import COLUMNS, Scope, params_by_name
 from falcotrace.record.accounts import Accounts
 
 RUNTIME_PREFIX = "runc"
@@ -42,6 +42,7 @@ LEADERS: Mapping[str, tuple[str, ...]] = {
 """A leader in another namespace has the number 0 here; what is known of it goes."""
 
 GROUP_LEADER = ("proc.pgid_name", "proc.pgid_exe", "proc.pgid_exepath")
+EVENT_COLUMNS = tuple(path for path, column in COLUMNS.items() if column.scope is not Scope.PROCESS)
 CGROUPS_ARGUMENT = "evt.arg.cgroups"
 """A buffer of the texts that `thread.cgroups` joins by blanks, each with a NUL behind it."""
 
@@ -77,7 +78,8 @@ def neutralise(
 
 def _kept(processes: pa.Table, pid_namespaces: frozenset[int]) -> np.ndarray:
     """Which process states belong to the sandboxes."""
-    names = pc.fill_null(pc.starts_with(processes["proc.name"], RUNTIME_PREFIX), True)
+    texts = processes["proc.name"].cast(pa.string())
+    names = pc.fill_null(pc.starts_with(texts, RUNTIME_PREFIX), True)
     spaces = pc.is_in(processes["proc.pidns"], value_set=pa.array(sorted(pid_namespaces)))
     return np.asarray(pc.and_(pc.invert(names), spaces))
 
@@ -87,7 +89,7 @@ def _pids_inside(capture: Capture, pid_namespaces: frozenset[int]) -> dict[int, 
     inside: dict[int, frozenset[int]] = {}
     pids: set[int] = set()
     for group in capture.row_groups:
-        processes = capture.processes(group.index)
+        processes = capture.process_table(group.index)
         chosen = processes.filter(pa.array(_kept(processes, pid_namespaces)))
         inside[group.index] = frozenset(chosen["proc.key"].to_pylist())
         pids.update(chosen["proc.pid"].to_pylist())
@@ -103,18 +105,17 @@ def _write_group(
     inside: Mapping[int, frozenset[int]],
     identity: Identity,
 ) -> int:
-    events = capture.read(index, event_columns())
-    keep = pc.is_in(events["proc.key"], value_set=pa.array(sorted(inside[index]), pa.int64()))
+    events = capture.read(index, EVENT_COLUMNS)
+    keys = pa.array(sorted(inside[index]), pa.int64())
+    keep = pc.is_in(events["proc.key"], value_set=keys)
     events = {path: array.filter(keep) for path, array in events.items()}
     rows = len(events["evt.num"])
     order = np.argsort(np.asarray(events["evt.num"]), kind="stable")
     numbers = np.empty(rows, np.int64)
     numbers[order] = np.arange(written + 1, written + rows + 1)
     events["evt.num"] = pa.array(numbers)
-    processes = capture.processes(index)
-    processes = processes.filter(
-        pc.is_in(processes["proc.key"], value_set=pa.array(sorted(inside[index]), pa.int64()))
-    )
+    processes = capture.process_table(index)
+    processes = processes.filter(pc.is_in(processes["proc.key"], value_set=keys))
     states = [_neutral_state(state, inside[-1], identity) for state in processes.to_pylist()]
     events |= _neutral_arguments(events, capture.footer, inside[-1], identity.accounts)
     events[CGROUPS_ARGUMENT] = pa.array(
@@ -124,8 +125,23 @@ def _write_group(
         ],
         pa.binary(),
     )
-    writer.write_row_group(events, pa.Table.from_pylist(states, schema=processes.schema))
+    filled = {path: array for path, array in events.items() if array.null_count < rows}
+    writer.write_row_group(filled, _table_of(states, processes.schema))
     return rows
+
+
+def _table_of(states: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    """States as columns, as recorders hand them over: text as dictionaries, in lists as it is."""
+    columns = {}
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        values = [state[name] for state in states]
+        if pa.types.is_dictionary(kind):
+            columns[name] = pa.array(values, pa.string()).dictionary_encode()
+        elif pa.types.is_list(kind) and pa.types.is_dictionary(kind.value_type):
+            columns[name] = pa.array(values, pa.list_(pa.string()))
+        else:
+            columns[name] = pa.array(values, kind)
+    return pa.table(columns)
 
 
 def _neutral_arguments(
@@ -155,9 +171,12 @@ def _neutral_arguments(
 
 def _replace(texts: pa.Array, numbers: pa.Array, change: Callable[[int, str], str]) -> pa.Array:
     """Apply a change to each distinct pair of number and text."""
-    pairs = list(zip(numbers.to_pylist(), texts.to_pylist(), strict=True))
-    changed = {(n, t): t if n is None or t is None else change(n, t) for n, t in set(pairs)}
-    return pa.array([changed[pair] for pair in pairs], pa.string())
+    both = pc.and_(pc.is_valid(texts), pc.is_valid(numbers))
+    columns = (numbers.filter(both).to_pylist(), texts.filter(both).to_pylist())
+    pairs = list(zip(*columns, strict=True))
+    changed = {pair: change(*pair) for pair in set(pairs)}
+    replacements = pa.array([changed[pair] for pair in pairs], pa.string())
+    return pc.replace_with_mask(texts.cast(pa.string()), both, replacements).dictionary_encode()
 
 
 def _neutral_state(

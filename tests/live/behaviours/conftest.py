@@ -1,5 +1,6 @@
 """One recording for each kind of activity; every test looks at one of them."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from falcotrace.rules.plan import Plan
 from falcotrace.rules.shipped import load_plan
+from live.behaviours.intrusions import Intrusion, record_intrusion
 from live.behaviours.recordings import (
     ACTIVITY,
     compile_probe,
@@ -72,3 +74,15 @@ def ordinary_capture(
     capture = folder.parent / "ordinary.parquet"
     record(["bash", str(ACTIVITY / "ordinary.sh"), str(folder)], capture)
     return capture
+
+
+@pytest.fixture(scope="session")
+def intrusion_capture(
+    live_kernel: None,
+    need_programs: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Intrusion:
+    """An intrusion among ordinary work, with names that nobody knows beforehand."""
+    need_programs("busybox", "dpkg-deb", "gcc", "git", "ip", "make", "openssl", "runc")
+    folder = tmp_path_factory.mktemp("intrusion")
+    return record_intrusion(folder, noise_count=100_000, seed=random.randrange(10_000))

