@@ -103,7 +103,23 @@ INTRUSION = Tale(
     ),
     words=DEBIAN_WORDS.read_text(),
 )
+SHOP_NETWORK = Tale(
+    hostname="web-1",
+    users=("root", "ops"),
+    programs=frozenset(
+        {"dnsd", "exe", "httpd", "init", "ip", "nc", "sh", "sleep", "timeout", "wget"}
+    ),
+    addresses=frozenset({"0.0.0.0", "127.0.0.1"}),
+    folders=re.compile(r"/(bin|dev|etc|home/ops|orders|root|srv|usr|var/run)?(/|$)"),
+    # What busybox's programs say to each other.
+    words=DEBIAN_WORDS.read_text()
+    + """
+    BODY ERESTARTSYS ETag Found HTML Last Modified Ranges SIGKILL SIGTERM TITLE URL Wget requested
+    s_client servername
+    """,
+)
 TALES = {
+    "shop_network.parquet": SHOP_NETWORK,
     "first_light.parquet": FIRST_LIGHT,
     "intrusion.parquet": INTRUSION,
     "ordinary.parquet": INTRUSION,

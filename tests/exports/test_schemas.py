@@ -3,12 +3,10 @@
 import csv
 import importlib.resources
 import io
-import ipaddress
 import json
-import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -16,6 +14,7 @@ import pytest
 import stix2
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
+from ecs_reference import ecs_fields, ecs_leaves, ecs_problems
 from exported import HOSTILE, exported, plan
 from falcotrace.outputs.escape import readable
 from falcotrace.outputs.exports.ecs import ECS_VERSION
@@ -23,8 +22,6 @@ from falcotrace.outputs.exports.ocsf import OCSF_VERSION
 from falcotrace.outputs.exports.stix_objects import _CONTRIBUTING
 
 Object = dict[str, Any]
-
-ECS_FIELDS = Path(__file__).with_name("ecs_fields.tsv")
 
 
 def lines(name: str) -> list[Object]:
@@ -61,43 +58,18 @@ def test_falco() -> None:
     assert first["time"] == "2025-11-21T23:35:49.531382685Z"
 
 
-def ecs_leaves(value: Object, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of a document by their dotted names."""
-    for name, one in value.items():
-        if isinstance(one, dict):
-            yield from ecs_leaves(one, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", one
-
-
-ECS_TYPES = {
-    "keyword": lambda value: isinstance(value, str),
-    "wildcard": lambda value: isinstance(value, str),
-    "match_only_text": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "long": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "ip": lambda value: bool(ipaddress.ip_address(value)),
-    "date": lambda value: bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value)),
-}
-
-
 def test_ecs() -> None:
     """Fields that ECS has, of the types that it says, with values that it allows."""
-    rows = [row.split("\t") for row in ECS_FIELDS.read_text().splitlines()[1:]]
-    fields = {name: (kind, several, allowed.split()) for name, kind, several, allowed in rows}
     seen: set[str] = set()
     for alert in lines("ecs"):
-        assert alert.pop("falcotrace").keys() == {"capture", "evt"}
+        assert not ecs_problems(alert)
+        assert alert["falcotrace"].keys() == {"capture", "evt"}
         assert alert["ecs"]["version"] == ECS_VERSION
-        for name, value in ecs_leaves(alert):
-            kind, several, allowed = fields[name]
-            assert isinstance(value, list) == bool(several), name
-            for one in value if several else [value]:
-                assert ECS_TYPES[kind](one), (name, one)
-                assert not allowed or one in allowed, (name, one)
-            seen.add(name)
-    unused = {"event.reason", "rule.author", "rule.id"}
-    assert seen >= {name for name in fields if name.startswith(("event.", "process."))} - unused
+        seen |= {name for name, _ in ecs_leaves(alert)}
+    assert seen >= {name for name in ecs_fields() if name.startswith(("event.", "process."))}
+    wrong = {"process": {"pid": "7", "pids": 7}, "tags": "one", "event": {"kind": "alarm"}}
+    names = [name for name, _ in ecs_problems(wrong)]
+    assert names == ["process.pid", "process.pids", "tags", "event.kind"]
 
 
 def test_ecs_says_what_happened() -> None:
@@ -146,6 +118,14 @@ def test_ocsf(ocsf_schema: jsonschema.Draft202012Validator) -> None:
     assert techniques[0]["sub_technique"]["uid"] == "T1059.004"
     (denied, _) = of_rule(findings, "finding_info", "title", rule="Credential file read")
     assert denied["evidences"][0]["file"]["name"] == "shadow"
+
+
+def test_ocsf_mistakes_are_seen(ocsf_schema: jsonschema.Draft202012Validator) -> None:
+    """The schema refuses what the class does not have, and what lacks what it must have."""
+    finding = lines("ocsf")[0]
+    finding["nonsense"] = finding["evidences"][0]["process"]["nonsense"] = 1
+    del finding["finding_info"]["uid"]
+    assert len(list(ocsf_schema.iter_errors(finding))) == 3
 
 
 def test_sarif() -> None:
@@ -205,6 +185,47 @@ def test_timesketch() -> None:
         assert round(moment.timestamp() * 1e6) == event["timestamp"]
         assert isinstance(event["tag"], list)
         assert not any(isinstance(value, dict) for value in event.values())
+
+
+def test_timesketch_reads_it(tmp_path: Path) -> None:
+    """Its own import client takes each line, and changes nothing but the form of the time."""
+    from timesketch_import_client.importer import ImportStreamer
+
+    path = tmp_path / "alerts.jsonl"
+    path.write_text(exported("timesketch"))
+    importer = ImportStreamer()
+    importer.set_sketch(SimpleNamespace(api=SimpleNamespace(api_root=""), id=1))
+    importer.add_file(str(path))
+    read = importer._data_lines
+    assert len(read) == len(lines("timesketch"))
+    for before, after in zip(lines("timesketch"), read, strict=True):
+        first, second = before.pop("datetime"), after.pop("datetime")
+        assert datetime.fromisoformat(first) == datetime.fromisoformat(second)
+        assert before == after
+
+
+def test_navigator() -> None:
+    """MITRE's own library reads the layer; scores are numbers of alerts."""
+    from mitreattack.navlayers import Layer
+
+    # Of a layer that it cannot read it says so on the screen, and has none.
+    read = Layer(document("navigator"), strict=True).layer
+    assert read.domain == "enterprise-attack"
+    scores = {one.techniqueID: one.score for one in read.techniques}
+    executed = len(HOSTILE)
+    assert scores == {"T1003.008": 2, "T1059": executed, "T1059.004": 3, "T1095": 3}
+    assert (read.gradient.minValue, read.gradient.maxValue) == (0, executed)
+    assert "Alerts: 21. Captures: 1." in read.description
+    assert "Root at work (2)" in read.description
+    assert "lost events: 3" in read.description
+
+
+def test_stix_validator() -> None:
+    """OASIS's own validator finds nothing that the specification forbids."""
+    from stix2validator import ValidationOptions, validate_string
+
+    found = validate_string(exported("stix"), ValidationOptions(version="2.1"))
+    assert found.is_valid, [str(error) for error in found.errors]
 
 
 def test_stix() -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from falcotrace.network.network import Network
     from falcotrace.network.streams import Stream
     from falcotrace.query import Query, Row
+    from falcotrace.report import Report
     from falcotrace.scap.capture import ScapCapture
 
 
@@ -247,6 +248,33 @@ class Captures:
         return self.investigation.timeline(
             members, list(alerts), since_ns=since_ns, until_ns=until_ns
         )
+
+    def report(
+        self,
+        rules: Plan | None = None,
+        *,
+        title: str = "",
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        sources: Iterable[Path] = (),
+    ) -> "Report":
+        """Write a report as one HTML page: `.write("report.html")`, or `.html`.
+
+        Args:
+            rules: from `falcotrace.rules`; those that ship by default.
+            title: what stands above; the hosts by default.
+            since_ns: leave out alerts before this time, ns since the epoch.
+            until_ns: leave out alerts at this time and later, ns since the epoch.
+            sources: the rules files as the user named them, for the commands that repeat it.
+
+        Raises:
+            CaptureError: a capture is damaged, or a `.scap` file, which has to be imported first.
+        """
+        from falcotrace.report import make_report  # noqa: PLC0415 - nothing else draws pictures
+
+        options = ScanOptions(since_ns=since_ns, until_ns=until_ns)
+        chosen = rules or load_plan()
+        return make_report(self._stored, chosen, options, sources=sources, title=title)
 
     def explain(
         self, rule: RulePlan | str, event: int, rules: Plan | None = None

@@ -14,6 +14,7 @@ from falcotrace.cli import (
     query,
     record,
     recover,
+    report,
     rules,
     scan,
     seal,
@@ -36,6 +37,7 @@ app.command("recover")(recover.recover)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("stream")(stream.stream)

@@ -19,7 +19,7 @@ from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
 from falcotrace.investigate.provenance import NODES_MAX, AlertPlace, build_graph
 from falcotrace.investigate.timeline import Timeline, make_timeline
-from falcotrace.investigate.tree import BRANCHES_MAX, ProcessTree, tree_of
+from falcotrace.investigate.tree import BRANCHES_MAX, ProcessTree, tree_of, tree_of_alerts
 from falcotrace.rules.plan import Priority
 
 _CHUNK = 10_000
@@ -121,6 +121,11 @@ class Investigation:
     ) -> ProcessTree:
         """The tree of a process, with the alerts of each."""
         tree = tree_of(process, self.rules_by_process(alerts), limit=limit)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
+
+    def tree_of_alerts(self, alerts: Sequence[Alert], *, limit: int = BRANCHES_MAX) -> ProcessTree:
+        """The processes of alerts, below what they came from."""
+        tree = tree_of_alerts(self.rules_by_process(alerts), limit=limit)
         return dataclasses.replace(tree, priorities=_priorities(alerts))
 
     def rules_by_process(self, alerts: Sequence[Alert]) -> Mapping[Process, Mapping[str, int]]:

@@ -3,8 +3,9 @@
 In: a process, alerts. Out: lines in the order in which a reader goes through them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from falcotrace.investigate.process import Process
 from falcotrace.rules.plan import Priority
@@ -98,6 +99,49 @@ def tree_of(
         tuple(TreeLine(one, depth, one == process, alerted.get(one, {})) for one, depth in lines),
         len(below) - len(shown),
     )
+
+
+def tree_of_alerts(
+    rules: Mapping[Process, Mapping[str, int]], *, limit: int = BRANCHES_MAX
+) -> ProcessTree:
+    """The processes that rules alerted on, below what they came from.
+
+    Args:
+        rules: rules that alerted, by process.
+        limit: at most so many processes; those that began first come first.
+    """
+    ordered = sorted(rules, key=lambda one: (one.start_ns, one.number))
+    found: set[Process] = set()
+    roots: dict[Process, None] = {}
+    below: dict[Process, dict[Process, None]] = {}
+    left_out = 0
+    for process in ordered:
+        line = (process, *process.ancestors)
+        if len(found.union(line)) > limit:
+            left_out += 1
+            continue
+        found.update(line)
+        roots[line[-1]] = None
+        for child, parent in pairwise(line):
+            below.setdefault(parent, {})[child] = None
+    return ProcessTree(tuple(_lines_from(roots, below, rules)), left_out)
+
+
+def _lines_from(
+    roots: Iterable[Process],
+    below: Mapping[Process, Iterable[Process]],
+    rules: Mapping[Process, Mapping[str, int]],
+) -> Iterator[TreeLine]:
+    waiting = [(root, 0) for root in reversed(list(roots))]
+    seen: set[Process] = set()
+    while waiting:
+        process, depth = waiting.pop()
+        if process in seen:
+            continue
+        seen.add(process)
+        yield TreeLine(process, depth, rules=rules.get(process, {}))
+        children = sorted(below.get(process, ()), key=lambda one: (one.start_ns, one.number))
+        waiting += [(child, depth + 1) for child in reversed(children)]
 
 
 def _chosen(

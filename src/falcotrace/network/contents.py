@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from falcotrace.engines.vectors import Bools, Integers
 from falcotrace.network.model import EventPlace, Socket
-from falcotrace.protocols.http import METHODS
+from falcotrace.protocols.http import HEAD_BYTES_MAX, METHODS
 
 MESSAGE_BYTES_MAX = 65_537
 """A DNS message with its length in front, which is longer than the longest head or hello."""
@@ -68,6 +68,9 @@ class _Block:
     starts: Integers
     run_ends: Integers
     is_run_start: Bools
+    sockets: Integers
+    is_sent: Bools
+    places: tuple[Integers, Integers, Integers]
 
 
 def beginnings(batches: Iterable[pa.RecordBatch], sockets: Sequence[Socket]) -> Iterator[Beginning]:
@@ -111,7 +114,16 @@ def _block(batch: pa.RecordBatch) -> _Block:
     firsts = np.flatnonzero(is_run_start)
     lasts = np.append(firsts[1:], len(sockets))
     run_ends = np.repeat(offsets[lasts], lasts - firsts)
-    return _Block(batch, data, offsets, run_ends.astype(np.int64), is_run_start)
+    return _Block(
+        batch=batch,
+        data=data,
+        starts=offsets,
+        run_ends=run_ends.astype(np.int64),
+        is_run_start=is_run_start,
+        sockets=sockets,
+        is_sent=is_sent,
+        places=(batch["file"].to_numpy(), batch["num"].to_numpy(), batch["time_ns"].to_numpy()),
+    )
 
 
 def _settled_rows(block: _Block) -> int:
@@ -124,7 +136,7 @@ def _settled_rows(block: _Block) -> int:
 def _of_block(block: _Block, count: int, sockets: Sequence[Socket]) -> Iterator[Beginning]:
     if not count:
         return
-    numbers = block.batch["socket"].to_numpy(zero_copy_only=False)[:count]
+    numbers = block.sockets[:count]
     distinct, indices = np.unique(numbers, return_inverse=True)
     ports = np.array([sockets[number].server.port for number in distinct.tolist()])[indices]
     is_udp = np.array([sockets[number].transport == "udp" for number in distinct.tolist()])[indices]
@@ -164,18 +176,17 @@ def _beginning(
 ) -> Beginning:
     start = int(block.starts[row])
     end = int(block.starts[row + 1] if is_datagram else block.run_ends[row])
-    end = min(end, start + MESSAGE_BYTES_MAX)
+    end = min(end, start + (HEAD_BYTES_MAX if protocol == "http" else MESSAGE_BYTES_MAX))
     is_several = protocol == "dns" and not is_datagram
     last = int(np.searchsorted(block.starts, end)) if is_several else row + 1
-    part = block.batch.slice(row, last - row).select(["file", "num", "time_ns"]).to_pylist()
     places = [
-        (int(offset) - start, EventPlace(**item))
-        for offset, item in zip(block.starts[row:last], part, strict=True)
+        (int(block.starts[item]) - start, EventPlace(*(int(part[item]) for part in block.places)))
+        for item in range(row, last)
     ]
     return Beginning(
         protocol=protocol,
-        socket=sockets[block.batch["socket"][row].as_py()],
-        is_sent=block.batch["is_sent"][row].as_py(),
+        socket=sockets[block.sockets[row]],
+        is_sent=bool(block.is_sent[row]),
         is_datagram=is_datagram,
         data=block.data[start:end].tobytes(),
         places=places,

@@ -79,15 +79,24 @@ class Network:
 
     @cached_property
     def messages(self) -> tuple[Message[Body], ...]:
-        """All messages that could be decoded, in the order of events, at most a million."""
+        """Messages that could be decoded, in the order of events, of many only the first found."""
         found = find_messages(self._traffic, self.conversations)
         return tuple(sorted(islice(found, MESSAGES_MAX), key=lambda message: message.place))
+
+    @property
+    def _message_notes(self) -> tuple[str, ...]:
+        is_full = len(self.messages) == MESSAGES_MAX
+        return (
+            (*self.notes, f"only {MESSAGES_MAX:,} messages were decoded") if is_full else self.notes
+        )
 
     @property
     def dns(self) -> Listing[Message[DnsMessage]]:
         """DNS questions and answers."""
         found = [item for item in self.messages if isinstance(item.body, DnsMessage)]
-        return Listing(cast("list[Message[DnsMessage]]", found), DNS_SCHEMA, dns_row, self.notes)
+        return Listing(
+            cast("list[Message[DnsMessage]]", found), DNS_SCHEMA, dns_row, self._message_notes
+        )
 
     @property
     def http(self) -> Listing[Message[HttpRequest | HttpResponse]]:
@@ -96,13 +105,15 @@ class Network:
             item for item in self.messages if isinstance(item.body, HttpRequest | HttpResponse)
         ]
         typed = cast("list[Message[HttpRequest | HttpResponse]]", found)
-        return Listing(typed, HTTP_SCHEMA, http_row, self.notes)
+        return Listing(typed, HTTP_SCHEMA, http_row, self._message_notes)
 
     @property
     def tls(self) -> Listing[Message[ClientHello]]:
         """First messages of TLS clients."""
         found = [item for item in self.messages if isinstance(item.body, ClientHello)]
-        return Listing(cast("list[Message[ClientHello]]", found), TLS_SCHEMA, tls_row, self.notes)
+        return Listing(
+            cast("list[Message[ClientHello]]", found), TLS_SCHEMA, tls_row, self._message_notes
+        )
 
     @cached_property
     def _names(self) -> dict[int, tuple[str, dict[str, None]]]:

@@ -31,7 +31,6 @@ from falcotrace.network.packet_rows import (
 from falcotrace.network.pcap_reader import list_packets, read_pcap
 from falcotrace.outputs.whole_file import whole_file
 
-PACKETS_PER_GROUP = 131_072
 EARLY_NS = 30_000_000_000
 LATE_NS = 120_000_000_000
 """A connection's packets begin before the call that opened it returns, and go on after the one
@@ -91,21 +90,22 @@ def join_packets(
         FalcoTraceError: a file cannot be read or written.
     """
     view = read_pcap(pcap)
-    packets = list_packets(view, pcap)
+    lists = list_packets(view, pcap)
     data = np.frombuffer(view, np.uint8)
     rows, joiner = PacketRows(conversations, captures), _Joiner(conversations)
-    count = len(packets.starts)
+    count, is_cut = 0, False
     reasons = np.zeros(len(REASONS), np.int64)
     has_packets = np.zeros(len(conversations), np.bool_)
     with whole_file(output, force=force) as new, pq.ParquetWriter(new, PACKET_SCHEMA) as writer:
-        for start in range(0, count, PACKETS_PER_GROUP):
-            part = packets.part(start, start + PACKETS_PER_GROUP)
+        for part in lists:
             headers = read_headers(data, part.starts, part.lengths, part.links)
             joined = joiner.join(headers, part.times_ns)
             reasons += np.bincount(joined[2], minlength=len(REASONS))
             has_packets[joined[0][joined[0] >= 0]] = True
             names = name_packets(view, headers)
-            writer.write_table(rows.table(part, headers, names, start + 1, joined))
+            writer.write_table(rows.table(part, headers, names, count + 1, joined))
+            count += len(part.starts)
+            is_cut = part.is_cut
     return JoinReport(
         packet_count=count,
         joined_count=int(reasons[JOINED]),
@@ -115,7 +115,7 @@ def join_packets(
             if number
         },
         conversation_count=int(has_packets.sum()),
-        is_cut=packets.is_cut,
+        is_cut=is_cut,
     )
 
 

@@ -6,10 +6,10 @@ followed packet by packet; headers are read for many packets at once (`packet_he
 Source: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
 """
 
-import dataclasses
 import mmap
 import struct
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,13 +27,15 @@ _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 0x0A0D0D0A, 1, 2, 3
 _BYTE_ORDER = 0x1A2B3C4D
 _OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
 _PACKET_HEAD_BYTES = 28
+_TIME_MAX_NS = (1 << 63) - 1
+PACKETS_PER_LIST = 131_072
 _LENGTH_MAX = 1 << 28
 """No packet is longer: a length beyond it is damage."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PacketList:
-    """The packets of a file, an entry for each.
+    """Packets of a file, an entry for each.
 
     Attributes:
         starts: where the bytes of each begin.
@@ -41,7 +43,7 @@ class PacketList:
         original_lengths: how long the packet was.
         times_ns: ns since the epoch.
         links: the kind of link, LINKTYPE of the registry.
-        is_cut: the file is damaged or ends within a packet; what is behind that is not here.
+        is_cut: here the file is damaged or ends within a packet; nothing follows.
     """
 
     starts: Integers
@@ -50,17 +52,6 @@ class PacketList:
     times_ns: Integers
     links: Integers
     is_cut: bool
-
-    def part(self, start: int, end: int) -> "PacketList":
-        """The packets from one place up to another."""
-        return PacketList(
-            self.starts[start:end],
-            self.lengths[start:end],
-            self.original_lengths[start:end],
-            self.times_ns[start:end],
-            self.links[start:end],
-            self.is_cut,
-        )
 
 
 def read_pcap(path: Path) -> memoryview:
@@ -81,8 +72,8 @@ def read_pcap(path: Path) -> memoryview:
         raise FalcoTraceError(f"{shown}: is empty") from None
 
 
-def list_packets(data: memoryview, path: Path) -> PacketList:
-    """Find the packets of a file.
+def list_packets(data: memoryview, path: Path) -> Iterator[PacketList]:
+    """Find the packets of a file, so many at a time.
 
     Raises:
         FalcoTraceError: it is neither pcap nor pcapng.
@@ -108,6 +99,13 @@ class _Places:
     times_ns: "array[int]" = field(default_factory=lambda: array("q"))
     links: "array[int]" = field(default_factory=lambda: array("q"))
 
+    def append(self, start: int, length: int, original: int, time_ns: int, link: int) -> None:
+        self.starts.append(start)
+        self.lengths.append(length)
+        self.originals.append(original)
+        self.times_ns.append(min(time_ns, _TIME_MAX_NS))
+        self.links.append(link)
+
     def packets(self, *, is_cut: bool) -> PacketList:
         return PacketList(
             np.array(self.starts, np.int64),
@@ -119,27 +117,22 @@ class _Places:
         )
 
 
-def _classic(data: memoryview, order: str, unit_ns: int) -> PacketList:
+def _classic(data: memoryview, order: str, unit_ns: int) -> Iterator[PacketList]:
     read = struct.Struct(f"{order}4I").unpack_from
     link = struct.unpack_from(f"{order}I", data, 20)[0] & _LINK_MASK
     found = _Places()
     place, end = _PCAP_HEAD_BYTES, len(data)
-    seconds: array[int] = array("q")
     while place + _RECORD_HEAD_BYTES <= end:
         second, fraction, length, original = read(data, place)
         place += _RECORD_HEAD_BYTES
         if length > end - place:
             break
-        found.starts.append(place)
-        found.lengths.append(length)
-        found.originals.append(original)
-        found.times_ns.append(fraction)
-        seconds.append(second)
+        found.append(place, length, original, second * 1_000_000_000 + fraction * unit_ns, link)
         place += length
-    packets = found.packets(is_cut=place != end)
-    times_ns = np.array(seconds, np.int64) * 1_000_000_000 + packets.times_ns * unit_ns
-    links = np.full(len(times_ns), link)
-    return dataclasses.replace(packets, times_ns=times_ns, links=links)
+        if len(found.starts) == PACKETS_PER_LIST:
+            yield found.packets(is_cut=False)
+            found = _Places()
+    yield found.packets(is_cut=place != end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,28 +168,18 @@ class _Section:
                 return False
             interface = self.interfaces[number]
             time_ns = interface.time_ns(high, low)
-            self._append(to, place + _PACKET_HEAD_BYTES, length, original, time_ns, interface.link)
+            to.append(place + _PACKET_HEAD_BYTES, length, original, time_ns, interface.link)
         elif kind == _SIMPLE_PACKET and size >= 16:
             if not self.interfaces:
                 return False
             original = struct.unpack_from(f"{self.order}I", data, place + 8)[0]
             interface = self.interfaces[0]
             length = min(original, size - 16, interface.snaplen or original)
-            self._append(to, place + 12, length, original, 0, interface.link)
+            to.append(place + 12, length, original, 0, interface.link)
         return True
 
-    @staticmethod
-    def _append(
-        to: _Places, start: int, length: int, original: int, time_ns: int, link: int
-    ) -> None:
-        to.starts.append(start)
-        to.lengths.append(length)
-        to.originals.append(original)
-        to.times_ns.append(min(time_ns, (1 << 63) - 1))
-        to.links.append(link)
 
-
-def _next_generation(data: memoryview) -> PacketList:
+def _next_generation(data: memoryview) -> Iterator[PacketList]:
     found = _Places()
     section = _Section("<")
     place, end = 0, len(data)
@@ -210,7 +193,10 @@ def _next_generation(data: memoryview) -> PacketList:
         if not section.put(kind, data, place, size, found):
             break
         place += size
-    return found.packets(is_cut=place != end)
+        if len(found.starts) == PACKETS_PER_LIST:
+            yield found.packets(is_cut=False)
+            found = _Places()
+    yield found.packets(is_cut=place != end)
 
 
 def _interface(data: memoryview, place: int, size: int, order: str) -> _Interface:

@@ -41,7 +41,7 @@ def text_lines(data: bytes) -> Iterator[str]:
         lines.pop()
     for line in lines:
         text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
-        yield f"  {for_terminal(text)}"
+        yield f"  {for_terminal(text)}" if text else ""
 
 
 def _hex_lines(data: bytes) -> Iterator[str]:

@@ -131,7 +131,7 @@ def follow_socket(traffic: Traffic, socket: Socket) -> Stream:
                 Chunk(
                     place=EventPlace(row["file"], row["num"], row["time_ns"]),
                     is_sent=row["is_sent"],
-                    pid=row["pid"],
+                    pid=row["pid"] or 0,
                     process_name=row["name"] or "",
                     data=data,
                     missing_bytes=row["moved_bytes"] - len(data),

@@ -1,6 +1,7 @@
 """Rows as an HTML table, for notebooks: no scripts, no styles, nothing from the network."""
 
 import html
+import re
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ from falcotrace.outputs.escape import for_terminal
 
 ROWS_MAX = 200
 """More rows than these are counted, not drawn: a browser has to bear the page."""
+
+_VALUELESS = re.compile(r" [\w.]+=(<NA>)?(?= |$)")
 
 
 def rows_html(table: pa.Table, notes: Iterable[str] = (), caption: str = "") -> str:
@@ -33,6 +36,16 @@ def rows_html(table: pa.Table, notes: Iterable[str] = (), caption: str = "") -> 
     )
     below = "".join(f"<p>note: {_safe(note)}</p>" for note in notes)
     return f"<table>{title}<tr>{head}</tr>{rows}</table>{below}"
+
+
+def without_blanks(output: str) -> str:
+    """An alert's output without the items that only say that there is no value.
+
+    Example:
+        >>> without_blanks("It | user=root container=<NA> tag=")
+        'It | user=root'
+    """
+    return _VALUELESS.sub("", output)
 
 
 def _safe(text: str) -> str:

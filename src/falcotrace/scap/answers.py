@@ -16,7 +16,7 @@ from falcotrace.capture.address_names import NAME_SERVER_PORT, AddressNames
 from falcotrace.events.event_types import EVENT_TYPES
 from falcotrace.protocols.dns_addresses import answered_addresses
 from falcotrace.scap.batch import EventBatch
-from falcotrace.scap.descriptor import CONNECTIONS, L4, Descriptor
+from falcotrace.scap.descriptor import CONNECTIONS, L4, Descriptor, Role
 from falcotrace.scap.parameters import numbers, parameter_index
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def note_answers(batch: EventBatch, state: "BatchState", names: AddressNames) ->
         fds = numbers(batch, code, "fd", -1)[chosen] if len(chosen) else chosen
         sockets = _sockets(state, params.rows[chosen], fds)
         for at, socket in zip(chosen.tolist(), sockets, strict=True):
-            if socket is not None and NAME_SERVER_PORT in _ports(socket):
+            if socket is not None and _peer_port(socket) == NAME_SERVER_PORT:
                 start = int(starts[at])
                 payload = batch.data[start : start + int(lengths[at])].tobytes()
                 found.append((int(params.rows[at]), payload, socket.ends.l4 == L4.TCP))
@@ -77,5 +77,7 @@ def _sockets(state: "BatchState", rows: Integers, fds: Integers) -> list[Descrip
     return [one if one is not None and one.type in CONNECTIONS else None for one in found]
 
 
-def _ports(socket: Descriptor) -> tuple[int, int]:
-    return socket.ends.source_port, socket.ends.destination_port
+def _peer_port(socket: Descriptor) -> int:
+    """The port of whoever sent: who asks a name server must not be taken for one."""
+    is_server = socket.role is Role.SERVER
+    return socket.ends.source_port if is_server else socket.ends.destination_port

@@ -21,7 +21,7 @@ CONTAINER_ID = "3f1e9a7c5b2d4860fedcba98765432100123456789abcdef0123456789abcdef
 CGROUPS = f"/docker/{CONTAINER_ID}"
 
 
-def record(command: Sequence[str], capture: Path) -> None:
+def record(command: Sequence[str], capture: Path, *options: str) -> None:
     """Record a command and its descendants, with an environment that does not differ by machine."""
     environment = {
         "PATH": SYSTEM_PATH,
@@ -29,7 +29,7 @@ def record(command: Sequence[str], capture: Path) -> None:
         "LANG": "C.UTF-8",
         "PYTHON": os.path.realpath(sys.executable),
     }
-    recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(capture), "--"]
+    recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(capture), *options, "--"]
     done = subprocess.run(
         [*recorder, *command],
         check=False,

@@ -72,8 +72,9 @@ def both_ends(**settings: object) -> tuple[End, End]:
     """Client and server of a connection over loopback, both recorded."""
     ends = {"client": Endpoint("127.0.0.1", 40_000), "server": Endpoint("127.0.0.1", 8080)}
     given: dict[str, object] = {**ends, **settings}
+    servers = {**given, "is_server": True, "process": "httpd", "pid": 200, "ino": 2}
     client = End(**given)  # type: ignore[arg-type]
-    server = End(**given, is_server=True, process="httpd", pid=200, ino=2)  # type: ignore[arg-type]
+    server = End(**servers)  # type: ignore[arg-type]
     return client, server
 
 

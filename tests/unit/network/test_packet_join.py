@@ -18,6 +18,7 @@ from scapy.packet import Packet
 from scapy.utils import PcapNgWriter, PcapWriter
 
 from falcotrace.errors import FalcoTraceError
+from falcotrace.network import pcap_reader
 from falcotrace.network.model import Endpoint
 from falcotrace.network.network import Network
 from falcotrace.network.packet_headers import read_headers
@@ -197,6 +198,15 @@ def test_byte_orders(tmp_path: Path, order: str) -> None:
     assert row["proc_name"] == "curl"
 
 
+def test_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is read part by part, and packets are counted through."""
+    monkeypatch.setattr(pcap_reader, "PACKETS_PER_LIST", 3)
+    network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
+    report, rows = _join(network, tmp_path, [Ether() / _out()] * 7)
+    assert report == JoinReport(7, 7, {}, 1, False)
+    assert [row["packet"] for row in rows] == list(range(1, 8))
+
+
 def test_cut_file(tmp_path: Path) -> None:
     """A file that ends within a packet gives those before, and says so."""
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
@@ -242,12 +252,13 @@ def test_damaged_files(tmp_path: Path, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
-        packets = list_packets(memoryview(bytes(damaged)), path)
+        lists = list(list_packets(memoryview(bytes(damaged)), path))
     except FalcoTraceError:
         return
-    assert (packets.starts + packets.lengths <= len(damaged)).all()
     view = np.frombuffer(bytes(damaged), np.uint8)
-    read_headers(view, packets.starts, packets.lengths, packets.links)
+    for packets in lists:
+        assert (packets.starts + packets.lengths <= len(damaged)).all()
+        read_headers(view, packets.starts, packets.lengths, packets.links)
 
 
 def test_dns_names_of_packets(tmp_path: Path) -> None:

@@ -115,8 +115,7 @@ def test_gap(tmp_path: Path) -> None:
 
 def test_datagrams(tmp_path: Path) -> None:
     """Datagrams are whole packets; of one that was cut the packet says how long it was."""
-    ends = {"client": Endpoint("192.0.2.10", 5353), "server": Endpoint("192.0.2.53", 53)}
-    end = End(ends["client"], ends["server"], transport="udp")
+    end = End(Endpoint("192.0.2.10", 5353), Endpoint("192.0.2.53", 53), transport="udp")
     cut = {**end.receives(ANSWER), "evt.buffer": ANSWER[:40]}
     _, packets = _write(tmp_path, [end.sends(QUESTION), end.receives(ANSWER), cut])
     assert [bytes(packet[UDP].payload) for packet in packets[:2]] == [QUESTION, ANSWER]
@@ -212,8 +211,8 @@ def test_any_conversation(
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_tshark_decodes_it(tmp_path: Path) -> None:
     """Wireshark's own reader finds DNS and HTTP in it, and no fault."""
-    ends = {"client": Endpoint("192.0.2.10", 5300), "server": Endpoint("192.0.2.53", 53)}
-    resolver = End(ends["client"], ends["server"], transport="udp", ino=5)
+    ends = (Endpoint("192.0.2.10", 5300), Endpoint("192.0.2.53", 53))
+    resolver = End(*ends, transport="udp", ino=5)
     v6 = End(Endpoint("2001:db8::a", 41_000), Endpoint("2001:db8::b", 80), ino=6)
     rows = [
         *(resolver.sends(QUESTION), resolver.receives(ANSWER)),
@@ -237,7 +236,10 @@ def is_fault(frame: Mapping[str, Sequence[str]]) -> bool:
 
 def tshark(path: Path) -> list[dict[str, Any]]:
     """What tshark says of each frame; it must read the file without complaint."""
-    fields = ("dns.qry.name", "dns.a", "http.host", "http.file_data", "_ws.expert.severity")
+    fields = (
+        *("dns.qry.name", "dns.a", "http.host", "http.file_data", "_ws.expert.severity"),
+        "tls.handshake.extensions_server_name",
+    )
     checks = ("tcp.check_checksum:TRUE", "udp.check_checksum:TRUE", "ip.check_checksum:TRUE")
     command = ["tshark", "-r", str(path), "-T", "json"]
     command += [part for field in fields for part in ("-e", field)]

@@ -7,7 +7,7 @@ import pytest
 from falcotrace.api import open_captures
 from falcotrace.scap.importer import import_scap
 from made_answers import QUESTION, address, answer, framed
-from unit.scap.made_sockets import pair
+from unit.scap.made_sockets import pair, sockaddr
 from unit.scap.scenarios import Happening, Replay, capture_bytes, leaves, opens, replay
 
 C2 = "192.0.2.9"
@@ -109,6 +109,35 @@ def test_what_is_no_answer_of_a_name_server() -> None:
         writes(4),
     )
     assert names_of_writes(seen) == [None]
+
+
+def test_who_asks_a_name_server_is_none() -> None:
+    """What a name server receives is not believed, whatever it looks like."""
+    seen = replay(
+        leaves("socket", 10, fd=3, domain=2, type=2, proto=0),
+        leaves("bind", 10, res=0, addr=sockaddr("10.0.0.1:53"), fd=3),
+        receives(3, ANSWER, tuple=pair("192.0.2.66:5000->10.0.0.1:53")),
+        *connects(4, f"{C2}:443", kind=1),
+        writes(4),
+    )
+    assert names_of_writes(seen) == [None]
+
+
+def test_a_recorded_capture(shared: Path, tmp_path: Path) -> None:
+    """t_udp_dns: four questions about names that are all 127.0.0.1, the last one the miner's."""
+    (source,) = (shared / "oracle" / "captures").glob("t_udp_dns.scap*")
+    import_scap(source, tmp_path / "a.parquet")
+    with open_captures(tmp_path / "a.parquet") as capture:
+        rows = capture.sql(
+            "SELECT fd.sip_name, evt.type FROM events"
+            " WHERE fd.sport = 53 AND evt.type IN ('recvfrom', 'close') ORDER BY evt.num"
+        ).fetchall()
+        named = capture.query("fd.sip.name = xmr.pool.example.org and not fd.sport = 53").count()
+        others = capture.query("fd.sip = 127.0.0.1 and fd.sip.name = c2.example").count()
+    assert rows[0] == (None, "recvfrom")
+    assert rows[-1][0] == ["xmr.pool.example.org", "github.com", "pool.minexmr.com", "example.com"]
+    assert named > 0
+    assert others == 0
 
 
 def test_import_and_scan(tmp_path: Path) -> None:

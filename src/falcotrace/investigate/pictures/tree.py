@@ -4,7 +4,7 @@ In: a `ProcessTree`. Out: SVG. A command after an arrow replaced the one above i
 process.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from falcotrace.investigate.process import Process
@@ -36,7 +36,7 @@ _PROGRAMS_MAX = 12
 _DEPTH_MAX = 24
 """Deeper processes are not indented further."""
 
-_LEFT, _STEP, _TRUNK = 176, 20, 7
+_LEFT, _STEP, _TRUNK = 180, 20, 4
 _LINE_HEIGHT = 20
 _RULE_HEIGHT = 17
 _COLUMN = 7.25
@@ -45,11 +45,31 @@ _DESCENT = 5
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A process and where its first line is: the baseline of the text, in pixels."""
+    """A process, its place, and what it hangs on.
+
+    Attributes:
+        line: of the tree.
+        commands: what it executed.
+        parent: where the process is that started it; None if that is not in the tree.
+        x: left end of the text, in pixels.
+        y: the baseline of its first line.
+    """
 
     line: TreeLine
+    commands: tuple[str, ...]
+    parent: "_Placed | None"
     x: float
     y: float
+
+    @property
+    def command_count(self) -> int:
+        """Lines of commands."""
+        return min(len(self.commands), _PROGRAMS_MAX + 1)
+
+    @property
+    def height(self) -> float:
+        """Of all its lines."""
+        return _LINE_HEIGHT * self.command_count + _RULE_HEIGHT * len(self.line.rules)
 
 
 def tree_svg(tree: ProcessTree) -> str:
@@ -63,15 +83,10 @@ def tree_svg(tree: ProcessTree) -> str:
             WIDTH, 2 * _LINE_HEIGHT, "Process tree", [text_of(12, 24, "no processes", FAINT)]
         )
     parts: list[str] = []
-    placed: list[_Placed] = []
-    y, shallowest = 24.0, min(line.depth for line in tree.lines)
-    for line in tree.lines:
-        if y > LINES_MAX * _LINE_HEIGHT:
-            break
-        one = _Placed(line, _LEFT + _STEP * min(line.depth - shallowest, _DEPTH_MAX), y)
-        placed.append(one)
+    placed = list(_place(tree.lines))
+    for one in placed:
         parts += _draw(one, tree.priorities)
-        y += _height(line)
+    y = placed[-1].y + placed[-1].height
     more = tree.left_out_count + len(tree.lines) - len(placed)
     if more:
         parts.append(text_of(12, y, f"{more:,} more processes are not shown", FAINT))
@@ -80,23 +95,40 @@ def tree_svg(tree: ProcessTree) -> str:
     return document(WIDTH, y - 6, title, [*_guides(placed), *parts])
 
 
-def _height(line: TreeLine) -> float:
-    programs = min(len(line.process.programs), _PROGRAMS_MAX + 1)
-    return _LINE_HEIGHT * programs + _RULE_HEIGHT * len(line.rules)
+def _place(lines: Sequence[TreeLine]) -> Iterator[_Placed]:
+    """Lines one below the other, each with what hangs on what."""
+    y, shallowest = 24.0, min(line.depth for line in lines)
+    above: list[_Placed] = []
+    for line in lines:
+        if y > LINES_MAX * _LINE_HEIGHT:
+            return
+        while above and above[-1].line.depth >= line.depth:
+            above.pop()
+        parent = above[-1] if above else None
+        x = _LEFT + _STEP * min(line.depth - shallowest, _DEPTH_MAX)
+        above.append(_Placed(line, _commands(line.process, parent), parent, x, y))
+        yield above[-1]
+        y += above[-1].height
+
+
+def _commands(process: Process, parent: _Placed | None) -> tuple[str, ...]:
+    """What a process executed; what it still was when it was forked says nothing."""
+    found = tuple(program.cmdline or program.name or "?" for program in process.programs)
+    inherited = parent is not None and found[0] in parent.commands and len(found) > 1
+    return found[1:] if inherited else found
 
 
 def _draw(one: _Placed, priorities: Mapping[str, Priority]) -> Iterator[str]:
     line, x, y = one.line, one.x, one.y
     process = line.process
     if line.is_asked:
-        yield box_of(4, y - 15, WIDTH - 8, _height(line), ALERT, ALERT_EDGE)
+        yield box_of(4, y - 15, WIDTH - 8, one.height, ALERT, ALERT_EDGE)
     if process.start_ns:
         yield text_of(12, y, clock(process.start_ns), FAINT, font=MONO, size=12)
-    yield text_of(_LEFT - 12, y, str(process.pid), FAINT, anchor="end", font=MONO, size=12)
-    ink = INK if process.is_recorded else FAINT
+    yield text_of(_LEFT - 16, y, str(process.pid), FAINT, anchor="end", font=MONO, size=12)
     room = int((WIDTH - 12 - x) / _COLUMN)
-    yield titled(_about(process), _programs(process, x, y, ink.name == INK.name, room))
-    y += _LINE_HEIGHT * min(len(process.programs), _PROGRAMS_MAX + 1)
+    yield titled(_about(process), _draw_commands(one, room))
+    y += _LINE_HEIGHT * one.command_count
     for name, count in line.rules.items():
         times = f" ({count:,} times)" if count > 1 else ""
         alert = PRIORITIES[priorities.get(name, Priority.CRITICAL)]
@@ -104,16 +136,16 @@ def _draw(one: _Placed, priorities: Mapping[str, Priority]) -> Iterator[str]:
         y += _RULE_HEIGHT
 
 
-def _programs(process: Process, x: float, y: float, is_known: bool, room: int) -> Iterator[str]:  # noqa: FBT001
-    ink = INK if is_known else FAINT
-    for place, program in enumerate(process.programs[:_PROGRAMS_MAX]):
+def _draw_commands(one: _Placed, room: int) -> Iterator[str]:
+    ink = INK if one.line.process.is_recorded else FAINT
+    for place, command in enumerate(one.commands[:_PROGRAMS_MAX]):
         arrow = "\u2192 " if place else ""
-        command = program.cmdline or program.name or "?"
-        at = y + _LINE_HEIGHT * place
-        yield text_of(x, at, arrow + command, ink, font=MONO, size=12, limit=room)
-    more = len(process.programs) - _PROGRAMS_MAX
+        at = one.y + _LINE_HEIGHT * place
+        yield text_of(one.x, at, arrow + command, ink, font=MONO, size=12, limit=room)
+    more = len(one.commands) - _PROGRAMS_MAX
     if more > 0:
-        yield text_of(x, y + _LINE_HEIGHT * _PROGRAMS_MAX, f"\u2192 {more:,} more programs", FAINT)
+        at = one.y + _LINE_HEIGHT * _PROGRAMS_MAX
+        yield text_of(one.x, at, f"\u2192 {more:,} more programs", FAINT)
 
 
 def _about(process: Process) -> str:
@@ -124,15 +156,10 @@ def _about(process: Process) -> str:
     return f"process {process.pid}; {told}"
 
 
-def _guides(placed: list[_Placed]) -> Iterator[str]:
+def _guides(placed: Sequence[_Placed]) -> Iterator[str]:
     """Lines from each process to those that it started."""
-    above: list[_Placed] = []
     for one in placed:
-        while above and above[-1].line.depth >= one.line.depth:
-            above.pop()
-        if above and one.x > above[-1].x:
-            parent = above[-1]
-            begin, middle = parent.y + _DESCENT, one.y - 4
-            x = parent.x + _TRUNK - _STEP / 2
+        parent = one.parent
+        if parent is not None and one.x > parent.x:
+            x, begin, middle = parent.x - _TRUNK, parent.y + _DESCENT, one.y - 4
             yield path_of(f"M{x:.1f} {begin:.1f}V{middle:.1f}H{one.x - 3:.1f}", LINE)
-        above.append(one)

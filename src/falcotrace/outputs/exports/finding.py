@@ -6,12 +6,15 @@ the same for the same event in every export, so that what is imported twice is t
 """
 
 import functools
+import ipaddress
+import os
 import uuid
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from falcotrace.alerts import Evidence
+from falcotrace.events.text import to_text
 from falcotrace.outputs.escape import for_terminal, readable
 from falcotrace.rules.attack import Attack, attack_of
 from falcotrace.rules.plan import RulePlan
@@ -22,6 +25,7 @@ ID_SPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "falcotrace")
 _MISSING = frozenset({"", "<NA>"})
 _FILES = frozenset({"file", "directory"})
 _HOST = "host"
+_PORTS = range(1 << 16)
 
 
 def stable_id(kind: str, *parts: object) -> uuid.UUID:
@@ -87,7 +91,7 @@ class Finding:
         self.alert = evidence.alert
         self.host = evidence.host
         self.hostname = readable(evidence.host.hostname)
-        self.capture = readable(str(evidence.path))
+        self.capture = shown_path(evidence.path)
         self._event = evidence.event
 
     @property
@@ -202,8 +206,10 @@ class Finding:
         )
 
     def _endpoint(self, ip_field: str, port_field: str) -> Endpoint | None:
-        ip = self.text(ip_field)
-        return None if ip is None else Endpoint(ip, self.number(port_field))
+        ip, port = self.text(ip_field), self.number(port_field)
+        if ip is None or not _is_address(ip):
+            return None
+        return Endpoint(ip, port if port is not None and port in _PORTS else None)
 
     @property
     def container_id(self) -> str | None:
@@ -215,6 +221,16 @@ class Finding:
 
 
 @functools.lru_cache(maxsize=4096)
+def _is_address(text: str) -> bool:
+    """Whether a text is an address: readers refuse whole files for one that is none."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
 def _attack(tags: tuple[str, ...]) -> Attack:
     return attack_of(tags)
 
@@ -222,6 +238,11 @@ def _attack(tags: tuple[str, ...]) -> Attack:
 def rule_attack(rule: RulePlan) -> Attack:
     """What a rule says about ATT&CK."""
     return _attack(rule.tags)
+
+
+def shown_path(path: Path) -> str:
+    """A capture's path as text, whatever bytes it has."""
+    return readable(to_text(os.fsencode(path)))
 
 
 def split_path(path: str) -> tuple[str, str]:

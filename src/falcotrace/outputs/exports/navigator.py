@@ -29,7 +29,7 @@ def write_fired(findings: Iterable[Finding], context: ExportContext, stream: Tex
         How many alerts there were.
     """
     alerts = Counter(finding.rule.name for finding in findings)
-    description = f"{alerts.total():,} alerts in {len(context.captures):,} captures"
+    description = f"Alerts: {alerts.total():,}. Captures: {len(context.captures):,}."
     _write("FalcoTrace: what fired", description, alerts, context, stream, _FIRED)
     return alerts.total()
 
@@ -37,7 +37,7 @@ def write_fired(findings: Iterable[Finding], context: ExportContext, stream: Tex
 def write_coverage(context: ExportContext, stream: TextIO) -> None:
     """Write the layer of what rules look for: a technique's score is the number of rules."""
     rules = Counter(rule.name for rule in context.rules)
-    description = f"{len(context.rules):,} rules"
+    description = f"Rules: {len(context.rules):,}."
     _write("FalcoTrace: what the rules cover", description, rules, context, stream, _COVERED)
 
 

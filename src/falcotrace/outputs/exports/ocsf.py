@@ -4,6 +4,7 @@ Source: OCSF 1.8.0, https://schema.ocsf.io/1.8.0/classes/detection_finding (ocsf
 name tactics and techniques but not which belong together, so each is an attack of its own.
 """
 
+import re
 from typing import Final
 
 from falcotrace.outputs.cells import json_text
@@ -27,6 +28,8 @@ _NS_PER_MS: Final = 1_000_000
 _LINUX: Final = 200
 _FILE_TYPES: Final = {"file": (1, "Regular File"), "directory": (2, "Folder")}
 _DIRECTIONS: Final = {True: (1, "Inbound"), False: (2, "Outbound"), None: (0, "Unknown")}
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 _Object = dict[str, object]
 
@@ -125,7 +128,8 @@ def _evidences(finding: Finding) -> list[_Object]:
         src_endpoint=_endpoint(client) if client else None,
         dst_endpoint=_endpoint(server) if server else None,
     )
-    return [{"name": finding.text("evt.type"), "uid": finding.event_uid, **found}] if found else []
+    named = present(name=finding.text("evt.type"), uid=finding.event_uid)
+    return [{**named, **found}] if found else []
 
 
 def _process_of_event(finding: Finding) -> _Object:
@@ -197,17 +201,26 @@ def _container(finding: Finding) -> _Object:
         uid=container_id,
         name=finding.text("container.name"),
         runtime=finding.text("container.type"),
-        pod_uuid=finding.text("k8s.pod.uid"),
+        pod_uuid=_uuid(finding.text("k8s.pod.uid")),
         image=present(uid=image_id, name=name, tag=tag) if image_id else None,
     )
 
 
+def _uuid(text: str | None) -> str | None:
+    """A text that is a UUID: static pods have a hash instead."""
+    return text if text is not None and _UUID.fullmatch(text) else None
+
+
 def _device(finding: Finding) -> _Object:
     host = finding.host
+    if not finding.hostname:
+        # A device has to have a name of some kind.
+        return {}
     system = {"type_id": _LINUX, "type": "Linux", "name": "Linux"}
     return {
         "type_id": 0,
         "type": "Unknown",
         "os": {**system, **present(kernel_release=host.kernel)},
-        **present(hostname=finding.hostname, boot_uid=host.boot_id),
+        "hostname": finding.hostname,
+        **present(boot_uid=_uuid(host.boot_id)),
     }

@@ -13,9 +13,9 @@ from typing import Final, TextIO
 from urllib.parse import quote
 
 from falcotrace.outputs.cells import json_text
-from falcotrace.outputs.escape import for_terminal, readable
+from falcotrace.outputs.escape import for_terminal
 from falcotrace.outputs.exports.context import ExportContext
-from falcotrace.outputs.exports.finding import Finding, present
+from falcotrace.outputs.exports.finding import Finding, present, shown_path
 from falcotrace.outputs.exports.flat import flat_row
 from falcotrace.outputs.exports.severity import SEVERITIES
 from falcotrace.rules.plan import RulePlan
@@ -37,7 +37,7 @@ def write_sarif(findings: Iterable[Finding], context: ExportContext, stream: Tex
     """
     places = {rule.name: place for place, rule in enumerate(context.rules)}
     artifacts = {
-        readable(str(path)): {"uri": _uri(path), "index": place}
+        shown_path(path): {"uri": _uri(path), "index": place}
         for place, path in enumerate(context.captures)
     }
     stream.write(

@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 from falcotrace.outputs.cells import json_text
 from falcotrace.outputs.exports.context import ExportContext
-from falcotrace.outputs.exports.finding import Finding, present, rule_attack, stable_id
+from falcotrace.outputs.exports.finding import Finding, present, rule_attack, shown_path, stable_id
 from falcotrace.outputs.exports.stix_objects import SPEC_VERSION, Object, Observables, stix_time
 from falcotrace.rules.attack import Attack
 from falcotrace.rules.plan import RulePlan
@@ -33,7 +33,8 @@ def write_stix(findings: Iterable[Finding], context: ExportContext, stream: Text
     """
     # Distinct objects are remembered, not alerts.
     written: set[str] = set()
-    name = stable_id("bundle", *context.captures, *(rule.name for rule in context.rules))
+    captures = map(shown_path, context.captures)
+    name = stable_id("bundle", *captures, *(rule.name for rule in context.rules))
     stream.write(f'{{"type":"bundle","id":"bundle--{name}","objects":[')
     count = 0
     for finding in findings:

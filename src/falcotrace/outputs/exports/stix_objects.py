@@ -98,8 +98,10 @@ class Observables:
             image_ref=self._file(process.exepath) if process.exepath else None,
             **more,
         )
-        # A process that executed another program, or acts on another file, is told anew.
-        return self._put("process", stable_id("seen", process.uid, _canonical(fields)), fields)
+        # A process that executed another program, or acts on another connection, is told anew. Its
+        # id has to be of version 4 (6.13), which is one for random numbers: a digest is as good.
+        name = stable_id("seen", process.uid, _canonical(fields))
+        return self._put("process", uuid.UUID(bytes=name.bytes, version=4), fields)
 
     def _account(self) -> str | None:
         uid = self._finding.number("user.uid")
