@@ -42,6 +42,11 @@ class CapturedAlert(Alert):
         """
         return self.captures.process_of(self)
 
+    def _repr_html_(self) -> str:
+        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
+
+        return alerts_html([self])
+
     def explain(self) -> "EventExplanation":
         """Why the rule fired: its condition, with the value behind each check."""
         return self.captures.only_of(self).explain(self.rule, self.num)
