@@ -110,7 +110,9 @@ SHOP_NETWORK = Tale(
         {"dnsd", "exe", "httpd", "init", "ip", "nc", "sh", "sleep", "timeout", "wget"}
     ),
     addresses=frozenset({"0.0.0.0", "127.0.0.1"}),
-    folders=re.compile(r"/(bin|dev|etc|home/ops|orders|root|srv|usr|var/run)?(/|$)"),
+    folders=re.compile(
+        r"/(bin|dev|etc|home/ops|orders|proc/self|root|s?bin|srv|usr|var/run)?(/|$)"
+    ),
     # What busybox's programs say to each other.
     words=DEBIAN_WORDS.read_text()
     + """

@@ -51,7 +51,9 @@ notebook.timeline(alerts)
 
 # %%
 if not alerts:
-    raise SystemExit("No rule fired: nothing to triage. Look at the notes above, or bring other rules.")
+    raise SystemExit(
+        "No rule fired: nothing to triage. Look at the notes above, or bring other rules."
+    )
 numbers = ", ".join(str(alert.num) for alert in alerts)
 origins = capture.sql(f"""
     SELECT evt.num AS event, container.id AS container,
@@ -138,7 +140,8 @@ capture.sql(f"""
 """).df()
 
 # %%
-left_behind = capture.sql(f"""
+left_behind = (
+    capture.sql(f"""
     SELECT make_timestamp_ns(evt.time) AS time, coalesce(evt.arg.linkpath, fd.name) AS path,
            evt.arg.target AS points_to, proc.cmdline AS program
     FROM events
@@ -148,7 +151,10 @@ left_behind = capture.sql(f"""
            AND regexp_matches(evt.arg.flags, 'O_WRONLY|O_RDWR') AND NOT fd.name = '/dev/null'
     )
     ORDER BY evt.num
-""").df().fillna("")
+""")
+    .df()
+    .fillna("")
+)
 left_behind
 
 # %%
@@ -158,7 +164,7 @@ capture.sql(f"""
         SELECT evt.num AS event, evt.time AS time, proc.pid AS pid, proc.name AS program, fd.name AS path
         FROM events
         WHERE evt.type IN ('open', 'openat') AND evt.rawres >= 0 AND evt.num > {first.num}
-          AND container.id = '{story['container']}' AND fd.name IN ({paths}) AND NOT {family}
+          AND container.id = '{story["container"]}' AND fd.name IN ({paths}) AND NOT {family}
     )
     SELECT make_timestamp_ns(time) AS time, program, path, (
         SELECT arg_min(fd.name, evt.num) FROM events

@@ -146,6 +146,11 @@ class Activities:
             rows = rows[self._is_made[rows]]
         return tuple(self._made(rows[:limit]))
 
+    def of_kinds(self, *kinds: str) -> Iterator[Activity]:
+        """What was done to things of some kinds, in order of the first time."""
+        chosen = np.asarray(pc.is_in(self.table["kind"], pa.array(kinds)))
+        yield from self._made(np.flatnonzero(chosen))
+
     def about(self, thing: Thing) -> tuple[Activity, ...]:
         """What was done to a thing, in order of the first time."""
         code = self._codes_of_names.get(thing.name, -1)

@@ -68,7 +68,7 @@ def tree(findings: Findings) -> Markup:
 def network(findings: Findings) -> Markup:
     """Who talked to whom; ends outside the host first."""
     asked = findings.investigation
-    peers = peers_of(asked.activities.all, asked.processes)
+    peers = peers_of(asked.activities.of_kinds("ipv4", "ipv6"), asked.processes)
     if not peers:
         return element("p", safe("No process talked over the network."))
     header = ("program", "", "other end", "first", "event", "sent", "received")
