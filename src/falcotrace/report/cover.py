@@ -81,7 +81,7 @@ def badge(priority: Priority) -> Markup:
 
 def losses(findings: Findings) -> Markup:
     """What was lost, what acted past the recorder, which rules lacked something."""
-    parts = [_banner("bad", f"Events were lost: {note}") for note in findings.losses]
+    parts = [_banner("bad", f"Lost events, {note}") for note in findings.losses]
     if not parts:
         parts.append(_banner("good", _all_there(findings)))
     if findings.near_losses:

@@ -139,7 +139,7 @@ def test_hostile_texts_stay_texts(hostile: Report) -> None:
 def test_what_is_missing_is_said(hostile: Report) -> None:
     """Losses, blindness, rules that are off and rules that matched nothing."""
     whole = "\n".join(Elements(hostile.html).texts)
-    assert "Events were lost" in whole
+    assert "Lost events, " in whole
     assert "3 of 9 events (33.33 %)" in whole
     assert "Partly blind" in whole
     assert "Rules that ran and matched nothing (1)\nNothing" in whole
