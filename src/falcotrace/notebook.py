@@ -11,7 +11,6 @@ here, and nothing needs Jupyter to be installed.
 """
 
 import html
-import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,14 +18,23 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from falcotrace.alerts import Alert
 from falcotrace.capture.summary import Summary
+from falcotrace.investigate.pictures import timeline_svg
+from falcotrace.network.picture import lanes_svg
 from falcotrace.outputs.escape import for_terminal
+from falcotrace.outputs.html import rows_html
 from falcotrace.outputs.times import iso_time
 from falcotrace.rules.plan import Priority
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from falcotrace.api import Captures
+    from falcotrace.network.network import Network
 
 ROWS_MAX = 200
 """More alerts or processes than these are counted, not drawn: a browser has to bear the page."""
@@ -55,10 +63,6 @@ _VALUELESS = re.compile(r" [\w.]+=(<NA>)?(?= |$)")
 
 _INK, _FAINT, _LINE, _PAPER = "#1b2430", "#68727d", "#d5dae0", "#ffffff"
 _SANS, _MONO = "system-ui, sans-serif", "ui-monospace, monospace"
-_STEPS_S = (
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
-    *(60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400),
-)
 
 
 Item = TypeVar("Item")
@@ -75,6 +79,16 @@ class Picture:
 
     def __str__(self) -> str:
         return self.svg
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that Jupyter draws."""
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def shown(text: object) -> str:
@@ -133,62 +147,49 @@ def _alert_row(alert: Alert) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def timeline(alerts: Iterable[Alert]) -> Picture:
-    """When each rule fired: a lane for each rule, in the order of their first alerts."""
-    chosen = sorted(alerts, key=lambda alert: alert.time_ns)
-    lanes = _by_rule(chosen)
-    left, top, step = 304, 34, 24
-    if not chosen:
-        return Picture(_svg(WIDTH, 2 * step, [_text(12, step, "no alerts", _FAINT)]))
-    first, last = chosen[0].time_ns, chosen[-1].time_ns
-    scale = (WIDTH - left - 30) / max(1, last - first)
-    drawn, more = _first(lanes.items())
-    height = top + step * (len(drawn) + bool(more)) + 12
-    parts = list(_axis(first, last, left, scale, height))
-    for lane, (name, of_rule) in enumerate(drawn):
-        y = top + step * (lane + 0.5)
-        colour = _COLOURS[min(alert.priority for alert in of_rule)]
-        parts += [_line(left, y, WIDTH - 20, y), _text(12, y + 4, name, colour)]
-        places: dict[int, list[Alert]] = {}
-        for alert in of_rule:
-            places.setdefault(round(left + (alert.time_ns - first) * scale), []).append(alert)
-        parts += [_dot(x, y, here) for x, here in places.items()]
-    if more:
-        parts.append(_text(12, height - 12, f"{more:,} more rules are not shown", _FAINT))
-    return Picture(_svg(WIDTH, height, parts))
+def timeline(alerts: Iterable[Alert], *, by_host: bool = False) -> Picture:
+    """When each rule fired: a lane for each rule, in the order of their first alerts.
+
+    Args:
+        alerts: in any order.
+        by_host: a lane for each rule and host, where there are many hosts.
+    """
+    return Picture(timeline_svg(alerts, by_host=by_host))
 
 
-def _axis(first: int, last: int, x: float, scale: float, height: float) -> Iterator[str]:
-    """Vertical lines at round times, at most nine."""
-    wanted_s = (last - first) / NS / 8
-    days = _STEPS_S[-1] * math.ceil(wanted_s / _STEPS_S[-1])
-    step_s = next((step for step in _STEPS_S if step >= wanted_s), days)
-    step_ns = int(step_s * NS)
-    for time_ns in range(-(-first // step_ns) * step_ns, last + 1, step_ns):
-        at = x + (time_ns - first) * scale
-        yield _line(at, 26, at, height - 8)
-        yield _text(at, 18, _round_time(time_ns, step_s), _FAINT, anchor="middle")
+def conversations(network: "Network") -> Picture:
+    """Who talked to whom and when: a lane for each program and the other end.
+
+    Args:
+        network: `Captures.network`.
+
+    Raises:
+        CaptureError: a capture is damaged.
+    """
+    return Picture(lanes_svg(network.lanes))
 
 
-def _round_time(time_ns: int, step_s: float) -> str:
-    if step_s < 1:
-        return _clock(time_ns, 3)
-    if step_s < _STEPS_S[-1]:
-        return _clock(time_ns, 0)
-    return _date(time_ns)
+def table(rows: "pa.Table | pd.DataFrame", *columns: str) -> Table:
+    """Rows as a table for reading: texts to the left, times to the millisecond.
+
+    Args:
+        rows: an Arrow table, or a data frame.
+        columns: the columns to show, in this order; all by default.
+    """
+    arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    shown_rows = arrow.select(list(columns) or arrow.column_names)
+    more = len(shown_rows) - ROWS_MAX
+    notes = [f"{more:,} more rows are not shown here"] if more > 0 else []
+    return Table(rows_html(_short_times(shown_rows.slice(0, ROWS_MAX)), notes))
 
 
-def _dot(x: float, y: float, alerts: Sequence[Alert]) -> str:
-    """One dot for all alerts of a rule that would lie upon each other."""
-    worst = min(alert.priority for alert in alerts)
-    radius = 6 if worst <= Priority.CRITICAL else 5
-    first = alerts[0]
-    title = f"{_clock(first.time_ns, 3)} event {first.num}: {first.output}"
-    more = f" (and {len(alerts) - 1:,} more here)" if len(alerts) > 1 else ""
-    return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_COLOURS[worst]}" '
-        f'fill-opacity="0.75"><title>{shown(title + more)}</title></circle>'
-    )
+def _short_times(rows: pa.Table) -> pa.Table:
+    for place, column in enumerate(rows.schema):
+        if pa.types.is_timestamp(column.type):
+            texts = pc.strftime(pc.floor_temporal(rows[place], unit="millisecond"), "%F %T")
+            millis = pc.utf8_slice_codeunits(texts, 0, 23)
+            rows = rows.set_column(place, column.name, millis)
+    return rows
 
 
 @dataclass(slots=True)

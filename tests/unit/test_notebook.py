@@ -114,7 +114,7 @@ def test_timeline_has_a_lane_a_rule_in_order_of_time(rule: RulePlan) -> None:
     assert x2 - x1 == pytest.approx(x3 - x2)
     assert y1 == y2 < y3
     lanes = [text for text in texts(picture) if not text[0].isdigit()]
-    assert lanes == [rule.name, "late"]
+    assert lanes == [rule.name, " \u00d72", "late"]
 
 
 @pytest.mark.parametrize("seconds", [0, 1e-9, 0.004, 59, 86_400 * 400])
