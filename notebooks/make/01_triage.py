@@ -101,7 +101,7 @@ HTML(notebook.alerts_html([first]))
 
 # %% [markdown]
 # ## What came of it
-# Everything that this process and its descendants executed, with the alerts of each. An arrow means: in the same process, instead of the line above.
+# The process, what it came from, and everything that it started, with the alerts of each. An arrow means: in the same process, instead of the line above.
 
 # %%
 notebook.process_tree(capture, alerts, below=first.num)

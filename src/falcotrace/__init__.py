@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from falcotrace.evaluate import evaluate
+    from falcotrace.rules.load import RulesText
     from falcotrace.rules.shipped import load_plan as rules
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "FalcoTraceError",
     "RecordError",
     "RulesError",
+    "RulesText",
     "ScanReport",
     "UnsupportedError",
     "__version__",
@@ -49,6 +51,7 @@ _HOMES = {
     "FalcoTraceError": ("errors", "FalcoTraceError"),
     "RecordError": ("errors", "RecordError"),
     "RulesError": ("errors", "RulesError"),
+    "RulesText": ("rules.load", "RulesText"),
     "ScanReport": ("api", "ScanReport"),
     "UnsupportedError": ("errors", "UnsupportedError"),
     "evaluate": ("evaluate", "evaluate"),

@@ -24,6 +24,11 @@ class CapturedAlert(Alert):
 
     captures: "Captures" = field(kw_only=True, repr=False, compare=False)
 
+    def _repr_html_(self) -> str:
+        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
+
+        return alerts_html([self])
+
     @property
     def event(self) -> "Row":
         """The event, by field; fields without a value are left out.

@@ -188,9 +188,10 @@ class Captures(InvestigatedCaptures):
             CaptureError: there is no such event, or more than one capture is open.
             FalcoTraceError: no rule has that name.
         """
-        from falcotrace.explain.event import explain_event  # noqa: PLC0415 - scans do not need it
+        from falcotrace.api.answers import ShownExplanation  # noqa: PLC0415 - scans need neither
+        from falcotrace.explain.event import explain_event  # noqa: PLC0415
 
-        return explain_event(self._only(), _rule_of(rule, rules), event)
+        return ShownExplanation.of(explain_event(self._only(), _rule_of(rule, rules), event))
 
     def misses(
         self, rule: RulePlan | str, rules: Plan | None = None, *, limit: int = 20
@@ -206,9 +207,10 @@ class Captures(InvestigatedCaptures):
             CaptureError: more than one capture is open, or it is damaged.
             FalcoTraceError: no rule has that name.
         """
-        from falcotrace.explain.misses import find_misses  # noqa: PLC0415 - scans do not need it
+        from falcotrace.api.answers import ShownMisses  # noqa: PLC0415 - scans need neither
+        from falcotrace.explain.misses import find_misses  # noqa: PLC0415
 
-        return find_misses(self._only(), _rule_of(rule, rules), limit=limit)
+        return ShownMisses.of(find_misses(self._only(), _rule_of(rule, rules), limit=limit))
 
     def explanation_notes(self, rule: RulePlan) -> tuple[str, ...]:
         """One sentence each about what a capture cannot answer a rule, and what was lost."""

@@ -20,6 +20,7 @@ from falcotrace.hunt.ledger import ALERT_SCHEMA, Ledger
 from falcotrace.hunt.report import Findings, HuntReport
 from falcotrace.hunt.run import Hunt, HuntOptions, HuntProgress
 from falcotrace.hunt.targets import find_targets
+from falcotrace.outputs.html import ROWS_MAX, rows_html
 from falcotrace.rules.plan import Plan
 
 
@@ -44,6 +45,64 @@ class HuntResult:
     def table(self) -> pa.Table:
         """All alerts as one table (`ledger.ALERT_SCHEMA`): `output_fields` is JSON."""
         return pa.concat_tables([ALERT_SCHEMA.empty_table(), *self._findings.tables()])
+
+    def _repr_html_(self) -> str:
+        return f"{rows_html(_rules_table(self.report))}{rows_html(_files_table(self.report))}"
+
+
+def _rules_table(report: HuntReport) -> pa.Table:
+    """One row for each rule, with what the hunt cost."""
+    rows = [
+        {
+            "rule": one.rule,
+            "priority": one.priority,
+            "alerts": one.alerts,
+            "hosts": one.hosts,
+            "captures": one.files,
+            "captures_asked": one.files_run,
+            "events_asked": one.events_asked,
+            "first": one.first_ns or None,
+            "last": one.last_ns or None,
+            "notes": "; ".join(one.notes),
+        }
+        for one in report.rules
+    ]
+    return pa.Table.from_pylist(rows, _RULES)
+
+
+def _files_table(report: HuntReport) -> pa.Table:
+    """One row for each file, and what became of it."""
+    rows = [
+        {
+            "capture": one.file,
+            "host": one.host,
+            "status": one.status,
+            "reason": one.reason,
+            "events": one.event_count,
+            "alerts": one.alert_count,
+            "losses": one.losses,
+        }
+        for one in report.files[:ROWS_MAX]
+    ]
+    return pa.Table.from_pylist(rows, _FILES)
+
+
+_RULES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("rule", "priority")),
+        *((name, pa.int64()) for name in ("alerts", "hosts", "captures")),
+        *((name, pa.int64()) for name in ("captures_asked", "events_asked")),
+        *((name, pa.timestamp("ns", "UTC")) for name in ("first", "last")),
+        ("notes", pa.string()),
+    ]
+)
+_FILES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("capture", "host", "status", "reason")),
+        *((name, pa.int64()) for name in ("events", "alerts")),
+        ("losses", pa.string()),
+    ]
+)
 
 
 def hunt_captures(

@@ -9,12 +9,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import pyarrow as pa
+
 from falcotrace.investigate.activities import Activity, Thing
 from falcotrace.investigate.process import Process
 from falcotrace.rules.plan import Priority
 
 STARTED = "started"
 """The action of an edge from a process to one that it started."""
+
+_EDGES = pa.schema(
+    [
+        ("time", pa.timestamp("ns", "UTC")),
+        *((name, pa.string()) for name in ("side", "source", "action", "target")),
+        *((name, pa.int64()) for name in ("first_event", "last_event", "count", "bytes")),
+    ]
+)
 
 
 class Side(StrEnum):
@@ -124,6 +134,29 @@ class Graph:
     def edges_to(self, node: str) -> tuple[Edge, ...]:
         """What went into a node."""
         return tuple(edge for edge in self.edges if edge.target == node)
+
+    def arrow(self) -> pa.Table:
+        """One row for each edge, in order of time, with the numbers of the events that show it."""
+        rows = [
+            {
+                "time": edge.first_ns or None,
+                "side": str(self._side(edge)),
+                "source": self.nodes[edge.source].label,
+                "action": edge.action,
+                "target": self.nodes[edge.target].label,
+                "first_event": edge.first_num or None,
+                "last_event": edge.last_num or None,
+                "count": edge.count,
+                "bytes": edge.moved_bytes,
+            }
+            for edge in self.edges
+        ]
+        return pa.Table.from_pylist(rows, _EDGES)
+
+    def _side(self, edge: Edge) -> Side:
+        """Where an edge stands: with the end that is not the alert's own process."""
+        sides = (self.nodes[edge.source].side, self.nodes[edge.target].side)
+        return next((side for side in sides if side is not Side.ALERT), Side.ALERT)
 
     def to_dict(self) -> dict[str, object]:
         """The graph as JSON has it."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from falcotrace.outputs.listing import Listing
+
 if TYPE_CHECKING:
     from falcotrace.investigate.activities import Activity
     from falcotrace.investigate.processes import Processes
@@ -150,19 +152,19 @@ class Process:
         return self.home.children(self)
 
     @property
-    def activities(self) -> "tuple[Activity, ...]":
+    def activities(self) -> "Listing[Activity]":
         """What it did to files, sockets and processes, in order of the first time."""
-        return self.home.activities.of(self)
+        return _listed(self.home.activities.of(self))
 
     @property
-    def files(self) -> "tuple[Activity, ...]":
+    def files(self) -> "Listing[Activity]":
         """What it did to files."""
-        return tuple(one for one in self.activities if one.thing.kind == "file")
+        return _listed(one for one in self.activities if one.thing.kind == "file")
 
     @property
-    def connections(self) -> "tuple[Activity, ...]":
+    def connections(self) -> "Listing[Activity]":
         """What it did over the network and over local sockets."""
-        return tuple(one for one in self.activities if one.thing.is_socket)
+        return _listed(one for one in self.activities if one.thing.is_socket)
 
     def tree(self) -> "ProcessTree":
         """Its ancestors, and what it started."""
@@ -180,6 +182,23 @@ class Process:
         from falcotrace.outputs.html import rows_html  # noqa: PLC0415 - only Jupyter needs it
 
         return rows_html(process_table([self]))
+
+
+def _listed(activities: "Iterable[Activity]") -> "Listing[Activity]":
+    return Listing(activities, _ACTIVITIES, _activity_row)
+
+
+def _activity_row(one: "Activity") -> dict[str, object]:
+    return {
+        "time": one.first_ns,
+        "event": one.first_num,
+        "action": one.action.name,
+        "kind": one.thing.kind,
+        "object": one.thing.name,
+        "count": one.count,
+        "bytes": one.moved_bytes,
+        "last_event": one.last_num,
+    }
 
 
 def process_table(processes: Iterable[Process]) -> pa.Table:
@@ -212,5 +231,14 @@ _TABLE = pa.schema(
         ("container", pa.string()),
         ("ppid", pa.int64()),
         ("host", pa.string()),
+    ]
+)
+
+_ACTIVITIES = pa.schema(
+    [
+        ("time", pa.timestamp("ns", "UTC")),
+        ("event", pa.int64()),
+        *((name, pa.string()) for name in ("action", "kind", "object")),
+        *((name, pa.int64()) for name in ("count", "bytes", "last_event")),
     ]
 )

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from falcotrace.investigate.activities import Activities
 
+_TABLES_KEPT = 4
+"""Process tables of which the ancestors are kept: reading one anew for each process takes long."""
+
 _ANCESTORS_MAX = 64
 """More generations than this are not followed: Linux gives no such chains, damaged files might."""
 
@@ -44,6 +47,7 @@ class Processes:
         self._states: ProcessStates = read_states(captures)
         self._made: dict[int, Process] = {}
         self._parents: dict[int, Process | None] = {}
+        self._tables: dict[tuple[int, int], tuple[dict[int, int], dict[str, pa.ChunkedArray]]] = {}
 
     def __len__(self) -> int:
         return len(self._states.firsts)
@@ -299,15 +303,26 @@ class Processes:
             found.setdefault((host.hostname, host.boot_id, pid), set()).add(start)
         return {key: sorted(starts) for key, starts in found.items()}
 
+    def _ancestry(
+        self, capture: int, row_group: int
+    ) -> tuple[dict[int, int], dict[str, pa.ChunkedArray]]:
+        """Ancestors in a process table, and rows by `proc.key`; the last tables are kept."""
+        place = (capture, row_group)
+        if place not in self._tables:
+            table = self._captures[capture].processes(row_group)
+            if len(self._tables) >= _TABLES_KEPT:
+                self._tables.pop(next(iter(self._tables)))
+            rows = {key: row for row, key in enumerate(table["proc.key"].to_pylist())}
+            self._tables[place] = (rows, {name: table[name] for name in _ANCESTRY})
+        return self._tables[place]
+
     def _known_ancestors(self, process: Process) -> tuple[Process, ...]:
         """Ancestors as the first state of a process names them."""
         states = self._states
         first = self._states_of(process.number)[0]
-        capture = self._captures[int(states.capture[first])]
-        table = capture.processes(int(states.row_group[first]))
-        keys = table["proc.key"].to_pylist()
-        row = keys.index(int(states.key[first]))
-        lists = {name: table[name][row].as_py() or [] for name in _ANCESTRY}
+        rows, columns = self._ancestry(int(states.capture[first]), int(states.row_group[first]))
+        row = rows[int(states.key[first])]
+        lists = {name: column[row].as_py() or [] for name, column in columns.items()}
         parent_start = int(states.parent_start_ns[first])
         host = process.key
         return tuple(

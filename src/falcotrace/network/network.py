@@ -32,13 +32,13 @@ from falcotrace.network.tables import (
     DNS_SCHEMA,
     HTTP_SCHEMA,
     TLS_SCHEMA,
-    Listing,
     conversation_row,
     dns_row,
     http_row,
     tls_row,
 )
 from falcotrace.network.traffic import Traffic
+from falcotrace.outputs.listing import Listing
 from falcotrace.protocols.dns import DnsMessage
 from falcotrace.protocols.http import HttpRequest, HttpResponse
 from falcotrace.protocols.tls import ClientHello

@@ -1,19 +1,16 @@
 """Conversations and messages as Arrow tables, for notebooks, data frames and outputs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar, overload
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from falcotrace.network.messages import B, Message
 from falcotrace.network.model import Conversation, EventPlace, Socket
-from falcotrace.outputs.html import ROWS_MAX, rows_html
 from falcotrace.protocols.dns import DnsMessage
 from falcotrace.protocols.http import HttpRequest, HttpResponse
 from falcotrace.protocols.tls import ClientHello
 
 Row = dict[str, object]
-T = TypeVar("T")
 
 _PLACE = (("time", pa.timestamp("ns")), ("event", pa.int64()))
 _PROCESS = (("pid", pa.int64()), ("process", pa.string()), ("container", pa.string()))
@@ -71,50 +68,6 @@ TLS_SCHEMA = pa.schema(
         ("is_cut", pa.bool_()),
     ]
 )
-
-
-class Listing(Sequence[T], Generic[T]):
-    """Values in their order, which show themselves as a table.
-
-    Args:
-        items: the values.
-        schema: columns of the table.
-        row_of: the row of a value.
-        notes: what is said below the table.
-    """
-
-    def __init__(
-        self,
-        items: Iterable[T],
-        schema: pa.Schema,
-        row_of: Callable[[T], Mapping[str, object]],
-        notes: Sequence[str] = (),
-    ) -> None:
-        self._items = tuple(items)
-        self._schema = schema
-        self._row_of = row_of
-        self.notes = tuple(notes)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Listing[T]": ...
-    def __getitem__(self, index: int | slice) -> "T | Listing[T]":
-        if isinstance(index, slice):
-            return Listing(self._items[index], self._schema, self._row_of, self.notes)
-        return self._items[index]
-
-    def arrow(self) -> pa.Table:
-        """The values as a table."""
-        return pa.Table.from_pylist(list(map(self._row_of, self._items)), schema=self._schema)
-
-    def _repr_html_(self) -> str:
-        more = len(self) - ROWS_MAX
-        rest = [f"{more:,} more are not shown here"] if more > 0 else []
-        return rows_html(self[:ROWS_MAX].arrow(), [*rest, *self.notes])
 
 
 def conversation_row(conversation: Conversation, protocol: str, names: Sequence[str]) -> Row:

@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
+from falcotrace.rules.load import RulesText
 from falcotrace.rules.plan import Plan
 
 
@@ -19,12 +20,12 @@ def shipped_rules() -> Path:
     raise FileNotFoundError("the rules that ship with FalcoTrace are missing; install it again")
 
 
-def load_plan(*sources: str | Path) -> Plan:
+def load_plan(*sources: str | Path | RulesText) -> Plan:
     """Load rules, ready to scan with.
 
     Args:
-        sources: rules files and folders of Falco or Sigma, in order; those that ship if none is
-            given.
+        sources: rules files and folders of Falco or Sigma, or texts, in order; those that ship if
+            none is given.
 
     Raises:
         RulesError: the rules cannot be used; it carries every diagnostic.
