@@ -39,7 +39,8 @@ def _sentences(findings: Findings, events: int) -> str:
     ran = len(findings.plan.enabled)
     hosts = len({one.hostname for one in findings.summaries})
     where = "one host" if hosts == 1 else f"{hosts} hosts"
-    asked = f"{ran:,} rules were asked of {events:,} events of {where}."
+    were = "rule was" if ran == 1 else "rules were"
+    asked = f"{ran:,} {were} asked of {events:,} events of {where}."
     if not findings.alert_count:
         return f"{asked} None of them alerted."
     tactics = {t for one in findings.by_rule.values() for t in attack_of(one.rule.tags).tactics}

@@ -46,7 +46,7 @@ def graphs(findings: Findings) -> Markup:
     drawn = joined(_story(number, story, room) for number, story in enumerate(stories, 1))
     return joined(
         (
-            element("p", intro, element("code", safe("falcotrace explain"))),
+            element("p", intro, element("code", safe("falcotrace show"))),
             drawn,
             more(undrawn, "serious alerts"),
         )
