@@ -15,16 +15,23 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from falcotrace.alerts import Alert
 from falcotrace.capture.summary import Summary
 from falcotrace.errors import CaptureError
 from falcotrace.investigate.pictures import timeline_svg, tree_svg
-from falcotrace.outputs.html import without_blanks
+from falcotrace.network.picture import lanes_svg
+from falcotrace.outputs.html import rows_html, without_blanks
 from falcotrace.outputs.svg import PRIORITIES, clock, date, shown
 from falcotrace.outputs.times import iso_time
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from falcotrace.api import Captures
+    from falcotrace.network.network import Network
 
 ROWS_MAX = 200
 """More alerts than these are counted, not drawn: a browser has to bear the page."""
@@ -45,6 +52,16 @@ class Picture:
 
     def __str__(self) -> str:
         return self.svg
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that Jupyter draws."""
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def summary_html(summaries: Iterable[Summary]) -> str:
@@ -92,9 +109,49 @@ def _alert_row(alert: Alert) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def timeline(alerts: Iterable[Alert]) -> Picture:
-    """When each rule fired: a lane for each rule, in the order of their first alerts."""
-    return Picture(timeline_svg(alerts))
+def timeline(alerts: Iterable[Alert], *, by_host: bool = False) -> Picture:
+    """When each rule fired: a lane for each rule, in the order of their first alerts.
+
+    Args:
+        alerts: in any order.
+        by_host: a lane for each rule and host, where there are many hosts.
+    """
+    return Picture(timeline_svg(alerts, by_host=by_host))
+
+
+def conversations(network: "Network") -> Picture:
+    """Who talked to whom and when: a lane for each program and the other end.
+
+    Args:
+        network: `Captures.network`.
+
+    Raises:
+        CaptureError: a capture is damaged.
+    """
+    return Picture(lanes_svg(network.lanes))
+
+
+def table(rows: "pa.Table | pd.DataFrame", *columns: str) -> Table:
+    """Rows as a table for reading: texts to the left, times to the millisecond.
+
+    Args:
+        rows: an Arrow table, or a data frame.
+        columns: the columns to show, in this order; all by default.
+    """
+    arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    shown_rows = arrow.select(list(columns) or arrow.column_names)
+    more = len(shown_rows) - ROWS_MAX
+    notes = [f"{more:,} more rows are not shown here"] if more > 0 else []
+    return Table(rows_html(_short_times(shown_rows.slice(0, ROWS_MAX)), notes))
+
+
+def _short_times(rows: pa.Table) -> pa.Table:
+    for place, column in enumerate(rows.schema):
+        if pa.types.is_timestamp(column.type):
+            texts = pc.strftime(pc.floor_temporal(rows[place], unit="millisecond"), "%F %T")
+            millis = pc.utf8_slice_codeunits(texts, 0, 23)
+            rows = rows.set_column(place, column.name, millis)
+    return rows
 
 
 def process_tree(

@@ -26,6 +26,7 @@ from falcotrace.network.model import Conversation
 from falcotrace.network.packet_join import JoinReport, join_packets
 from falcotrace.network.packet_names import names_in
 from falcotrace.network.pcap import PcapReport, write_conversations
+from falcotrace.network.picture import Lane
 from falcotrace.network.streams import Stream, find_socket, find_tuple, follow_socket
 from falcotrace.network.tables import (
     CONVERSATION_SCHEMA,
@@ -135,6 +136,31 @@ class Network:
 
     def _conversation_row(self, item: Conversation) -> dict[str, object]:
         return conversation_row(item, self.protocol(item), self.names(item))
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Conversations by program and other end, in the order of their first events."""
+        found: dict[tuple[str, str, bool], list[Conversation]] = {}
+        for one in self.conversations:
+            for end in one.sockets:
+                peer = one.client.address if end.is_server else str(one.server)
+                found.setdefault((end.process.name, peer, end.is_server), []).append(one)
+        addresses = {key: key[1] if key[2] else key[1].rpartition(":")[0] for key in found}
+        return tuple(
+            Lane(key[0], key[1], self._address_names.get(addresses[key], ()), key[2], tuple(those))
+            for key, those in found.items()
+        )
+
+    @cached_property
+    def _address_names(self) -> dict[str, tuple[str, ...]]:
+        """What addresses were asked for as, from the answers in the captures, whenever given."""
+        found: dict[str, dict[str, None]] = {}
+        for message in self.dns:
+            asked = [name for name, _ in message.body.questions[:1]]
+            for record in message.body.records:
+                if record.kind in ("A", "AAAA"):
+                    found.setdefault(record.value, {}).update(dict.fromkeys(asked))
+        return {address: tuple(names) for address, names in found.items()}
 
     def stream(self, event: int | None = None, *, tuple_text: str = "") -> Stream:
         """Follow one socket.

@@ -3,7 +3,6 @@
 In: alerts. Out: SVG.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from falcotrace.alerts import Alert
@@ -12,41 +11,41 @@ from falcotrace.outputs.svg import (
     PRIORITIES,
     WIDTH,
     clock,
-    date,
     document,
     dot_of,
     line_of,
     text_of,
 )
+from falcotrace.outputs.time_axis import axis_of
 from falcotrace.rules.plan import Priority
 
 LANES_MAX = 200
 """More rules than these are counted, not drawn: a browser has to bear the page."""
 
 _LEFT, _TOP, _STEP = 344, 34, 24
-_NS = 1_000_000_000
-_STEPS_S = (
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
-    *(60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400),
-)
-_TICKS = 8
 
 
-def timeline_svg(alerts: Iterable[Alert]) -> str:
-    """Draw when each rule fired; alerts that would lie upon each other are one dot."""
+def timeline_svg(alerts: Iterable[Alert], *, by_host: bool = False) -> str:
+    """Draw when each rule fired; alerts that would lie upon each other are one dot.
+
+    Args:
+        alerts: in any order.
+        by_host: a lane for each rule and host, where there are many hosts.
+    """
     chosen = sorted(alerts, key=lambda alert: alert.time_ns)
     if not chosen:
         return document(WIDTH, 2 * _STEP, "Alerts", [text_of(12, _STEP, "no alerts", FAINT)])
     lanes: dict[str, list[Alert]] = {}
     for alert in chosen:
-        lanes.setdefault(alert.rule.name, []).append(alert)
+        lane = f"{alert.hostname}: {alert.rule.name}" if by_host else alert.rule.name
+        lanes.setdefault(lane, []).append(alert)
     first, last = chosen[0].time_ns, chosen[-1].time_ns
     scale = (WIDTH - _LEFT - 40) / max(1, last - first)
     more = max(0, len(lanes) - LANES_MAX)
     height = _TOP + _STEP * (min(len(lanes), LANES_MAX) + bool(more)) + 12
-    parts = list(_axis(first, last, scale, height))
-    for lane, (name, of_rule) in enumerate(list(lanes.items())[:LANES_MAX]):
-        parts += _lane(name, of_rule, _TOP + _STEP * (lane + 0.5), first, scale)
+    parts = list(axis_of(first, last, _LEFT, scale, height))
+    for place, (name, of_rule) in enumerate(list(lanes.items())[:LANES_MAX]):
+        parts += _lane(name, of_rule, _TOP + _STEP * (place + 0.5), first, scale)
     if more:
         parts.append(text_of(12, height - 12, f"{more:,} more rules are not shown", FAINT))
     title = f"{len(chosen):,} alerts of {len(lanes)} rules in order of time"
@@ -76,23 +75,3 @@ def _dot(x: float, y: float, alerts: Sequence[Alert]) -> str:
     more = f" (and {len(alerts) - 1:,} more here)" if len(alerts) > 1 else ""
     title = f"{clock(first.time_ns)} event {first.num}: {first.output}"
     return dot_of(x, y, 6 if worst <= Priority.CRITICAL else 5, PRIORITIES[worst], title + more)
-
-
-def _axis(first_ns: int, last_ns: int, scale: float, height: float) -> Iterator[str]:
-    """Vertical lines at round times, at most nine."""
-    wanted_s = (last_ns - first_ns) / _NS / _TICKS
-    days = _STEPS_S[-1] * math.ceil(wanted_s / _STEPS_S[-1])
-    step_s = next((step for step in _STEPS_S if step >= wanted_s), days)
-    step_ns = int(step_s * _NS)
-    for time_ns in range(-(-first_ns // step_ns) * step_ns, last_ns + 1, step_ns):
-        at = _LEFT + (time_ns - first_ns) * scale
-        yield line_of(at, 26, at, height - 8)
-        yield text_of(at, 18, _round_time(time_ns, step_s), FAINT, anchor="middle", size=12)
-
-
-def _round_time(time_ns: int, step_s: float) -> str:
-    if step_s < 1:
-        return clock(time_ns)
-    if step_s < _STEPS_S[-1]:
-        return clock(time_ns, 0)
-    return date(time_ns)
