@@ -90,7 +90,9 @@ def weigh(
         is_reached: whether the process of a number belongs to the impact.
     """
     weight = WEIGHTS[one.action]
-    if one.count < _COMMON and alerted & {one.first_num, one.last_num}:
+    # That a program was run is said by the process itself.
+    is_alerted = one.action != RAN and alerted & {one.first_num, one.last_num}
+    if is_alerted and one.count < _COMMON:
         weight += ALERTED_WEIGHT
     if one.thing.kind == "pipe":
         weight -= _PIPE
