@@ -1,5 +1,6 @@
 """What all formats read of an alert: the file, the ends of a connection, ids that stay."""
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from exported import export_of, plan, rows, write_incident
 from falcotrace.alerts import Alert, Evidence
 from falcotrace.capture.footer import Host
 from falcotrace.investigate.evidence import EVIDENCE_COLUMNS
+from falcotrace.outputs.exports.context import ExportContext
 from falcotrace.outputs.exports.finding import Endpoint, Finding, split_path, stable_id
+from falcotrace.outputs.exports.formats import EXPORT_FORMATS
 
 HOST = Host(hostname="web-1", boot_id="8d2c")
 
@@ -115,6 +118,22 @@ def test_exports_are_the_same_each_time(tmp_path: Path, name: str) -> None:
     assert export_of([path], name) == export_of([path], name)
 
 
+@pytest.mark.parametrize("name", sorted(EXPORT_FORMATS.keys() - {"navigator"}))
+def test_alerts_are_written_as_they_come(name: str) -> None:
+    """Nothing waits for the last alert: memory does not grow with their number."""
+    stream = io.StringIO()
+    sizes: list[int] = []
+
+    def found() -> Iterator[Finding]:
+        for number, row in enumerate(rows(), start=1):
+            sizes.append(stream.tell())
+            yield finding(row, num=number)
+
+    context = ExportContext(plan().rules, (Path("c.parquet"),))
+    assert EXPORT_FORMATS[name].write(found(), context, stream) == len(sizes) == len(rows())
+    assert sizes == sorted(set(sizes))
+
+
 class Asked(Mapping[str, object]):
     """An event that remembers which of its fields were asked for."""
 
@@ -135,11 +154,6 @@ class Asked(Mapping[str, object]):
 
 def test_every_column_of_evidence_is_told_by_some_format() -> None:
     """What is read from captures is used, and what formats ask for is read."""
-    import io
-
-    from falcotrace.outputs.exports.context import ExportContext
-    from falcotrace.outputs.exports.formats import EXPORT_FORMATS
-
     seen: set[str] = set()
     for name in EXPORT_FORMATS:
         findings = [finding(Asked(row, seen)) for row in [{}, *rows()]]

@@ -1,6 +1,7 @@
 """Every format is what its own schema, or its own reader, takes it for."""
 
 import csv
+import dataclasses
 import importlib.resources
 import io
 import json
@@ -15,7 +16,7 @@ import stix2
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from ecs_reference import ecs_fields, ecs_leaves, ecs_problems
-from exported import HOSTILE, exported, plan
+from exported import FORMATS, HOSTILE, export_of, exported, plan, write_incident
 from falcotrace.outputs.escape import readable
 from falcotrace.outputs.exports.ecs import ECS_VERSION
 from falcotrace.outputs.exports.ocsf import OCSF_VERSION
@@ -158,8 +159,6 @@ def test_sarif_names_any_file(tmp_path: Path) -> None:
     import os
     from urllib.parse import unquote_to_bytes, urlsplit
 
-    from exported import export_of, write_incident
-
     path = tmp_path / "a b\n%41#?:\u202e.parquet"
     write_incident(tmp_path).rename(path)
     (run,) = json.loads(export_of([path], "sarif"))["runs"]
@@ -218,6 +217,21 @@ def test_navigator() -> None:
     assert "Alerts: 21. Captures: 1." in read.description
     assert "Root at work (2)" in read.description
     assert "lost events: 3" in read.description
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_fired(tmp_path: Path, name: str) -> None:
+    """An export without alerts is a document of its format all the same."""
+    rules = dataclasses.replace(plan(), rules=(plan().rules[-1],))
+    text = export_of([write_incident(tmp_path)], name, rules)
+    if name in {"falco", "ecs", "ocsf", "timesketch"}:
+        assert text == ""
+    elif name == "csv":
+        assert len(text.splitlines()) == 1
+    elif name == "stix":
+        assert [one.name for one in stix2.parse(text).objects] == ["FalcoTrace"]
+    else:
+        assert json.loads(text)
 
 
 def test_stix_validator() -> None:

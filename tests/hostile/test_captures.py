@@ -31,6 +31,22 @@ def with_footer(path: Path, footer: bytes) -> None:
     pq.write_table(table, path)
 
 
+def with_column(capture: Path, path: str, values: pa.Array) -> None:
+    """A capture with one of its columns replaced."""
+    file = pq.ParquetFile(capture)
+    metadata = file.metadata.metadata
+    table = file.read()
+    head, leaf = path.split(".")
+    struct = table[head].combine_chunks()
+    fields = list(struct.type)
+    arrays = struct.flatten()
+    place = struct.type.get_field_index(leaf)
+    arrays[place], fields[place] = values, pa.field(leaf, values.type)
+    made = pa.StructArray.from_arrays(arrays, fields=fields)
+    table = table.set_column(table.schema.get_field_index(head), head, made)
+    pq.write_table(table.replace_schema_metadata(metadata), capture)
+
+
 def truncated(path: Path) -> None:
     """The end is missing: a recorder that was killed."""
     path.write_bytes(whole(path)[:-500])
@@ -139,12 +155,13 @@ CASES: list[tuple[Callable[[Path], None], str]] = [
     ("before", "behind"),
     [
         (["scan"], ["-r", str(ROOT / "rules")]),
+        (["export", "--format", "ecs"], ["-r", str(ROOT / "rules")]),
         (["query"], ["fd.name=x and proc.name=x"]),
         (["query", "--count-by", "proc.name"], ["proc.name exists"]),
         (["sql"], ["SELECT min(fd.name), min(proc.name), sum(evt.num) FROM events"]),
         (["stream"], ["--event", "1"]),
     ],
-    ids=["scan", "query", "count", "sql", "stream"],
+    ids=["scan", "export", "query", "count", "sql", "stream"],
 )
 @pytest.mark.parametrize(
     ("make", "message"), CASES, ids=lambda value: getattr(value, "__name__", "")
@@ -170,6 +187,32 @@ def test_bad_captures_get_one_line(
     assert message in done.stderr or (is_duckdb and make in {flipped_pages, flipped_processes})
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("fd.cport", pa.array(["x"] * 50)),
+        ("proc.pid", pa.array(["x"] * 50)),
+        ("proc.cmdline", pa.array([b"\xff\xfe"] * 50)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value.type),
+)
+def test_columns_of_other_types_get_one_line(path: str, values: pa.Array, tmp_path: Path) -> None:
+    """A column that holds something else than its name says is damage, for queries and exports."""
+    made = tmp_path / "c.parquet"
+    whole(made)
+    with_column(made, path, values)
+    (tmp_path / "r.yaml").write_text(
+        "- {rule: r, desc: d, condition: evt.type=openat, output: x, priority: INFO}"
+    )
+    export = ["-r", str(tmp_path / "r.yaml"), "--format", "csv", "-o", str(tmp_path / "o")]
+    for name, options in (("query", ["evt.num>0", "--columns", path]), ("export", export)):
+        command = [sys.executable, "-m", "falcotrace", name, str(made), *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert done.stderr.startswith(f"falcotrace: {made}: is damaged: ")
+    assert not (tmp_path / "o").exists()
 
 
 def test_names_of_files_cannot_speak_to_the_terminal(tmp_path: Path) -> None:

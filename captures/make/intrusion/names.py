@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script beside others
 """What the intruder calls things, and who has which address in the tale of intrusion.
 
-The names are drawn anew for each seed, so that nothing that investigates can know them. They are
-such as one finds on any machine.
+The names, and some of the ways, are drawn anew for each seed, so that nothing that investigates can
+know them. They are such as one finds on any machine.
 """
 
 import base64
@@ -27,6 +27,8 @@ _PROGRAMS = ("fontcache", "pulse-shm", "sem.cups", "thumbs", "sess", "upload")
 _TOOLS = ("sysinfo", "cleanup", "netcheck", "refresh", "rotate")
 _JOBS = ("sysstat", "popularity", "timesync", "logwatch", "certcheck")
 _PAGES = ("in", "api/v1/log", "form", "collect", "feedback")
+_DECODERS = ("cat", "base64 -d", "gzip -d -c")
+_STARTS = ("setsid {} >/dev/null 2>&1 &", "{}", "{} >/dev/null 2>&1 &")
 _PORTS = (443, 8443, 993, 995, 5222)
 
 
@@ -41,6 +43,8 @@ class Names:
         host: the intruder's name on the network; `address`, `shell_port` are its numbers.
         page: where secrets are sent to; `file` is where the download comes from.
         key: a line for authorized_keys.
+        decoder: the program that writes what is dropped, from what was sent along.
+        start: the command that runs it: left to itself, in a session of its own, or waited for.
     """
 
     program: str
@@ -52,15 +56,18 @@ class Names:
     page: str
     file: str
     key: str
+    decoder: str
+    start: str
 
 
 def draw_names(seed: int) -> Names:
-    """The names of an intrusion; the same ones for the same seed."""
+    """The names and ways of an intrusion; the same ones for the same seed."""
     draw = random.Random(seed)  # noqa: S311 - names, not secrets
     tool = draw.choice(_TOOLS)
     key = b"\0\0\0\x0bssh-ed25519\0\0\0 " + draw.randbytes(32)
+    program = f"/dev/shm/{draw.choice(_PROGRAMS)}-{draw.randrange(16**6):06x}"  # noqa: S108
     return Names(
-        program=f"/dev/shm/{draw.choice(_PROGRAMS)}-{draw.randrange(16**6):06x}",  # noqa: S108
+        program=program,
         tool=f"/usr/local/bin/{tool}",
         job=f"/etc/cron.d/{draw.choice(_JOBS)}",
         host=f"{draw.choice(_HOSTS)}.{draw.choice(_DOMAINS)}",
@@ -69,4 +76,6 @@ def draw_names(seed: int) -> Names:
         page=f"/{draw.choice(_PAGES)}",
         file=f"/{tool}.txt",
         key=f"ssh-ed25519 {base64.b64encode(key).decode()} admin",
+        decoder=draw.choice(_DECODERS),
+        start=draw.choice(_STARTS).format(program),
     )

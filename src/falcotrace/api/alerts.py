@@ -24,6 +24,11 @@ class CapturedAlert(Alert):
 
     captures: "Captures" = field(kw_only=True, repr=False, compare=False)
 
+    def _repr_html_(self) -> str:
+        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
+
+        return alerts_html([self])
+
     @property
     def event(self) -> "Row":
         """The event, by field; fields without a value are left out.
@@ -41,11 +46,6 @@ class CapturedAlert(Alert):
             CaptureError: as for `event`.
         """
         return self.captures.process_of(self)
-
-    def _repr_html_(self) -> str:
-        from falcotrace.notebook import alerts_html  # noqa: PLC0415 - only Jupyter needs it
-
-        return alerts_html([self])
 
     def explain(self) -> "EventExplanation":
         """Why the rule fired: its condition, with the value behind each check."""

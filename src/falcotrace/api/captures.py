@@ -30,23 +30,18 @@ if TYPE_CHECKING:
     from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
     from falcotrace.explain.event import EventExplanation
     from falcotrace.explain.misses import Misses
-    from falcotrace.investigate.graph import Graph
-    from falcotrace.investigate.investigation import Investigation
-    from falcotrace.investigate.process import Process
-    from falcotrace.investigate.processes import Processes
-    from falcotrace.investigate.timeline import Timeline
-    from falcotrace.investigate.tree import ProcessTree
     from falcotrace.network.network import Network
     from falcotrace.network.streams import Stream
-    from falcotrace.query import Query, Row
+    from falcotrace.query import Query
     from falcotrace.report import Report
     from falcotrace.scap.capture import ScapCapture
 
 
+from falcotrace.api.investigated import InvestigatedCaptures
 from falcotrace.api.scanning import ScanReport
 
 
-class Captures:
+class Captures(InvestigatedCaptures):
     """One or more open captures. Make them with `open_captures` (`falcotrace.open`)."""
 
     def __init__(self, captures: "Sequence[Capture | ScapCapture]") -> None:
@@ -144,32 +139,6 @@ class Captures:
         )
         return ScanReport(self, rules or load_plan(), options)
 
-    @cached_property
-    def investigation(self) -> "Investigation":
-        """Asks about processes, and what they did; what was read once is kept.
-
-        Raises:
-            CaptureError: a capture is a `.scap` file, which has to be imported first.
-        """
-        from falcotrace.investigate.investigation import Investigation  # noqa: PLC0415 - DuckDB's
-
-        return Investigation(self._stored)
-
-    def event(self, event: "int | Alert") -> "Row":
-        """An event, by field; fields without a value are left out.
-
-        Args:
-            event: its `evt.num`, or an alert.
-
-        Raises:
-            CaptureError: there is no such event.
-        """
-        from falcotrace.investigate.event import event_fields  # noqa: PLC0415 - as above
-
-        if isinstance(event, Alert):
-            return event_fields(self._stored[self.investigation.capture_of(event)], event.num)
-        return event_fields(self._stored[0], event)
-
     def only_of(self, alert: Alert) -> "Captures":
         """The capture of an alert alone.
 
@@ -177,77 +146,6 @@ class Captures:
             CaptureError: it is none of these.
         """
         return Captures([self._captures[self.investigation.capture_of(alert)]])
-
-    @property
-    def processes(self) -> "Processes":
-        """The processes, in the order in which they were first seen."""
-        return self.investigation.processes
-
-    def process_of(self, event: "int | Alert") -> "Process":
-        """The process of an event, or of an alert.
-
-        Raises:
-            CaptureError: there is no such event.
-        """
-        if isinstance(event, Alert):
-            return self.investigation.processes_of([event])[0]
-        return self.investigation.process_of(event)
-
-    def tree(self, event: "int | Alert", alerts: "Iterable[Alert]" = ()) -> "ProcessTree":
-        """The process of an event between its ancestors and what it started.
-
-        Args:
-            event: its `evt.num`, or an alert.
-            alerts: alerts to mark.
-        """
-        return self.investigation.tree(self.process_of(event), list(alerts))
-
-    def graph(
-        self, event: "int | Alert", alerts: "Iterable[Alert]" = (), *, node_limit: int = 50
-    ) -> "Graph":
-        """What led to an event, and what came of it; every edge cites events.
-
-        Args:
-            event: its `evt.num`, or an alert.
-            alerts: other alerts: they are marked, and preferred where there is little room.
-            node_limit: at most so many nodes.
-        """
-        asked = self.investigation
-        num, rule, capture = (
-            (event, "", 0)
-            if isinstance(event, int)
-            else (
-                event.num,
-                event.rule.name,
-                asked.capture_of(event),
-            )
-        )
-        # The alert itself is one of those that are marked, so that it brings its priority.
-        marked = [*alerts] if isinstance(event, int) else [event, *alerts]
-        return asked.graph(num, capture, rule=rule, alerts=marked, node_limit=node_limit)
-
-    def timeline(
-        self,
-        alerts: "Iterable[Alert]" = (),
-        *,
-        process: "Process | None" = None,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> "Timeline":
-        """What happened, in order of time.
-
-        Args:
-            alerts: alerts that belong to it.
-            process: only what it and what it started did.
-            since_ns: leave out what was over before this time, ns since the epoch.
-            until_ns: leave out what began at this time and later.
-        """
-        members = None
-        if process is not None:
-            members = [process, *(child for _, child in self.processes.descendants(process))]
-        return self.investigation.timeline(
-            members, list(alerts), since_ns=since_ns, until_ns=until_ns
-        )
 
     def report(
         self,

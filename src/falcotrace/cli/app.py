@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from falcotrace.cli import (
+    diff,
     explain,
     export,
     fields,
+    graph,
     hunt,
     import_,
     info,
@@ -18,8 +20,12 @@ from falcotrace.cli import (
     rules,
     scan,
     seal,
+    show,
     sql,
     stream,
+    timeline,
+    top,
+    tree,
 )
 from falcotrace.version import __version__
 
@@ -39,6 +45,12 @@ app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)
+app.command("show")(show.show)
+app.command("tree")(tree.tree)
+app.command("timeline")(timeline.timeline)
+app.command("graph")(graph.graph)
+app.command("top")(top.top)
+app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("stream")(stream.stream)
 app.command("query")(query.query)

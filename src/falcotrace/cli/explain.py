@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def explain(
     shows_all: Annotated[
         bool, typer.Option("--all", help="Show also what decides nothing in long conditions.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain why a rule fires on an event or does not, or which events nearly matched.
 

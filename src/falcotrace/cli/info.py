@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from falcotrace.capture.summary import Summary
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 def info(
     captures: Annotated[list[Path], typer.Argument(help="Capture files.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is in a capture: host, time span, events, processes, losses, size."""
     import msgspec

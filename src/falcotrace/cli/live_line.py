@@ -2,11 +2,14 @@
 
 import shutil
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Self
 
 _INTERVAL_SECONDS = 0.2
+_PATIENCE_SECONDS = 1.0
+"""What is done sooner needs no line."""
 
 
 class LiveLine:
@@ -46,3 +49,40 @@ class LiveLine:
         width = shutil.get_terminal_size((100, 24)).columns
         sys.stderr.write("\r\x1b[K" + text[: width - 1])
         sys.stderr.flush()
+
+
+class Waiting:
+    """Says what is going on, and for how long, where it takes more than a second.
+
+    Args:
+        text: what is going on; escaped by the caller.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._is_done = threading.Event()
+        self._line = LiveLine()
+        self._thread = threading.Thread(target=self._tell, name="waiting", daemon=True)
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_done.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._line.clear()
+
+    def _tell(self) -> None:
+        began = time.monotonic()
+        wait = _PATIENCE_SECONDS
+        while not self._is_done.wait(wait):
+            wait = _INTERVAL_SECONDS
+            self._line.show(f"{self._text}  {time.monotonic() - began:.0f} s")

@@ -50,6 +50,12 @@ def key_values(title: str, values: Mapping[str, str]) -> None:
         print(f"  {name:<{width}}  {escape_controls(value)}")
 
 
+def heading(text: str) -> None:
+    """Print a heading; in bold on a terminal."""
+    clean = escape_controls(text)
+    print(f"\x1b[1m{clean}\x1b[0m" if is_terminal() else clean)
+
+
 def terminal_width() -> int:
     """Columns of the terminal."""
     return shutil.get_terminal_size((100, 24)).columns

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 def report(
     captures: Annotated[list[Path], typer.Argument(help="Capture files, folders or globs.")],
     *,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The page; what is there is replaced.")
-    ] = Path("report.html"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path(
+        "report.html"
+    ),
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the page if it exists.")
+    ] = False,
     rules: RulesOption = None,
     title: Annotated[
         str, typer.Option("--title", help="What stands above; the host by default.")
@@ -42,7 +45,7 @@ def report(
             until_ns=time_limit(until),
             sources=rules or (),
         )
-    made.write(output)
+    made.write(output, force=force)
     print(_line(output, made.html, made.findings))
 
 

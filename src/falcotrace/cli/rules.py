@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 from falcotrace.errors import FalcoTraceError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
 def check(
     files: Annotated[list[Path], typer.Argument(help="Rules files and folders, in order.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check rule files. Exit code 0 if they can be used, 2 if not."""
     from falcotrace.errors import escape_controls, render_diagnostic

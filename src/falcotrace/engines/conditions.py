@@ -186,10 +186,12 @@ def event_rows(
     """
     row_set = RowSet(source, rows)
     operands = [shown_operand(column) for column in columns]
-    arrays = [arrow_array(operand, row_set.vector(operand)) for operand in operands]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=answer_schema(columns))
     try:
+        # A column of a foreign file may have any type, and any bytes.
+        arrays = [arrow_array(operand, row_set.vector(operand)) for operand in operands]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=answer_schema(columns))
         batch.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise CaptureError(capture.path, f"is damaged: {error}") from None
+    except pa.ArrowException as error:
+        first_line = str(error).partition("\n")[0]
+        raise CaptureError(capture.path, f"is damaged: {first_line}") from None
     return batch

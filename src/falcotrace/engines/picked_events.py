@@ -5,6 +5,7 @@ Row groups without a wanted number are never read, and one that is asked again a
 come in portions) is decoded once.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,9 +60,10 @@ class EventFinder:
         if isinstance(self.capture, StreamedCapture):
             yield from self._streamed(self.capture, wanted)
             return
+        # What a footer says may be any number, also one that numpy has no type for.
+        numbers = wanted.tolist()
         for entry in self.capture.row_groups:
-            first, end = np.searchsorted(wanted, [entry.first_num, entry.last_num + 1])
-            if first < end:
+            if bisect_left(numbers, entry.first_num) < bisect_right(numbers, entry.last_num):
                 yield self._opened(self.capture, entry.index)
 
     def _opened(self, capture: CaptureData, index: int) -> "_NumberedGroup":

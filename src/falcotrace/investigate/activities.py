@@ -39,6 +39,10 @@ SOCKET_KINDS = ("ipv4", "ipv6", "unix")
 """`fd.type` of sockets."""
 
 
+IP_KINDS = ("ipv4", "ipv6")
+"""`fd.type` of connections that have addresses, which mean the same everywhere."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Thing:
     """What a process acts on: a file, a connection, a pipe, another process.
@@ -59,7 +63,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What one process did to one thing, all times together.
+    """What one process did to one thing in one capture, all times together.
 
     Attributes:
         process: number of the process.
@@ -151,11 +155,21 @@ class Activities:
         chosen = np.asarray(pc.is_in(self.table["kind"], pa.array(kinds)))
         yield from self._made(np.flatnonzero(chosen))
 
-    def about(self, thing: Thing) -> tuple[Activity, ...]:
-        """What was done to a thing, in order of the first time."""
+    def about(self, thing: Thing, process: Process | None = None) -> tuple[Activity, ...]:
+        """What was done to a thing, in order of the first time.
+
+        Args:
+            thing: the thing.
+            process: only what is the same thing as this process knows by that name: a path or a
+                pipe is another one on another host and in another container.
+        """
         code = self._codes_of_names.get(thing.name, -1)
         found = self._made(self._by_name.rows(code))
-        return tuple(one for one in found if one.thing.kind == thing.kind)
+        same = tuple(one for one in found if one.thing.kind == thing.kind)
+        if process is None or thing.kind in IP_KINDS:
+            return same
+        place = _place_of(process)
+        return tuple(one for one in same if _place_of(self._processes[one.process]) == place)
 
     @cached_property
     def _by_process(self) -> "_Sorted":
@@ -205,6 +219,10 @@ class Activities:
         }
         connection.register("owners", pa.table(owners))
         return connection.sql(_QUERY.format(capture=capture)).to_arrow_table()
+
+
+def _place_of(process: Process) -> tuple[str, str]:
+    return process.key.hostname, process.container_id
 
 
 class _Sorted:
@@ -271,14 +289,14 @@ _QUERY = f"""
         min(evt.num) AS first_num, max(evt.num) AS last_num,
         min(evt.time) AS first_ns, max(evt.time) AS last_ns, count(*) AS count,
         CAST(coalesce(sum(evt.rawres) FILTER (action IN ({_MOVING})), 0) AS BIGINT) AS moved_bytes,
-        CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
-            THEN fd.rip || ':' || fd.rport ELSE '' END AS remote,
-        coalesce(deeds.target = 'fd' AND fd.is_server, false) AS is_server
+        max(CASE WHEN deeds.target = 'fd' AND fd.type IN ('ipv4', 'ipv6') AND fd.rip IS NOT NULL
+            THEN fd.rip || ':' || fd.rport ELSE '' END) AS remote,
+        coalesce(bool_or(deeds.target = 'fd' AND fd.is_server), false) AS is_server
     FROM events JOIN deeds ON evt.type = deeds.event JOIN owners ON proc.key = owners.key
     WHERE (evt.rawres >= 0 OR (deeds.action = '{CONNECTED.name}' AND evt.res = 'EINPROGRESS'))
         AND thing IS NOT NULL AND kind IS NOT NULL
         AND (deeds.action != '{REDIRECTED.name}'
             OR (evt.rawres <= 2 AND fd.type IN ({_SOCKET_LIST}, 'pipe')))
         AND NOT (deeds.action = '{ACCEPTED.name}' AND fd.type = 'unix' AND fd.name = '')
-    GROUP BY ALL
+    GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - constants of the table of actions

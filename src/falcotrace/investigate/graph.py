@@ -15,6 +15,9 @@ from falcotrace.investigate.activities import Activity, Thing
 from falcotrace.investigate.process import Process
 from falcotrace.rules.plan import Priority
 
+STARTED = "started"
+"""The action of an edge from a process to one that it started."""
+
 _EDGES = pa.schema(
     [
         ("time", pa.timestamp("ns", "UTC")),
@@ -106,6 +109,7 @@ class Graph:
         start: id of the node that was asked about.
         left_out_count: what was found and is not drawn, because it is noise or there is no room.
         notes: what the reader has to know: losses, limits.
+        start_ns: when the event that was asked about happened, ns since the epoch.
         priorities: how severe the rules are that nodes name, as far as anybody said.
     """
 
@@ -114,6 +118,7 @@ class Graph:
     start: str
     left_out_count: int = 0
     notes: tuple[str, ...] = ()
+    start_ns: int = 0
     priorities: Mapping[str, Priority] = field(default_factory=dict)
 
     @property
@@ -157,6 +162,7 @@ class Graph:
         """The graph as JSON has it."""
         return {
             "start": self.start,
+            "start_ns": self.start_ns,
             "nodes": [_node_fields(node) for node in self.nodes.values()],
             "edges": [_edge_fields(edge) for edge in self.edges],
             "left_out": self.left_out_count,
@@ -216,7 +222,7 @@ class GraphBuilder:
     """Gathers nodes and edges; the same ones once."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+    edges: dict[tuple[str, str, str, int], Edge] = field(default_factory=dict)
 
     def add_process(self, process: Process, side: Side) -> str:
         """Add a process; one that is there keeps its side."""
@@ -234,7 +240,7 @@ class GraphBuilder:
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge."""
-        self.edges.setdefault((edge.source, edge.target, edge.action), edge)
+        self.edges.setdefault((edge.source, edge.target, edge.action, edge.capture), edge)
 
     def add_started(self, parent: Process, child: Process) -> None:
         """Say that a process started another; the parent's fork shows it, or what the child did."""
@@ -246,7 +252,7 @@ class GraphBuilder:
             first = child.activities[0]
             capture, num = first.capture, first.first_num
         ends = (process_id(parent), process_id(child))
-        self.add_edge(Edge(*ends, "started", capture, num, num, time_ns, time_ns, int(num > 0)))
+        self.add_edge(Edge(*ends, STARTED, capture, num, num, time_ns, time_ns, int(num > 0)))
 
     def add_activity(
         self, process: Process, done: Activity, *, is_inward: bool, end: Thing | None = None
@@ -269,7 +275,9 @@ class GraphBuilder:
             )
         )
 
-    def build(self, start: str, left_out_count: int, notes: Iterable[str]) -> Graph:
+    def build(
+        self, start: str, left_out_count: int, notes: Iterable[str], start_ns: int = 0
+    ) -> Graph:
         """The graph, in order of time."""
         edges = tuple(sorted(self.edges.values(), key=lambda edge: (edge.first_ns, edge.first_num)))
         first: dict[str, int] = {}
@@ -278,4 +286,4 @@ class GraphBuilder:
                 first.setdefault(end, edge.first_ns)
         order = sorted(self.nodes, key=lambda node: first.get(node, 0))
         nodes = {node: self.nodes[node] for node in order}
-        return Graph(nodes, edges, start, left_out_count, tuple(notes))
+        return Graph(nodes, edges, start, left_out_count, tuple(notes), start_ns)

@@ -106,9 +106,9 @@ class Impacts:
         for _ in range(_ROUNDS_MAX):
             new = [begin for begin in waiting if begin.process.number not in self._reached]
             members = list(self._members(new))
-            self._reached |= {process.number for process, _ in members}
+            self._reached |= {process.number for process, _, _ in members}
             waiting = []
-            for process, since_ns in members:
+            for process, since_ns, is_reader in members:
                 done = [one for one in self._done(process) if one.last_ns >= since_ns]
                 self._made |= {one.thing for one in done if one.action in _KEEPING}
                 users = list(self._users(done))
@@ -116,7 +116,10 @@ class Impacts:
                 self.alike[self._first(process)] += 1
                 if self._is_shown(process):
                     found.append(Candidate(self._process_weight(process), process))
-                    found += [*self._candidates(process, done), *users]
+                    own = self._candidates(process, done)
+                    # What somebody else takes in besides is not of the impact.
+                    found += [one for one in own if not (is_reader and one.is_inward)]
+                    found += users
         return [one for one in found if one.weight >= _WEIGHT_MIN and self._is_shown(one.process)]
 
     def _is_shown(self, process: Process) -> bool:
@@ -129,13 +132,13 @@ class Impacts:
             *self.activities.of(process, (READ, OPENED), limit=_READS_MAX),
         )
 
-    def _members(self, begins: Iterable[_Begin]) -> Iterator[tuple[Process, int]]:
-        """Processes, and what they started after a time."""
+    def _members(self, begins: Iterable[_Begin]) -> Iterator[tuple[Process, int, bool]]:
+        """Processes, and what they started after a time; and whether they have only read."""
         seen: set[Process] = set()
         for begin in begins:
             if begin.process.is_recorded and begin.process not in seen:
                 seen.add(begin.process)
-                yield begin.process, begin.since_ns
+                yield begin.process, begin.since_ns, begin.is_reader
             below = [
                 child
                 for _, child in self.processes.descendants(begin.process)
@@ -144,7 +147,7 @@ class Impacts:
             for child in self._takers(below) if begin.is_reader else below:
                 if child not in seen:
                     seen.add(child)
-                    yield child, child.start_ns
+                    yield child, child.start_ns, False
 
     def _takers(self, below: Iterable[Process]) -> Iterator[Process]:
         """Processes that take what was made, and what these start."""
@@ -157,11 +160,15 @@ class Impacts:
 
     def _first(self, process: Process) -> Process:
         """The first of those that the same parent, or one like it, started alike."""
-        found = self._stands_for.get(process)
-        if found is None:
-            parent = process.parent
-            key = (self._first(parent) if parent else None, process.label)
-            found = self._stands_for[process] = self._first_alike.setdefault(key, process)
+        found: Process | None = None
+        # From the eldest down: a damaged capture may have a process among its own ancestors.
+        for one in (*reversed(process.ancestors), process):
+            known = self._stands_for.get(one)
+            if known is None:
+                known = self._first_alike.setdefault((found, one.label), one)
+                self._stands_for[one] = known
+            found = known
+        assert found is not None
         return found
 
     def _candidates(self, process: Process, done: list[Activity]) -> Iterator[Candidate]:
@@ -188,7 +195,7 @@ class Impacts:
             if one.action not in _KEEPING or one.thing.kind not in ("file", "pipe") or is_quiet:
                 continue
             used: dict[int, Activity] = {}
-            for other in self.activities.about(one.thing):
+            for other in self.activities.about(one.thing, self.processes[one.process]):
                 is_later = other.last_ns >= one.first_ns and other.process not in self._reached
                 if other.action in TAKING and is_later:
                     best = used.get(other.process)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from falcotrace.alerts import Alert
-from falcotrace.capture.reader import Capture
+from falcotrace.capture.reader import Capture, RowGroup
 from falcotrace.capture.summary import describe_losses, has_losses
 from falcotrace.engines.capture_database import DatabaseOptions, connect_captures
 from falcotrace.errors import CaptureError
@@ -19,7 +19,13 @@ from falcotrace.investigate.process import Process
 from falcotrace.investigate.processes import Processes
 from falcotrace.investigate.provenance import NODES_MAX, AlertPlace, build_graph
 from falcotrace.investigate.timeline import Timeline, make_timeline
-from falcotrace.investigate.tree import BRANCHES_MAX, ProcessTree, tree_of, tree_of_alerts
+from falcotrace.investigate.tree import (
+    BRANCHES_MAX,
+    ProcessTree,
+    tree_of,
+    tree_of_alerts,
+    tree_of_several,
+)
 from falcotrace.rules.plan import Priority
 
 _CHUNK = 10_000
@@ -57,9 +63,17 @@ class Investigation:
         Raises:
             CaptureError: it is none of these.
         """
-        for number, capture in enumerate(self._captures):
-            if alert.capture in ("", capture.path.name, str(capture.path)):
+        named = [
+            number
+            for number, capture in enumerate(self._captures)
+            if alert.capture in ("", capture.path.name, str(capture.path))
+        ]
+        # Folders may have captures of the same name.
+        for number in named:
+            if any(_has(group, alert) for group in self._captures[number].row_groups):
                 return number
+        if named:
+            return named[0]
         folder = self._captures[0].path.parent
         raise CaptureError(folder / alert.capture, "is not among the open captures")
 
@@ -74,7 +88,14 @@ class Investigation:
 
     def processes_of(self, alerts: Iterable[Alert]) -> list[Process]:
         """The processes of alerts; one query for each capture."""
-        events = [(self.capture_of(alert), alert.num) for alert in alerts]
+        return self.processes_at([(self.capture_of(alert), alert.num) for alert in alerts])
+
+    def processes_at(self, events: Sequence[tuple[int, int]]) -> list[Process]:
+        """The processes of events, each a number of a capture and an `evt.num`.
+
+        Raises:
+            CaptureError: there is no such event.
+        """
         found = self._look(events)
         return [self.processes.of_key(event[0], found[event][0]) for event in events]
 
@@ -128,6 +149,14 @@ class Investigation:
         tree = tree_of_alerts(self.rules_by_process(alerts), limit=limit)
         return dataclasses.replace(tree, priorities=_priorities(alerts))
 
+    def tree_of_several(
+        self, asked: Sequence[Process], alerts: Sequence[Alert] = (), *, limit: int | None = None
+    ) -> ProcessTree:
+        """One tree of several processes, with the alerts of each."""
+        most = BRANCHES_MAX if limit is None else limit
+        tree = tree_of_several(asked, self.rules_by_process(alerts), limit=most)
+        return dataclasses.replace(tree, priorities=_priorities(alerts))
+
     def rules_by_process(self, alerts: Sequence[Alert]) -> Mapping[Process, Mapping[str, int]]:
         """Rules that alerted, and how often, by process."""
         found: dict[Process, Counter[str]] = {}
@@ -146,16 +175,22 @@ class Investigation:
         """What processes did, and alerts, in order of time.
 
         Args:
-            processes: whose activities are listed; all of them by default.
+            processes: whose activities and alerts are listed; all of them by default.
             alerts: of these captures.
             since_ns: leave out what was over before this time, ns since the epoch.
             until_ns: leave out what began at this time and later.
         """
         owners = self.processes_of(alerts)
         numbers = [self.capture_of(alert) for alert in alerts]
+        told = list(zip(alerts, numbers, owners, strict=True))
+        members: Iterable[Process] = self.processes
+        if processes is not None:
+            members = list(processes)
+            chosen = frozenset(members)
+            told = [one for one in told if one[2] in chosen]
         return make_timeline(
-            self.processes if processes is None else processes,
-            list(zip(alerts, numbers, owners, strict=True)),
+            members,
+            told,
             since_ns=since_ns,
             until_ns=until_ns,
         )
@@ -194,6 +229,11 @@ class Investigation:
             query = f"SELECT evt.num, proc.key, evt.time FROM events WHERE evt.num IN ({chunk})"  # noqa: S608 - whole numbers
             for num, key, time_ns in connection.sql(query).fetchall():
                 self._found[(capture, num)] = (key, time_ns)
+
+
+def _has(group: RowGroup, alert: Alert) -> bool:
+    is_in_time = group.first_time_ns <= alert.time_ns <= group.last_time_ns
+    return is_in_time and group.first_num <= alert.num <= group.last_num
 
 
 def _priorities(alerts: Iterable[Alert]) -> Mapping[str, Priority]:

@@ -5,8 +5,8 @@ Such files are left out of graphs, unless an alert is about them.
 
 import re
 
-_DEVICES = (r"/dev/(null|zero|full|u?random|tty|ptmx|pts(/.*)?)",)
-"""Quiet even when they are written to."""
+QUIET_DEVICES = r"/dev/(null|zero|full|u?random|tty|ptmx|pts(/.*)?)"
+"""Quiet even when they are written to; a pattern for the whole path, of RE2 too."""
 
 _READ_PATHS = (
     r"/proc(/.*)?",
@@ -28,8 +28,8 @@ _READ_PATHS = (
 
 """Quiet when they are read: whoever writes there does something uncommon."""
 
-_QUIET = re.compile("|".join(f"(?:{path})" for path in (*_DEVICES, *_READ_PATHS)))
-_QUIET_WRITES = re.compile("|".join(_DEVICES))
+_QUIET = re.compile("|".join(f"(?:{path})" for path in (QUIET_DEVICES, *_READ_PATHS)))
+_QUIET_WRITES = re.compile(QUIET_DEVICES)
 
 _QUIET_KINDS = frozenset(
     ("eventpoll", "event", "eventfd", "signalfd", "timerfd", "inotify", "netlink", "directory")

@@ -5,7 +5,8 @@ time, so that a pid that is used again never joins two lives.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from falcotrace.investigate.activities import Activities
+
+_TABLES_KEPT = 4
+"""Process tables of which the ancestors are kept: reading one anew for each process takes long."""
 
 _ANCESTORS_MAX = 64
 """More generations than this are not followed: Linux gives no such chains, damaged files might."""
@@ -43,6 +47,7 @@ class Processes:
         self._states: ProcessStates = read_states(captures)
         self._made: dict[int, Process] = {}
         self._parents: dict[int, Process | None] = {}
+        self._tables: dict[tuple[int, int], tuple[dict[int, int], dict[str, pa.ChunkedArray]]] = {}
 
     def __len__(self) -> int:
         return len(self._states.firsts)
@@ -145,6 +150,14 @@ class Processes:
             yield depth, current
             waiting += [(depth + 1, child) for child in reversed(self.children(current))]
 
+    def with_descendants(self, processes: Iterable[Process]) -> list[Process]:
+        """Processes and what they started, each once."""
+        found: dict[Process, None] = {}
+        for process in processes:
+            found[process] = None
+            found.update(dict.fromkeys(child for _, child in self.descendants(process)))
+        return list(found)
+
     def _make(self, number: int) -> Process:
         states = self._states
         mine = self._states_of(number)
@@ -230,18 +243,17 @@ class Processes:
         states = self._states
         first = int(states.firsts[number])
         ppid = int(states.ppid[first])
-        lives = self._by_pid.get(ppid, ())
-        host = self._boot(first)
+        boot = self._boot_of(number)
         known_start = int(states.parent_start_ns[first])
-        same = [one for one in lives if self._boot(int(states.firsts[one[1]])) == host]
-        if known_start:
-            exact = [found for start, found in same if start == known_start]
-            return exact[0] if exact else None
-        place = bisect_right(same, int(states.start_ns[first]), key=lambda life: life[0])
-        return same[place - 1][1] if place and same[place - 1][1] != number else None
+        start_ns = known_start or int(states.start_ns[first])
+        found = self._life_at(boot, ppid, start_ns)
+        if found is None or found == number:
+            return None
+        life_start = int(states.start_ns[states.firsts[found]])
+        return found if life_start == known_start or not known_start else None
 
-    def _boot(self, state: int) -> tuple[str, str]:
-        host = self._captures[int(self._states.capture[state])].footer.host
+    def _boot_of(self, number: int) -> tuple[str, str]:
+        host = self._captures[int(self._states.capture[self._states.firsts[number]])].footer.host
         return (host.hostname, host.boot_id)
 
     def _parent(self, process: Process) -> Process | None:
@@ -253,22 +265,64 @@ class Processes:
 
     def _beyond(self, process: Process) -> tuple[Process, ...]:
         """The ancestors behind its parent, as it names them."""
-        found = []
-        for ancestor in self._known_ancestors(process)[1:]:
-            lives = self._by_pid.get(ancestor.pid, ())
-            before = [number for start, number in lives if start <= process.start_ns]
-            found.append(self[before[-1]] if before else ancestor)
-        return tuple(found)
+        return tuple(
+            self._life_of(ancestor, process) for ancestor in self._known_ancestors(process)[1:]
+        )
+
+    def _life_of(self, ancestor: Process, process: Process) -> Process:
+        """An ancestor whose start its descendant does not tell: the life that was going on then."""
+        boot = (process.key.hostname, process.key.boot_id)
+        number = self._life_at(boot, ancestor.pid, process.start_ns)
+        if number is not None:
+            return self[number]
+        starts = self._parent_starts.get((*boot, ancestor.pid), ())
+        place = bisect_right(starts, process.start_ns)
+        if not place:
+            return ancestor
+        key = replace(ancestor.key, start_ns=starts[place - 1])
+        return replace(ancestor, key=key)
+
+    def _life_at(self, boot: tuple[str, str], pid: int, time_ns: int) -> int | None:
+        """The process that had a pid at a time (0: nobody knows when); None without any."""
+        lives = [one for one in self._by_pid.get(pid, ()) if self._boot_of(one[1]) == boot]
+        if not time_ns:
+            # Nobody knows when; of several lives none is likelier than another.
+            return lives[0][1] if len(lives) == 1 else None
+        place = bisect_right(lives, time_ns, key=lambda life: life[0])
+        return lives[place - 1][1] if place else None
+
+    @cached_property
+    def _parent_starts(self) -> dict[tuple[str, str, int], list[int]]:
+        """When parents began, by boot and pid, as their children tell: some did nothing since."""
+        states = self._states
+        firsts = states.firsts[states.parent_start_ns[states.firsts] > 0]
+        columns = (states.capture, states.ppid, states.parent_start_ns)
+        found: dict[tuple[str, str, int], set[int]] = {}
+        for capture, pid, start in zip(*(c[firsts].tolist() for c in columns), strict=True):
+            host = self._captures[capture].footer.host
+            found.setdefault((host.hostname, host.boot_id, pid), set()).add(start)
+        return {key: sorted(starts) for key, starts in found.items()}
+
+    def _ancestry(
+        self, capture: int, row_group: int
+    ) -> tuple[dict[int, int], dict[str, pa.ChunkedArray]]:
+        """Ancestors in a process table, and rows by `proc.key`; the last tables are kept."""
+        place = (capture, row_group)
+        if place not in self._tables:
+            table = self._captures[capture].processes(row_group)
+            if len(self._tables) >= _TABLES_KEPT:
+                self._tables.pop(next(iter(self._tables)))
+            rows = {key: row for row, key in enumerate(table["proc.key"].to_pylist())}
+            self._tables[place] = (rows, {name: table[name] for name in _ANCESTRY})
+        return self._tables[place]
 
     def _known_ancestors(self, process: Process) -> tuple[Process, ...]:
         """Ancestors as the first state of a process names them."""
         states = self._states
         first = self._states_of(process.number)[0]
-        capture = self._captures[int(states.capture[first])]
-        table = capture.processes(int(states.row_group[first]))
-        keys = table["proc.key"].to_pylist()
-        row = keys.index(int(states.key[first]))
-        lists = {name: table[name][row].as_py() or [] for name in _ANCESTRY}
+        rows, columns = self._ancestry(int(states.capture[first]), int(states.row_group[first]))
+        row = rows[int(states.key[first])]
+        lists = {name: column[row].as_py() or [] for name, column in columns.items()}
         parent_start = int(states.parent_start_ns[first])
         host = process.key
         return tuple(

@@ -61,14 +61,15 @@ def build_graph(
     builder = GraphBuilder()
     asked = processes[start.process]
     begin = builder.add_process(asked, Side.ALERT)
-    causes = Causes(processes, activities, builder, int(node_limit * _CAUSE_SHARE))
+    share = int(node_limit * _CAUSE_SHARE)
+    causes = Causes(processes, activities, builder, share, node_limit)
     causes.find(asked, start.time_ns)
     impacts = Impacts(processes, activities, _alerted(places))
     entries = [(entry, entry.start_ns) for entry in causes.entries]
     candidates = impacts.find([*entries, (asked, asked.start_ns)])
     left_out = _take(candidates, processes, builder, node_limit)
     _mark(builder, places, processes, left_out, impacts.alike)
-    return builder.build(begin, sum(left_out.values()), notes)
+    return builder.build(begin, sum(left_out.values()), notes, start.time_ns)
 
 
 def _alerted(places: Iterable[AlertPlace]) -> dict[int, frozenset[int]]:

@@ -73,6 +73,10 @@ class Timeline:
     def __iter__(self) -> Iterator[TimelineEntry]:
         return iter(self.entries)
 
+    def first(self, count: int | None) -> "Timeline":
+        """The first entries; all of them for None."""
+        return self if count is None else Timeline(self.entries[:count])
+
     def arrow(self) -> pa.Table:
         """One row for each entry."""
         rows = [
@@ -96,7 +100,7 @@ class Timeline:
 
         more = len(self.entries) - ROWS_MAX
         notes = [f"{more:,} more entries are not shown here"] if more > 0 else []
-        return rows_html(Timeline(self.entries[:ROWS_MAX]).arrow(), notes)
+        return rows_html(self.first(ROWS_MAX).arrow(), notes)
 
 
 def timeline_of(process: Process) -> Timeline:

@@ -3,7 +3,7 @@
 In: a process, alerts. Out: lines in the order in which a reader goes through them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -85,20 +85,63 @@ def tree_of(
         rules: rules that alerted, by process.
         limit: at most so many descendants; where there are more, those with alerts come first.
     """
+    return tree_of_several([process], rules, limit=limit)
+
+
+def tree_of_several(
+    asked: Sequence[Process],
+    rules: Mapping[Process, Mapping[str, int]] | None = None,
+    *,
+    limit: int = BRANCHES_MAX,
+) -> ProcessTree:
+    """One tree of several processes: ancestors that they share stand in it once.
+
+    Args:
+        asked: the processes that are asked for.
+        rules: rules that alerted, by process.
+        limit: at most so many of their descendants, as for `tree_of`.
+    """
     alerted = rules or {}
-    ancestors = tuple(reversed(process.ancestors))
-    base = len(ancestors)
-    below = list(process.home.descendants(process))
-    shown = _chosen(process, below, alerted, limit)
-    lines = [
-        *((ancestor, depth) for depth, ancestor in enumerate(ancestors)),
-        (process, base),
-        *((child, base + depth) for depth, child in below if child in shown),
-    ]
-    return ProcessTree(
-        tuple(TreeLine(one, depth, one == process, alerted.get(one, {})) for one, depth in lines),
-        len(below) - len(shown),
+    wanted = frozenset(asked)
+    below: dict[Process, None] = {}
+    for process in asked:
+        below.update(dict.fromkeys(child for _, child in process.home.descendants(process)))
+    # What is asked for is listed anyway.
+    further = [child for child in below if child not in wanted]
+    chosen = _chosen(further, alerted, limit)
+    children = _children_of((*asked, *(child for child in further if child in chosen)))
+    lines = tuple(
+        TreeLine(one, depth, one in wanted, alerted.get(one, {}))
+        for depth, one in _in_order(children)
     )
+    return ProcessTree(lines, len(further) - len(chosen))
+
+
+def _children_of(members: Iterable[Process]) -> dict[Process | None, list[Process]]:
+    """By parent, those who lead to members; the eldest ones are None's."""
+    children: dict[Process | None, list[Process]] = {}
+    seen: set[Process] = set()
+    for member in members:
+        way = (member, *member.ancestors)
+        for process, parent in zip(way, (*way[1:], None), strict=True):
+            if process in seen:
+                break
+            seen.add(process)
+            children.setdefault(parent, []).append(process)
+    for siblings in children.values():
+        siblings.sort(key=lambda one: (one.start_ns, one.number))
+    return children
+
+
+def _in_order(
+    children: Mapping[Process | None, list[Process]],
+) -> Iterator[tuple[int, Process]]:
+    """Each process with its depth, before those that it started."""
+    waiting = [(0, one) for one in reversed(children.get(None, []))]
+    while waiting:
+        depth, process = waiting.pop()
+        yield depth, process
+        waiting += [(depth + 1, child) for child in reversed(children.get(process, []))]
 
 
 def tree_of_alerts(
@@ -145,19 +188,18 @@ def _lines_from(
 
 
 def _chosen(
-    process: Process,
-    below: list[tuple[int, Process]],
-    alerted: Mapping[Process, Mapping[str, int]],
-    limit: int,
+    below: Sequence[Process], alerted: Mapping[Process, Mapping[str, int]], limit: int
 ) -> set[Process]:
     """The descendants that are listed: those that lead to alerts, then the first ones."""
     if len(below) <= limit:
-        return {child for _, child in below}
-    members = {child for _, child in below}
-    wanted: Iterable[Process] = [child for _, child in below if child in alerted]
+        return set(below)
+    members = frozenset(below)
+    wanted = [child for child in below if child in alerted]
     found: set[Process] = set()
-    for child in (*wanted, *(child for _, child in below)):
-        way = [child, *(one for one in child.ancestors if one in members and one != process)]
-        if len(found | set(way)) <= limit:
-            found.update(way)
+    for child in (*wanted, *below):
+        new = {child, *(one for one in child.ancestors if one in members)} - found
+        if len(found) + len(new) <= limit:
+            found |= new
+        if len(found) == limit:
+            break
     return found

@@ -10,25 +10,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from falcotrace.engines.vectors import Bools, Integers
+from falcotrace.network.beginnings import (
+    DNS_PORTS,
+    HEAD_BYTES,
+    may_be_client_hello,
+    may_be_dns,
+    may_be_http,
+)
 from falcotrace.network.model import EventPlace, Socket
-from falcotrace.protocols.http import HEAD_BYTES_MAX, METHODS
+from falcotrace.network.ragged import Bytes
+from falcotrace.protocols.http import HEAD_BYTES_MAX
 
 MESSAGE_BYTES_MAX = 65_537
 """A DNS message with its length in front, which is longer than the longest head or hello."""
 
-_HEAD_BYTES = 12
-_DNS_PORTS = (53, 5353, 5355)
 _DNS_STREAM_PORT = 53
-_TLS_CLIENT_HELLO = ((0, 0x16), (1, 0x03), (5, 0x01))
-_HTTP_BEGINNINGS = np.unique(
-    [np.frombuffer(name.encode().ljust(4)[:4], "<u4")[0] for name in (*METHODS, "HTTP")]
-)
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +140,10 @@ def _of_block(block: _Block, count: int, sockets: Sequence[Socket]) -> Iterator[
     ports = np.array([sockets[number].server.port for number in distinct.tolist()])[indices]
     is_udp = np.array([sockets[number].transport == "udp" for number in distinct.tolist()])[indices]
     heads, sizes = _heads(block, count, is_udp)
-    is_dns = is_udp & _looks_like_dns(heads, sizes, np.isin(ports, _DNS_PORTS))
+    is_dns = is_udp & may_be_dns(heads, sizes, np.isin(ports, DNS_PORTS))
     is_dns |= ~is_udp & (ports == _DNS_STREAM_PORT) & block.is_run_start[:count] & (sizes > 2)
-    is_tls = ~is_udp & (sizes > 6)
-    for place, value in _TLS_CLIENT_HELLO:
-        is_tls &= heads[:, place] == value
-    words = heads[:, :4].copy().view("<u4")[:, 0]
-    is_http = ~is_udp & (sizes > 4) & np.isin(words, _HTTP_BEGINNINGS)
+    is_tls = ~is_udp & (sizes > 6) & may_be_client_hello(heads)
+    is_http = ~is_udp & (sizes > 4) & may_be_http(heads)
     for protocol, rows in (("dns", is_dns), ("tls", is_tls), ("http", is_http & ~is_dns)):
         for row in np.flatnonzero(rows).tolist():
             yield _beginning(block, row, protocol, sockets, is_datagram=bool(is_udp[row]))
@@ -158,17 +154,9 @@ def _heads(block: _Block, count: int, is_udp: Bools) -> tuple[Bytes, Integers]:
     starts = block.starts[:count]
     ends = np.where(is_udp, block.starts[1 : count + 1], block.run_ends[:count])
     sizes = ends - starts
-    places = starts[:, None] + np.arange(_HEAD_BYTES)
+    places = starts[:, None] + np.arange(HEAD_BYTES)
     padded = np.append(block.data, np.zeros(1, np.uint8))
     return padded[np.where(places < ends[:, None], places, len(block.data))], sizes
-
-
-def _looks_like_dns(heads: Bytes, sizes: Integers, is_dns_port: Bools) -> Bools:
-    """What may be a message of DNS; on other ports only what has one question and small counts."""
-    is_plain = (heads[:, 2] & 0x78 == 0) & (heads[:, 3] & 0x40 == 0)
-    is_plain &= (heads[:, 4] == 0) & (heads[:, 5] == 1)
-    is_plain &= (heads[:, 6] == 0) & (heads[:, 8] == 0) & (heads[:, 10] == 0)
-    return (sizes > _HEAD_BYTES) & (is_dns_port | is_plain)
 
 
 def _beginning(

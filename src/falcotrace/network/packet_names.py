@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from falcotrace.network.beginnings import (
+    DNS_PORTS,
+    HEAD_BYTES,
+    may_be_client_hello,
+    may_be_http,
+)
 from falcotrace.network.messages import Body, name_of, protocol_of
 from falcotrace.network.packet_headers import TCP, UDP, Headers
 from falcotrace.protocols.dns import DnsMessage, decode_dns
-from falcotrace.protocols.http import HEAD_BYTES_MAX, METHODS, decode_http
+from falcotrace.protocols.http import HEAD_BYTES_MAX, decode_http
 from falcotrace.protocols.tls import decode_client_hello
-
-_DNS_PORTS = (53, 5353, 5355)
-_HTTP_BEGINNINGS = np.unique(
-    [int.from_bytes(name.encode().ljust(4)[:4], "big") for name in (*METHODS, "HTTP")]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,13 @@ def name_packets(data: memoryview, headers: Headers) -> list[NamedPacket]:
     """Decode the packets that begin a message."""
     view = np.frombuffer(data, np.uint8)
     starts, lengths = headers.data_starts, headers.data_lengths
-    has_head = lengths >= 6
-    places = np.where(has_head, starts, 0)[:, None] + np.arange(6)
-    heads = view[np.minimum(places, len(view) - 1)].astype(np.int64)
-    words = heads[:, 0] << 24 | heads[:, 1] << 16 | heads[:, 2] << 8 | heads[:, 3]
-    is_tcp = has_head & (headers.protocols == TCP)
-    is_dns = has_head & np.isin(headers.source_ports, _DNS_PORTS)
-    is_dns |= has_head & np.isin(headers.target_ports, _DNS_PORTS)
-    is_tls = is_tcp & (words >> 16 == 0x1603) & (heads[:, 5] == 1)
-    is_http = is_tcp & np.isin(words, _HTTP_BEGINNINGS)
+    places = starts[:, None] + np.arange(HEAD_BYTES)
+    is_there = places < (starts + lengths)[:, None]
+    heads = np.where(is_there, view[np.where(is_there, places, 0)], 0).astype(np.uint8)
+    is_tcp = headers.protocols == TCP
+    ports = np.stack([headers.source_ports, headers.target_ports])
+    is_dns = (lengths > HEAD_BYTES) & np.isin(ports, DNS_PORTS).any(axis=0)
+    is_tls, is_http = is_tcp & may_be_client_hello(heads), is_tcp & may_be_http(heads)
     found: list[NamedPacket] = []
     for row in np.flatnonzero(is_dns | is_tls | is_http).tolist():
         start, length = int(starts[row]), int(lengths[row])

@@ -73,6 +73,29 @@ def printable_json(text: str) -> str:
     return text if text.isprintable() else "".join(map(_json_character, text))
 
 
+def json_document(value: object) -> str:
+    r"""As `json_text`, with recorded texts anywhere in it readable.
+
+    Example:
+        >>> from falcotrace.events.text import to_text
+        >>> print(json_document({"name": [to_text(b"\xff")]}))
+        {"name":["\\xff"]}
+    """
+    return json_text(_readable(value))
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {_key(_readable(name)): _readable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    if isinstance(value, bytes):
+        return readable(to_text(value))
+    return _plain(value)
+
+
 def _json_character(character: str) -> str:
     if character.isprintable():
         return character

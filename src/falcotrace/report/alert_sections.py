@@ -7,10 +7,12 @@ from falcotrace.outputs.svg import clock, date
 from falcotrace.report.cover import badge
 from falcotrace.report.findings import Findings, RuleAlerts
 from falcotrace.report.markup import Markup, Room, element, joined, more, safe, table
-from falcotrace.report.tactics import NO_TACTIC, TACTICS, tactics_of, techniques_of
+from falcotrace.rules.attack import TACTICS, attack_of
 
 EVIDENCE_MAX = 2000
 """Alerts that are listed one by one."""
+
+_NO_TACTIC = "without a tactic"
 
 _RULES_BYTES, _EVIDENCE_BYTES = 500_000, 1_300_000
 
@@ -36,13 +38,17 @@ def by_rule(findings: Findings) -> Markup:
         for one in findings.by_rule.values()
     )
     header = ("priority", "rule", "ATT&CK", "alerts", "first", "last")
-    drawn, left_out = table(header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rule")
+    drawn, left_out = table(
+        header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rule", firm=("ATT&CK",)
+    )
     return joined((drawn, more(left_out, "rules")))
 
 
 def _attack(one: RuleAlerts) -> Markup:
-    techniques = element("span", safe(" ".join(techniques_of(one.rule.tags))), class_="small")
-    return joined((safe(", ".join(tactics_of(one.rule.tags))), techniques))
+    told = attack_of(one.rule.tags)
+    techniques = " ".join(technique.id for technique in told.techniques)
+    tactics = ", ".join(tactic.name for tactic in told.tactics)
+    return joined((safe(tactics), element("span", safe(techniques), class_="small")))
 
 
 def _description(one: RuleAlerts) -> Markup:
@@ -56,19 +62,23 @@ def by_tactic(findings: Findings) -> Markup:
         return element("p", safe("No rule alerted."))
     found: dict[str, list[RuleAlerts]] = {}
     for one in findings.by_rule.values():
-        for tactic in tactics_of(one.rule.tags) or (NO_TACTIC,):
-            found.setdefault(tactic, []).append(one)
-    order = [name for name in (*TACTICS.values(), NO_TACTIC) if name in found]
+        names = [tactic.name for tactic in attack_of(one.rule.tags).tactics]
+        for name in names or (_NO_TACTIC,):
+            found.setdefault(name, []).append(one)
+    order = [name for name in (*(one.name for one in TACTICS), _NO_TACTIC) if name in found]
     rows = ((safe(name), *_tactic_cells(found[name])) for name in order)
     header = ("tactic", "rules", "techniques", "worst", "alerts")
-    drawn, left_out = table(header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rules")
+    firm = ("tactic", "techniques", "worst")
+    drawn, left_out = table(
+        header, rows, room=Room(_RULES_BYTES), right=("alerts",), wide="rules", firm=firm
+    )
     note = safe("As the tags of rules say; a rule with several tactics counts in each.")
     return joined((drawn, more(left_out, "tactics"), element("p", note, class_="note")))
 
 
 def _tactic_cells(ones: list[RuleAlerts]) -> Iterator[Markup]:
     yield safe(", ".join(one.rule.name for one in ones), 1500)
-    techniques = dict.fromkeys(t for one in ones for t in techniques_of(one.rule.tags))
+    techniques = {t.id for one in ones for t in attack_of(one.rule.tags).techniques}
     yield safe(", ".join(sorted(techniques)))
     yield badge(min(one.rule.priority for one in ones))
     yield safe(f"{sum(one.count for one in ones):,}")

@@ -3,7 +3,7 @@
 from falcotrace.outputs.svg import PRIORITIES, clock
 from falcotrace.report.findings import Findings, RuleAlerts
 from falcotrace.report.markup import Markup, element, joined, more, safe
-from falcotrace.report.tactics import TACTICS, tactics_of
+from falcotrace.rules.attack import TACTICS, attack_of
 from falcotrace.rules.plan import Priority
 
 _WORST_MAX = 6
@@ -42,7 +42,7 @@ def _sentences(findings: Findings, events: int) -> str:
     asked = f"{ran:,} rules were asked of {events:,} events of {where}."
     if not findings.alert_count:
         return f"{asked} None of them alerted."
-    tactics = {t for one in findings.by_rule.values() for t in tactics_of(one.rule.tags)}
+    tactics = {t for one in findings.by_rule.values() for t in attack_of(one.rule.tags).tactics}
     severe = sum(n for priority, n in findings.by_priority.items() if priority <= Priority.CRITICAL)
     first = min(alert.time_ns for alert in findings.alerts)
     last = max(one.last_ns for one in findings.by_rule.values())

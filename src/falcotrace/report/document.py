@@ -1,14 +1,12 @@
 """A report as one document: its text, and a file of it."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from falcotrace.capture.reader import Capture
 from falcotrace.engines.base import ScanOptions
-from falcotrace.errors import FalcoTraceError
+from falcotrace.outputs.whole_file import whole_file
 from falcotrace.report.findings import Findings, gather
 from falcotrace.report.page import page_of
 from falcotrace.rules.plan import Plan
@@ -26,25 +24,18 @@ class Report:
     findings: Findings
     html: str
 
-    def write(self, path: str | Path) -> None:
-        """Write the page; what is there is replaced at once, or not at all.
+    def write(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the page, which only the owner can read, like a capture.
 
-        Only the owner can read it, like a capture: it quotes command lines.
+        Args:
+            path: the file.
+            force: whether a file of that name may be replaced.
 
         Raises:
-            FalcoTraceError: the file cannot be written.
+            FalcoTraceError: the file exists already, or cannot be written.
         """
-        target = Path(path)
-        name = ""
-        try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-                file.write(self.html)
-            os.replace(name, target)  # noqa: PTH105 - two names as the system has them
-        except OSError as error:
-            if name:
-                Path(name).unlink(missing_ok=True)
-            raise FalcoTraceError(f"{target}: cannot be written: {error.strerror}") from None
+        with whole_file(Path(path), force=force) as new:
+            new.write_text(self.html, encoding="utf-8")
 
 
 def make_report(

@@ -72,6 +72,7 @@ def table(
     room: Room,
     right: Sequence[str] = (),
     wide: str = "",
+    firm: Sequence[str] = (),
 ) -> tuple[Markup, int]:
     """A table, and how many rows had no room.
 
@@ -81,11 +82,10 @@ def table(
         room: rows are left out when it is used up.
         right: columns that are aligned at the right.
         wide: the column that takes what room there is.
+        firm: columns whose words are never broken, because they are ours and short.
     """
-    classes = [
-        " ".join(name for name, on in (("right", one in right), ("wide", one == wide)) if on)
-        for one in header
-    ]
+    kinds = (("right", right), ("wide", (wide,)), ("firm", firm))
+    classes = [" ".join(name for name, of in kinds if one in of) for one in header]
     head = joined(
         element("th", safe(one), class_=kind) for one, kind in zip(header, classes, strict=True)
     )

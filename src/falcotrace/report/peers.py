@@ -7,6 +7,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from falcotrace.capture.reader import Capture
+from falcotrace.engines.capture_database import DatabaseOptions, connect_captures
 from falcotrace.investigate.actions import ACCEPTED, CONNECTED, RECEIVED, SENT
 from falcotrace.investigate.activities import Activity
 from falcotrace.investigate.processes import Processes
@@ -22,6 +24,7 @@ class Peer:
     Attributes:
         program: its command line.
         remote: the other end: address and port, of clients the address alone.
+        address: its address.
         is_client: whether the other end came to the program.
         is_local: whether the other end is this host.
         processes: who talked, by number.
@@ -34,6 +37,7 @@ class Peer:
 
     program: str
     remote: str
+    address: str
     is_client: bool
     is_local: bool
     first_ns: int
@@ -59,18 +63,39 @@ def peers_of(activities: Iterable[Activity], processes: Processes) -> list[Peer]
         activities: in order of time.
         processes: of the same captures.
     """
-    found: dict[tuple[str, str, bool], Peer] = {}
+    found: dict[tuple[str, str, str, bool], Peer] = {}
     for one in activities:
         if one.thing.kind not in _FAMILIES or one.action not in _TALKS or not one.remote:
             continue
         address, _, port = one.remote.rpartition(":")
         process = processes[one.process]
         remote = address if one.is_server else _joined(address, port)
-        key = (process.cmdline, remote, one.is_server)
+        key = (process.cmdline, remote, address, one.is_server)
         if key not in found:
             found[key] = Peer(*(*key, _is_local(address), one.first_ns, one.first_num, one.capture))
         found[key].add(one)
     return sorted(found.values(), key=lambda peer: (peer.is_local, peer.first_ns))
+
+
+def names_of(captures: Iterable[Capture]) -> dict[str, tuple[str, ...]]:
+    """Names that recorded answers of name servers gave to addresses, by address.
+
+    Raises:
+        CaptureError: a capture is damaged.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for capture in captures:
+        if not {"fd.rip", "fd.rip_name"} & (capture.lacking | capture.unrecorded):
+            connection = connect_captures([capture], DatabaseOptions(is_confined=False))
+            for address, names in connection.sql(_NAMES).fetchall():
+                found[address] = tuple(dict.fromkeys((*found.get(address, ()), *names)))
+    return found
+
+
+_NAMES = """
+    SELECT fd.rip, list_sort(list_distinct(flatten(list(DISTINCT fd.rip_name)))) FROM events
+    WHERE fd.rip IS NOT NULL AND len(fd.rip_name) > 0 GROUP BY ALL LIMIT 10000
+"""
 
 
 def _joined(address: str, port: str) -> str:

@@ -26,7 +26,7 @@ h3 { font-size: 15px; line-height: 1.4; margin: 20px 0 8px; overflow-wrap: anywh
 p { margin: 0 0 10px; max-width: 860px; }
 table + p { margin-top: 12px; }
 .note, .small { color: var(--faint); font-size: 13px; }
-.small { display: block; line-height: 1.4; margin-top: 2px; }
+.small { display: block; font-size: .95em; line-height: 1.4; margin-top: 2px; }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; margin: 14px 0; }
 .tile { border: 1px solid var(--line); border-radius: 6px; padding: 8px 14px; min-width: 112px; }
 .tile b { display: block; font-size: 21px; line-height: 1.3; font-variant-numeric: tabular-nums; }
@@ -42,6 +42,8 @@ th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0;
 th { color: var(--faint); font-weight: 600; white-space: nowrap; overflow-wrap: normal; }
 th:last-child, td:last-child { padding-right: 0; }
 td.right, th.right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.firm { overflow-wrap: normal; } td.firm code { overflow-wrap: normal; }
+td.firm .small { overflow-wrap: anywhere; }
 td.wide { width: 50%; min-width: 220px; }
 .time, .badge { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
@@ -51,6 +53,7 @@ pre { margin: 0 0 10px; padding: 12px 14px; background: var(--page); border-radi
 .badge { font-weight: 600; }
 .picture { margin: 8px 0 4px; overflow-x: auto; }
 .picture svg { display: block; max-width: 100%; height: auto; }
+.paper { display: none; }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--link); }
 ul { margin: 6px 0 10px; padding-left: 20px; }
@@ -75,7 +78,8 @@ _PRINT = """
   table { font-size: 8pt; } tr, .tile, .banner { break-inside: avoid; }
   thead { display: table-header-group; } h2, h3, summary { break-after: avoid; }
   .banner, .badge, .picture { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .picture { overflow: visible; } summary { color: inherit; list-style: none; }
+  .picture { overflow: visible; } .screen { display: none; } .paper { display: block; }
+  .picture svg { break-inside: avoid; } summary { color: inherit; list-style: none; }
   details::details-content { content-visibility: visible; display: block; height: auto; } }
 """
 

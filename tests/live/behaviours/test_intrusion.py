@@ -55,13 +55,8 @@ def _history(_: Intrusion) -> Fields:
     return {"proc.cmdline": "rm -f /root/.bash_history", "proc.pname": "sh"}
 
 
-def _decoded(_: Intrusion) -> Fields:
-    return {"proc.cmdline": "base64 -d", "proc.pname": "sh"}
-
-
 KEYS = "/root/.ssh/authorized_keys"
 FOUND = [
-    Found("file dropped", "Decoding Payload in Container", _decoded, is_official=True),
     Found("file executed", "Execution from /dev/shm", _by_agent(), is_official=True),
     Found("file executed", "Program executed from shared memory", _by_agent()),
     Found(

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from scapy.layers import dns as scapy_dns
+from scapy.layers.inet import TCP
+from scapy.utils import rdpcap
 
 from falcotrace.network.model import Endpoint
 from falcotrace.network.network import NO_CONTENTS, Network
+from falcotrace.network.traffic import MOVES_PER_BATCH
 from falcotrace.protocols.http import HttpRequest, HttpResponse
 from small_captures import write_capture
 from unit.network.made_traffic import CLIENT, SERVER, End, Row, both_ends, numbered
@@ -95,6 +98,23 @@ def test_head_in_several_calls(tmp_path: Path) -> None:
     (message,) = _network(tmp_path, [end.sends(line, "write") for line in lines]).http
     assert isinstance(message.body, HttpRequest)
     assert (message.body.host, message.body.is_cut) == ("shop.example", False)
+
+
+def test_messages_over_batches(tmp_path: Path) -> None:
+    """Where one batch ends and the next begins, no message is lost, cut or found twice."""
+    end = End(CLIENT, SERVER)
+    stream = REQUEST * 100
+    rows = [end.sends(stream[place : place + 1], "write") for place in range(len(stream))]
+    network = _network(tmp_path, rows)
+    assert len(rows) > 3 * MOVES_PER_BATCH
+    places = [message.place.num for message in network.http]
+    assert places == [1 + len(REQUEST) * number for number in range(100)]
+    assert not any(message.body.is_cut for message in network.http)
+    network.write_pcap(tmp_path / "made.pcapng")
+    packets = [packet[TCP] for packet in rdpcap(str(tmp_path / "made.pcapng"))]
+    assert b"".join(bytes(packet.payload) for packet in packets) == stream
+    numbers = [packet.seq for packet in packets if packet.payload]
+    assert numbers == list(range(1, len(stream) + 1))
 
 
 def test_nothing_is_joined_over_a_gap(tmp_path: Path) -> None:

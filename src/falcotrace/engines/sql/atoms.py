@@ -13,11 +13,9 @@ from typing import assert_never
 from sqlglot import exp
 
 from falcotrace.engines.sql import build
-from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.checks import COMPARISONS, check_value
 from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_events import is_synchronous
-from falcotrace.engines.sql.long_lists import LONG_LIST
 from falcotrace.engines.sql.operands import operand_sql
 from falcotrace.engines.sql.raw_text import byte_digits
 from falcotrace.engines.sql.text_checks import fold_case
@@ -29,7 +27,6 @@ from falcotrace.rules.plan import Atom, FieldOperand, Value
 
 _NANOSECONDS_PER_MS = 1_000_000
 _EVENT_NAME_FIELDS = frozenset({"evt.type", "syscall.type"})
-_SOME_LISTED = "EXISTS (SELECT 1 FROM (SELECT unnest(:items) AS item) WHERE :is_listed)"
 _SET_OPERATORS = frozenset({Operator.EQUAL, Operator.NOT_EQUAL, Operator.IN, Operator.INTERSECTS})
 
 
@@ -153,13 +150,7 @@ def _has_any(items: exp.Expr, literals: list[exp.Expr]) -> exp.Expr:
         return build.truth(False)
     if len(literals) == 1:
         return build.call("list_contains", items, literals[0])
-    if len(literals) < LONG_LIST:
-        return build.call("list_has_any", items, build.array(literals))
-    # That compares each element with each literal. As a relation the literals are hashed, and
-    # DuckDB asks each distinct list once: 10,000 names cost 160 us an event, and now next to none.
-    is_listed = build.among(exp.column("item"), literals)
-    found = template(_SOME_LISTED, items=items, is_listed=is_listed)
-    return build.meant(found, "list_has_any", items, build.array(literals))
+    return build.call("list_has_any", items, build.array(literals))
 
 
 def _literal(value: Value) -> exp.Expr:

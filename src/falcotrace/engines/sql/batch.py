@@ -17,7 +17,7 @@ looked at further only if its type and its state leave a rule that could match i
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -90,10 +90,13 @@ def batch_of(rules: Iterable[RulePlan]) -> Batch:
         except UnsupportedError as error:
             left_out.append((rule, error.what))
     lists = LongLists()
-    for item in asked:
-        with_relations(item.condition, lists)
-    gates = [with_relations(item.gate, lists) for item in asked]
-    truths = [with_relations(truth_sql(formula, Context()), lists) for formula in bits.places]
+    asked = [
+        replace(item, condition=with_relations(item.condition, lists, "events")) for item in asked
+    ]
+    gates = [with_relations(item.gate, lists, "kinds") for item in asked]
+    truths = [
+        with_relations(truth_sql(formula, Context()), lists, "kinds") for formula in bits.places
+    ]
     rules_asked = tuple(item.rule for item in asked)
     return Batch(
         rules=rules_asked,

@@ -24,10 +24,7 @@ _DEEPEST_INDENTED = 60
 _FRAMES_PER_LEVEL = 30
 """Python frames that sqlglot takes for one level of a tree, with room to spare."""
 
-_OWN_NODES = (
-    *(exp.Connector, exp.Binary, exp.Case, exp.If, exp.Cast, exp.Array, exp.Struct, exp.Min),
-    exp.Exists,
-)
+_OWN_NODES = (exp.Connector, exp.Binary, exp.Case, exp.If, exp.Cast, exp.Array, exp.Struct, exp.Min)
 """Nodes that sqlglot calls functions, but SQL does not or every engine has."""
 
 

@@ -56,7 +56,7 @@ def _lane(
     name: str, alerts: Sequence[Alert], y: float, first_ns: int, scale: float
 ) -> Iterator[str]:
     ink = PRIORITIES[min(alert.priority for alert in alerts)]
-    count = f" \u00d7{len(alerts):,}" if len(alerts) > 1 else ""
+    count = f"\u00d7{len(alerts):,}" if len(alerts) > 1 else ""
     yield line_of(_LEFT - 8, y, WIDTH - 12, y)
     yield text_of(12, y + 4, name, ink, size=12, limit=46)
     if count:

@@ -65,7 +65,6 @@ def _write(
         "versions": _VERSIONS,
         "domain": "enterprise-attack",
         "description": "\n".join([description, *notes, *context.notes]),
-        "filters": {"platforms": ["Linux", "Containers"]},
         "sorting": 3,
         "layout": {
             "layout": "side",

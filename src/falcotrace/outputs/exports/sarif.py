@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import quote
 
+from falcotrace.capture.sources import CAPTURE_SUFFIX
 from falcotrace.outputs.cells import json_text
 from falcotrace.outputs.escape import for_terminal
 from falcotrace.outputs.exports.context import ExportContext
@@ -89,7 +90,12 @@ def _invocation(context: ExportContext) -> _Object:
 
 
 def _artifact(path: Path) -> _Object:
-    return {"location": {"uri": _uri(path)}, "mimeType": _MEDIA_TYPE, "roles": ["analysisTarget"]}
+    kind = _MEDIA_TYPE if path.suffix == CAPTURE_SUFFIX else None
+    return {
+        "location": {"uri": _uri(path)},
+        "roles": ["analysisTarget"],
+        **present(mimeType=kind),
+    }
 
 
 def _uri(path: Path) -> str:
