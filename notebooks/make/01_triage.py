@@ -106,7 +106,8 @@ first
 notebook.process_tree(capture, alerts, below=first.num)
 
 # %% [markdown]
-# And as one picture, with files and connections, up to ten steps away in both directions. `02_root_cause` reads such a picture slowly.
+# And as one picture, with files and connections: what led to the alert is blue, what came of it is violet. `02_root_cause` reads such a
+# picture slowly.
 
 # %%
 capture.graph(first, alerts)

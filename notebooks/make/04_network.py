@@ -91,8 +91,8 @@ notebook.table(network.tls.df(), "time", "event", "process", "tuple", "server_na
 # read the intruder's own commands here, and what he saw.
 
 # %%
-with_peer = [one for one in network.conversations if PEER and PEER in one.tuple_text]
-longest = max(with_peer, key=lambda one: one.last.time_ns - one.first.time_ns, default=None)
+conversations = [one for one in network.conversations if PEER and PEER in one.tuple_text]
+longest = max(conversations, key=lambda one: one.last.time_ns - one.first.time_ns, default=None)
 stream = network.stream(tuple_text=longest.tuple_text) if longest else None
 if stream:
     told = stream.arrow().to_pandas()
@@ -107,9 +107,9 @@ if stream:
 # %%
 with tempfile.TemporaryDirectory() as folder:
     target = Path(folder) / "peer.pcapng"
-    if with_peer:
+    if conversations:
         written = network.write_pcap(target, f"fd.rip = {PEER}")
-        print(f"{len(with_peer)} conversations, {target.stat().st_size:,} bytes of pcapng")
+        print(f"{written.conversation_count} conversations, {target.stat().st_size:,} bytes of pcapng")
 
 # %% [markdown]
 # The file is gone with the cell: give it a path of your own to keep it. `falcotrace export CAPTURE --pcap FILE` does the same.
