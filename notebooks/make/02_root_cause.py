@@ -22,9 +22,7 @@ capture = ft.open(CAPTURE)
 alerts = list(capture.scan(ft.rules(*RULES)))
 if not alerts:
     raise SystemExit("No rule fired: there is no alert to begin with.")
-alert = min(
-    alerts, key=lambda one: (one.rule.name != RULE, one.priority, one.time_ns, one.num)
-)
+alert = min(alerts, key=lambda one: (one.rule.name != RULE, one.priority, one.time_ns, one.num))
 alert
 
 # %% [markdown]
@@ -105,7 +103,9 @@ process.connections
 # %%
 happened = process.timeline().arrow().to_pandas()
 changes = ["wrote", "created", "deleted", "changed", "moved to", "linked to", "opened to write"]
-changed = happened[happened["what"].isin(changes) & ~happened["object"].str.startswith(("/dev/null", "pipe:"))]
+changed = happened[
+    happened["what"].isin(changes) & ~happened["object"].str.startswith(("/dev/null", "pipe:"))
+]
 notebook.table(changed, "time", "event", "process", "what", "object", "count")
 
 # %% [markdown]

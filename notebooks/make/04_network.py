@@ -109,7 +109,9 @@ with tempfile.TemporaryDirectory() as folder:
     target = Path(folder) / "peer.pcapng"
     if conversations:
         written = network.write_pcap(target, f"fd.rip = {PEER}")
-        print(f"{written.conversation_count} conversations, {target.stat().st_size:,} bytes of pcapng")
+        print(
+            f"{written.conversation_count} conversations, {target.stat().st_size:,} bytes of pcapng"
+        )
 
 # %% [markdown]
 # The file is gone with the cell: give it a path of your own to keep it. `falcotrace export CAPTURE --pcap FILE` does the same.

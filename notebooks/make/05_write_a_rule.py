@@ -20,6 +20,15 @@ ordinary = ft.open(BASELINE)
 
 # %% [markdown]
 # ## 1. Look at what there is
+# Begin with what is *new*: programs, who started them, what they wrote and with whom they talked, that the ordinary day never had. Each line may become
+# a rule. The lines `started by` are the best ones: programs come and go, but who starts what hardly ever changes.
+
+# %%
+new = attack.diff(ordinary)
+started = new.table.to_pandas().query("kind == 'started by'")
+notebook.table(started, "kind", "program", "what", "count", "first_event", "first")
+
+# %% [markdown]
 # The idea: *the application was made to start programs that it should not start.* A condition needs no rule to be tried. What do the shells
 # of this server start?
 
@@ -43,7 +52,11 @@ ordinary.query(STARTED).count_by("proc.name", "proc.exepath")
 
 # %%
 counts = [
-    opened.query(STARTED).count_by("proc.exepath").df().set_index("proc.exepath")["count"].rename(name)
+    opened.query(STARTED)
+    .count_by("proc.exepath")
+    .df()
+    .set_index("proc.exepath")["count"]
+    .rename(name)
     for name, opened in (("attack", attack), ("ordinary day", ordinary))
 ]
 compared = pd.concat(counts, axis=1).fillna(0).astype(int).reset_index()
@@ -60,20 +73,20 @@ usual = compared.loc[compared["ordinary day"] > 0, "proc.exepath"].tolist()
 
 
 def rule_text(exceptions: list[str]) -> str:
-    usual_programs = ", ".join(exceptions)
     excepted = f"""
   exceptions:
     - name: usual_programs
       fields: proc.exepath
       comps: in
-      values: [{usual_programs}]""" if exceptions else ""
+      values: [{", ".join(exceptions)}]
+"""
     return f"""
 - rule: Unusual program below the application
   desc: >
     A shell of the application started a program that it does not start on ordinary days. Look at
     the shell's command line, and at the request before it.
   condition: >
-    {STARTED}{excepted}
+    {STARTED}{excepted.rstrip() if exceptions else str()}
   output: >
     Unusual program below the application | program=%proc.exepath command=%proc.cmdline
     shell=%proc.pcmdline user=%user.name

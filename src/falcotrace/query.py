@@ -37,6 +37,7 @@ from falcotrace.rules.plan import Operand, Plan, RulePlan, iter_fields
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 Row = dict[str, object]
 """One event, or one combination, by column."""
@@ -108,6 +109,14 @@ class Query:
     def df(self) -> "pd.DataFrame":
         """All rows as a data frame; needs pandas."""
         return self.arrow().to_pandas()
+
+    def pl(self) -> "pl.DataFrame":
+        """All rows as a frame of polars, which has to be installed."""
+        import polars as pl  # noqa: PLC0415 - an extra of the user's
+
+        frame = pl.from_arrow(self.arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
     def count(self) -> int:
         """How many events the condition holds for, whatever the limit is."""

@@ -14,6 +14,7 @@ from falcotrace.engines import conditions
 from falcotrace.events.text import to_text
 from small_captures import write_capture
 
+SHIPPED = Path(__file__).parents[2] / "captures" / "first_light.parquet"
 GROUPS = 6
 PER_GROUP = 50
 
@@ -240,3 +241,16 @@ def test_scap_files_answer_the_same(shared: Path, tmp_path: Path) -> None:
             ]
             assert counts[0] == counts[1] != []
             assert list(streamed.query(condition, limit=3)) == rows[0][:3]
+
+
+def test_events_are_a_lazy_relation() -> None:
+    """All events, or some, as Arrow, pandas and polars say the same."""
+    with ft.open(SHIPPED) as capture:
+        [info] = capture.info
+        assert capture.events().count() == info.event_count
+        chosen = capture.events("proc.name=bash", columns=["evt.num", "proc.name"])
+        rows = chosen.arrow().to_pylist()
+        assert rows
+        assert chosen.pl().to_dicts() == rows
+        assert chosen.df().to_dict("records") == rows
+        assert capture.events("proc.name=bash", limit=2).arrow().num_rows == 2

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 from falcotrace.api.investigated import InvestigatedCaptures
 from falcotrace.api.scanning import ScanReport
 
+_EVERY_EVENT = "evt.num > 0"
+
 
 class Captures(InvestigatedCaptures):
     """One or more open captures. Make them with `open_captures` (`falcotrace.open`)."""
@@ -263,6 +265,25 @@ class Captures(InvestigatedCaptures):
             since_ns=since_ns, until_ns=until_ns, threads=threads or default_threads()
         )
         return Query(self._captures, rule, condition, columns=columns, options=options, limit=limit)
+
+    def events(
+        self,
+        where: str = _EVERY_EVENT,
+        *,
+        columns: str | Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> "Query":
+        """The events, as a lazy relation: `.arrow()`, `.df()`, `.pl()`, `.count()`, or iterate.
+
+        Args:
+            where: only those that this condition holds for, as in a rule; see `query`.
+            columns: fields to show; what fits the condition by default.
+            limit: at most so many.
+
+        Raises:
+            RulesError: the condition or a column cannot be used.
+        """
+        return self.query(where, columns=columns, limit=limit)
 
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
         """Ask DuckDB; the events are the view `events`, what is known of the files is `captures`.

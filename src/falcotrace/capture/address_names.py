@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from falcotrace.capture.columns import Columns
+from falcotrace.capture.distinct import distinct
 
 Integers = npt.NDArray[np.int64]
 Names = tuple[str, ...]
@@ -85,16 +86,18 @@ class NamesInBlock:
         # A version and an event meet in one number: which address, and where in the stream.
         first, last = int(places[rows].min()), int(places[rows].max())
         span = last - first + 3
-        codes: dict[Names, int] = {(): -1}
+        codes: dict[Names, int] = {(): 0}
         begins, lists = [], []
         for number, index in enumerate(named):
             for place, names in found[index]:
                 begins.append(number * span + min(max(place - first + 1, 0), span - 1))
-                lists.append(codes.setdefault(names, len(codes) - 1))
+                lists.append(codes.setdefault(names, len(codes)))
         wanted = numbers[which[rows]] * span + (places[rows] - first + 1)
         versions_of_rows = np.searchsorted(np.array(begins, np.int64), wanted) - 1
-        result[rows] = np.array(lists, np.int64)[versions_of_rows]
-        return list(codes)[1:], result
+        used, places_of_rows = distinct(np.array(lists, np.int64)[versions_of_rows])
+        result[rows] = places_of_rows - (used[0] == 0)
+        every = list(codes)
+        return [every[code] for code in used.tolist() if code], result
 
     def _versions(self, address: bytes | None) -> Sequence[tuple[int, Names]]:
         """From where on an address had which names; empty for one that never had any."""

@@ -47,7 +47,10 @@ def record(
         str,
         typer.Option(
             "--snaplen",
-            help="Bytes of what is read and written, such as 80, or files=0,sockets=512.",
+            help=(
+                "Bytes of what is read and written, such as 80, or files=0,sockets=512; "
+                "fd.sip.name needs what sockets receive."
+            ),
         ),
     ] = "0",
     ring: Annotated[

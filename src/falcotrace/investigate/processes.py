@@ -126,7 +126,7 @@ class Processes:
         current: Process = process
         while len(found) < _ANCESTORS_MAX:
             parent = self.parent(current)
-            if parent is None or parent in found:
+            if parent is None or parent in (process, *found):
                 break
             found.append(parent)
             if not parent.is_recorded:

@@ -39,7 +39,8 @@ def _sentences(findings: Findings, events: int) -> str:
     ran = len(findings.plan.enabled)
     hosts = len({one.hostname for one in findings.summaries})
     where = "one host" if hosts == 1 else f"{hosts} hosts"
-    asked = f"{ran:,} rules were asked of {events:,} events of {where}."
+    were = "rule was" if ran == 1 else "rules were"
+    asked = f"{ran:,} {were} asked of {events:,} events of {where}."
     if not findings.alert_count:
         return f"{asked} None of them alerted."
     tactics = {t for one in findings.by_rule.values() for t in attack_of(one.rule.tags).tactics}
@@ -81,7 +82,7 @@ def badge(priority: Priority) -> Markup:
 
 def losses(findings: Findings) -> Markup:
     """What was lost, what acted past the recorder, which rules lacked something."""
-    parts = [_banner("bad", f"Events were lost: {note}") for note in findings.losses]
+    parts = [_banner("bad", f"Lost events, {note}") for note in findings.losses]
     if not parts:
         parts.append(_banner("good", _all_there(findings)))
     if findings.near_losses:

@@ -88,6 +88,8 @@ def duration(seconds: float) -> str:
         >>> duration(12.34), duration(3725)
         ('12.3 s', '1 h 02 min 05 s')
     """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -121,6 +121,9 @@ def _commands(findings: Findings) -> list[str]:
     if findings.alerts:
         worst = findings.alerts[0]
         which = ["--rule", worst.rule.name, "--event", str(worst.num)]
+        event = [worst.capture or names[0], str(worst.num)]
+        commands.append(["falcotrace", "show", *event])
+        commands.append(["falcotrace", "graph", event[0], "--event", event[1], *rules])
         commands.append(["falcotrace", "explain", worst.capture or names[0], *which, *rules])
     return [shlex.join(words) for words in commands]
 

@@ -41,10 +41,16 @@ def graphs(findings: Findings) -> Markup:
     room = Room(_GRAPHS_BYTES)
     intro = safe(
         "From each serious alert backward to what led to it, and forward to what came of it. "
-        "Numbers of events are evidence: `falcotrace explain` takes them."
+        "Numbers of events are evidence, and can be given to "
     )
     drawn = joined(_story(number, story, room) for number, story in enumerate(stories, 1))
-    return joined((element("p", intro), drawn, more(undrawn, "serious alerts")))
+    return joined(
+        (
+            element("p", intro, element("code", safe("falcotrace show"))),
+            drawn,
+            more(undrawn, "serious alerts"),
+        )
+    )
 
 
 def _story(number: int, story: Story, room: Room) -> Markup:

@@ -35,7 +35,7 @@ def stories_of(findings: Findings) -> tuple[list[Story], int]:
     """Graphs of serious alerts, and how many alerts got none because there were too many."""
     asked = findings.investigation
     known = findings.alerts
-    serious = list(_one_each(_serious(known), findings))
+    serious = _one_each(_serious(known), findings)
     stories: list[Story] = []
     undrawn = max(0, len(serious) - _TRIED_MAX)
     for alert in serious[:_TRIED_MAX]:
@@ -59,16 +59,19 @@ def _serious(alerts: Sequence[Alert]) -> Iterator[Alert]:
     return (alert for alert in alerts if alert.priority <= least)
 
 
-def _one_each(alerts: Iterator[Alert], findings: Findings) -> Iterator[Alert]:
-    """One alert of each rule and process, in the same order."""
+def _one_each(alerts: Iterator[Alert], findings: Findings) -> list[Alert]:
+    """One alert of each rule and process; the first of every rule before the second of any."""
     chosen = list(alerts)
-    seen: set[tuple[str, int]] = set()
+    found: dict[str, dict[int, Alert]] = {}
     owners = findings.investigation.processes_of(chosen)
     for alert, owner in zip(chosen, owners, strict=True):
-        key = (alert.rule.name, owner.number)
-        if key not in seen:
-            seen.add(key)
-            yield alert
+        found.setdefault(alert.rule.name, {}).setdefault(owner.number, alert)
+    ranked = [
+        (alert.priority, rank, alert.time_ns, alert.num, alert)
+        for of_rule in found.values()
+        for rank, alert in enumerate(of_rule.values())
+    ]
+    return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
 
 
 def _shows(graph: Graph, process: str, alert: Alert) -> bool:

@@ -79,7 +79,8 @@ _PRINT = """
   thead { display: table-header-group; } h2, h3, summary { break-after: avoid; }
   .banner, .badge, .picture { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .picture { overflow: visible; } .screen { display: none; } .paper { display: block; }
-  .picture svg { break-inside: avoid; } summary { color: inherit; list-style: none; }
+  .picture svg { break-inside: avoid; } #graphs > .note { break-after: avoid; }
+  summary { color: inherit; list-style: none; }
   details::details-content { content-visibility: visible; display: block; height: auto; } }
 """
 

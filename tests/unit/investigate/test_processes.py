@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from falcotrace.api import open_captures
@@ -160,7 +160,7 @@ def test_a_process_without_a_start_has_its_parent(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.lists(
@@ -169,6 +169,7 @@ def test_a_process_without_a_start_has_its_parent(tmp_path: Path) -> None:
         max_size=20,
     )
 )
+@example([(1, 1, 2, 0), (2, 1, 1, 0)])
 def test_whatever_rows_say_descent_ends(
     tmp_path: Path, lives: list[tuple[int, int, int, int]]
 ) -> None:
@@ -180,7 +181,7 @@ def test_whatever_rows_say_descent_ends(
         assert len({one.key for one in processes}) == len(processes)
         assert {(one.pid, one.start_ns) for one in processes} == {life[:2] for life in lives}
         for one in processes:
-            assert len(set(one.ancestors)) == len(one.ancestors)
+            assert len({one, *one.ancestors}) == len(one.ancestors) + 1
             below = [child for _, child in opened.processes.descendants(one)]
             assert len(set(below)) == len(below)
             shown = [line.process for line in one.tree().lines]

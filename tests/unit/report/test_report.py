@@ -2,8 +2,12 @@
 
 import base64
 import hashlib
+import html
 import html.parser
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,11 +143,33 @@ def test_hostile_texts_stay_texts(hostile: Report) -> None:
 def test_what_is_missing_is_said(hostile: Report) -> None:
     """Losses, blindness, rules that are off and rules that matched nothing."""
     whole = "\n".join(Elements(hostile.html).texts)
-    assert "Events were lost" in whole
+    assert "Lost events, " in whole
     assert "3 of 9 events (33.33 %)" in whole
     assert "Partly blind" in whole
     assert "Rules that ran and matched nothing (1)\nNothing" in whole
     assert "Rules that are switched off (1)\nOff" in whole
+
+
+def test_commands_run(shipped: Report, tmp_path: Path) -> None:
+    """What the page says beside the capture's hash can be pasted, and works."""
+    block = re.search(r"<pre><code>(.*?)</code></pre>", shipped.html, re.DOTALL)
+    assert block is not None
+    commands = html.unescape(block.group(1)).splitlines()
+    assert len(commands) == 7
+    (tmp_path / SHIPPED.name).symlink_to(SHIPPED)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode in (0, 1), f"{command}\n{done.stderr}"
+    assert (tmp_path / "report.html").exists()
 
 
 def test_commands_are_quoted(hostile: Report) -> None:
@@ -189,7 +215,7 @@ def test_a_quiet_capture_says_so(tmp_path: Path) -> None:
     with ft.open(SHIPPED) as capture:
         report = capture.report(ft.rules(tmp_path / "rules.yaml"))
     texts = Elements(report.html).texts
-    assert "1 rules were asked of 5,347 events of one host. None of them alerted." in texts
+    assert "1 rule was asked of 5,347 events of one host. None of them alerted." in texts
     assert texts.count("No rule alerted.") >= 3
 
 

@@ -58,7 +58,7 @@ def _lane(
     ink = PRIORITIES[min(alert.priority for alert in alerts)]
     count = f"\u00d7{len(alerts):,}" if len(alerts) > 1 else ""
     yield line_of(_LEFT - 8, y, WIDTH - 12, y)
-    yield text_of(12, y + 4, name, ink, size=12, limit=46)
+    yield text_of(12, y + 4, name, ink, size=12, limit=43)
     if count:
         yield text_of(_LEFT - 12, y + 4, count, FAINT, anchor="end", size=11)
     places: dict[int, list[Alert]] = {}
