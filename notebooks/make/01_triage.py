@@ -15,7 +15,6 @@ RULES = []  # your own rules files, in order; none: those that ship
 
 # %%
 import pandas as pd
-from IPython.display import HTML
 
 import falcotrace as ft
 from falcotrace import notebook
@@ -61,7 +60,7 @@ origins = capture.sql(f"""
            coalesce(proc.apid[-2], proc.pid) AS pid
     FROM events WHERE evt.num IN ({numbers}) ORDER BY event
 """).df()
-origins.head(3)
+notebook.table(origins.head(3))
 
 # %% [markdown]
 # And count, for each of these programs, how many alerts and how many *different* rules:
@@ -87,7 +86,7 @@ stories = (
     .sort_values(["rules", "worst"], ascending=[False, True], ignore_index=True)
 )
 titles = {alert.priority: alert.priority.title for alert in alerts}
-stories.assign(worst=stories["worst"].map(titles))
+notebook.table(stories.assign(worst=stories["worst"].map(titles)))
 
 # %% [markdown]
 # One program stands behind most of the alerts, and many *different* rules agree about it. A health check trips one rule again and again;
@@ -97,7 +96,7 @@ stories.assign(worst=stories["worst"].map(titles))
 story = stories.iloc[0]
 first_event = found.loc[found["pid"] == story["pid"], "event"].min()
 first = next(alert for alert in alerts if alert.num == first_event)
-HTML(notebook.alerts_html([first]))
+first
 
 # %% [markdown]
 # ## What came of it
@@ -105,6 +104,13 @@ HTML(notebook.alerts_html([first]))
 
 # %%
 notebook.process_tree(capture, alerts, below=first.num)
+
+# %% [markdown]
+# And as one picture, with files and connections: what led to the alert is blue, what came of it is violet. `02_root_cause` reads such a
+# picture slowly.
+
+# %%
+capture.graph(first, alerts)
 
 # %% [markdown]
 # ## How it began

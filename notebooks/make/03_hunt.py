@@ -16,19 +16,23 @@ CAPTURE = "../captures/*.parquet"  # your own, as many as you have
 RULE = """
 - rule: Program from a writable place connected
   desc: >
-    A program that lies in shared memory, in a temporary directory or in memory alone connected to another machine. Programs
-    that are installed lie elsewhere. Look at who wrote the file, and at what went over the connection.
+    A program that lies in shared memory, in a temporary directory or in memory alone connected to
+    another machine. Programs that are installed lie elsewhere. Look at who wrote the file, and at
+    what went over the connection.
   condition: >
     evt.type = connect and (evt.rawres >= 0 or evt.res = EINPROGRESS)
     and fd.typechar in (4, 6) and fd.sport != 0 and not fd.snet in ("127.0.0.0/8", "::1/128")
     and (proc.exepath startswith /dev/shm/ or proc.exepath startswith /tmp/
          or proc.exepath startswith /var/tmp/ or proc.is_exe_from_memfd = true)
-  output: Program from a writable place connected | connection=%fd.name program=%proc.exepath command=%proc.cmdline parent=%proc.pname user=%user.name container=%container.id
+  output: >
+    Program from a writable place connected | connection=%fd.name program=%proc.exepath
+    command=%proc.cmdline parent=%proc.pname user=%user.name
   priority: ERROR
   tags: [network, mitre_command_and_control, T1071]
 """
 
 # %%
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -74,7 +78,9 @@ notebook.timeline(found, by_host=True)
 # and the reason why the rule did not ask for addresses.
 
 # %%
-notebook.table(hits.sort_values("time"), "time", "host", "num", "output")
+columns = ["fd.name", "proc.exepath", "proc.pname", "user.name", "container.id"]
+values = pd.DataFrame(hits["output_fields"].map(json.loads).tolist()).reindex(columns=columns)
+notebook.table(hits.join(values).sort_values("time"), "time", "host", "num", *columns)
 
 # %% [markdown]
 # ## From a hit to its capture
@@ -96,8 +102,8 @@ print(rule_sql(rules.rules[0], "captures/*.parquet"))
 
 # %% [markdown]
 # ## The answer
-# For the captures that ship: **two of three kinds of days have it.** `app-1` in the capture `intrusion`, by a program in `/dev/shm`; and `web-1` in
-# `first_light`, hours before, by a program that lies in memory only and reports to another address. The two captures of ordinary work are silent.
+# For the captures that ship: **two of the four have it.** `app-1` in the capture `intrusion`, by a program in `/dev/shm`; and `web-1` in
+# `first_light`, hours before, by a program that lies in memory only and reports to another address. The other two are silent.
 #
 # **Next:** both hosts are incidents; open each with `02_root_cause`. Keep the rule: put it into your rules folder, and it is asked while recording
 # (`falcotrace record -r`). Hunt again tomorrow with `--state`, and only what is new is read. How to make a rule that stays quiet on ordinary days: `05_write_a_rule`.

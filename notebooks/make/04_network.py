@@ -39,22 +39,20 @@ capture.query("fd.type in (ipv4, ipv6) and evt.type = connect and fd.sport != 0"
 )
 
 # %%
-network.dns[:12]
+answers = network.dns.df()
+answers = answers[answers["kind"].eq("answer") & answers["answers"].map(len).gt(0)]
+notebook.table(answers.head(12), "time", "event", "process", "name", "type", "answers")
 
 # %% [markdown]
 # `fd.sip.name` goes into conditions and rules as well. It holds for every connection to an address that somebody had been given under that name *by then*,
 # also where the program itself never asked. Here for the name that the most programs use:
 
 # %%
-answers = network.dns.df()
-users = answers[answers["kind"].eq("answer")].groupby("name")["process"].nunique().sort_values()
+users = answers.groupby("name")["process"].nunique().sort_values()
 if len(users):
     name = users.index[-1]
-    display(
-        capture.query(f"fd.sip.name = {name}").count_by(
-            "fd.sip.name", "proc.name", "proc.exepath", "fd.sport"
-        )
-    )
+    fields = ("fd.sip.name", "proc.name", "proc.exepath", "fd.sport")
+    display(capture.query(f"fd.sip.name = '{name}'").count_by(*fields))
 
 # %% [markdown]
 # ## The peer in question
@@ -76,34 +74,25 @@ print(PEER or "no alert is about a connection: name a PEER in the first cell")
 
 # %%
 requests = network.http.df()
-requests = requests[
-    requests["kind"].eq("request") & requests["tuple"].str.contains(PEER or "-", regex=False)
-]
-notebook.table(
-    requests.assign(path=requests["path"].map(unquote)),
-    "time",
-    "event",
-    "process",
-    "tuple",
-    "method",
-    "host",
-    "path",
-)
+with_peer = requests["tuple"].str.contains(PEER or "no peer", regex=False)
+requests = requests[requests["kind"].eq("request") & with_peer]
+asked = requests.assign(path=requests["path"].map(unquote))
+notebook.table(asked, "time", "event", "process", "tuple", "method", "host", "path")
 
 # %% [markdown]
 # And over TLS, where only the name is readable; nothing here means that nothing was encrypted, not even on port 443:
 
 # %%
-network.tls
+notebook.table(network.tls.df(), "time", "event", "process", "tuple", "server_name", "version")
 
 # %% [markdown]
 # ## What was said
-# The conversation with this peer over which the most was said in both directions. Received is what the other end sent. If this is a shell, then you
+# The conversation with this peer that lasted longest. Received is what the other end sent. If this is a shell, then you
 # read the intruder's own commands here, and what he saw.
 
 # %%
-with_peer = [one for one in network.conversations if PEER and PEER in one.tuple_text]
-longest = max(with_peer, key=lambda one: one.last.time_ns - one.first.time_ns, default=None)
+conversations = [one for one in network.conversations if PEER and PEER in one.tuple_text]
+longest = max(conversations, key=lambda one: one.last.time_ns - one.first.time_ns, default=None)
 stream = network.stream(tuple_text=longest.tuple_text) if longest else None
 if stream:
     told = stream.arrow().to_pandas()
@@ -118,17 +107,19 @@ if stream:
 # %%
 with tempfile.TemporaryDirectory() as folder:
     target = Path(folder) / "peer.pcapng"
-    if with_peer:
+    if conversations:
         written = network.write_pcap(target, f"fd.rip = {PEER}")
-        print(f"{len(with_peer)} conversations, {target.stat().st_size:,} bytes of pcapng")
+        print(
+            f"{written.conversation_count} conversations, {target.stat().st_size:,} bytes of pcapng"
+        )
 
 # %% [markdown]
-# Only as long as the notebook runs: give it a path of your own to keep it. `falcotrace export CAPTURE --pcap FILE` does the same.
+# The file is gone with the cell: give it a path of your own to keep it. `falcotrace export CAPTURE --pcap FILE` does the same.
 #
 # ## The answer
 # For the capture that ships: the application asks `rates.example.com` and `news.example.org` all the time, from cron; that is its work. **203.0.113.126 is not:** it came
 # in with requests to `/report` whose parameter goes on with shell commands, and then the other direction began. A program asked for the name
-# `static.example.net`, posted something to `/collect`, and held one connection to port 443 for four seconds. That is no TLS: it is a shell,
+# `static.example.net`, posted something to `/collect`, and held one connection to port 443 for more than four seconds. That is no TLS: it is a shell,
 # and above stand the commands that were typed, from `unset HISTFILE` to `exit`. Since then a program called `cleanup` asks `/work` for work, every
 # few seconds, and it still does at the end of the capture.
 #

@@ -89,7 +89,9 @@ def _summary_table(summary: Summary) -> str:
 def alerts_html(alerts: Iterable[Alert], notes: Iterable[str] = ()) -> str:
     """Alerts as a table, and what could not be asked below it."""
     chosen, more = _first(alerts)
-    head = "".join(f"<th>{name}</th>" for name in ("time", "priority", "rule", "event", "output"))
+    names = ("time", "priority", "rule", "event", "output")
+    left = ' style="text-align:left"'
+    head = "".join(f"<th{left if name in ('rule', 'output') else ''}>{name}</th>" for name in names)
     rows = "".join(map(_alert_row, chosen))
     rest = [f"{more:,} more alerts are not shown here"] if more else []
     below = "".join(f"<p>note: {shown(note)}</p>" for note in (*rest, *notes))
@@ -139,10 +141,10 @@ def table(rows: "pa.Table | pd.DataFrame", *columns: str) -> Table:
         columns: the columns to show, in this order; all by default.
     """
     arrow = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
-    shown_rows = arrow.select(list(columns) or arrow.column_names)
-    more = len(shown_rows) - ROWS_MAX
+    chosen = arrow.select(list(columns) or arrow.column_names)
+    more = len(chosen) - ROWS_MAX
     notes = [f"{more:,} more rows are not shown here"] if more > 0 else []
-    return Table(rows_html(_short_times(shown_rows.slice(0, ROWS_MAX)), notes))
+    return Table(rows_html(_short_times(chosen.slice(0, ROWS_MAX)), notes))
 
 
 def _short_times(rows: pa.Table) -> pa.Table:

@@ -29,7 +29,7 @@ LANES_MAX = 100
 BARS_MAX = 500
 """More conversations of one pair are not drawn one by one."""
 
-_LEFT, _TOP, _STEP = 430, 34, 24
+_LEFT, _TOP, _STEP = 484, 34, 24
 _BAR_MIN = 3
 
 
@@ -81,7 +81,7 @@ def _lane(lane: Lane, y: float, first_ns: int, scale: float) -> Iterator[str]:
     yield line_of(_LEFT - 8, y, WIDTH - 12, y)
     yield text_of(12, y + 4, lane.program, INK, size=12, font=MONO, limit=16)
     peer = f"{arrow} {' '.join((lane.peer, *lane.names))}"
-    yield text_of(136, y + 4, peer, FAINT, size=12, font=MONO, limit=34)
+    yield text_of(136, y + 4, peer, FAINT, size=12, font=MONO, limit=42)
     yield text_of(
         _LEFT - 12, y + 4, f"\u00d7{len(lane.conversations):,}", FAINT, anchor="end", size=11
     )
