@@ -38,9 +38,12 @@ def write(source: Path) -> Path:
     NotebookClient(book, resources={"metadata": {"path": folder}}, record_timing=False).execute()
     for cell in book.cells:
         for output in cell.get("outputs", ()):
-            text = output.get("data", {}).get("text/plain")
-            if text:
-                output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", text)
+            data = output.get("data", {})
+            if data.keys() & {"text/html", "image/svg+xml"}:
+                # Nobody reads it beside the picture, and it is long.
+                data.pop("text/plain", None)
+            elif "text/plain" in data:
+                data["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", data["text/plain"])
     book["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     target = folder / f"{source.stem}.ipynb"
     nbformat.validate(book)

@@ -143,6 +143,7 @@ def _confine(connection: duckdb.DuckDBPyConnection, paths: set[str]) -> None:
         connection.execute(statement)
 
 
+_LOOK_SECONDS = 0.2
 _INTERRUPT_SECONDS = 0.05
 
 
@@ -205,6 +206,9 @@ class CaptureDatabase:
         """Work in a thread of its own: DuckDB does not look for interrupts while it works."""
         done = self._worker.submit(work)
         try:
+            # A signal that another thread of the process takes does not wake this one.
+            while not wait([done], _LOOK_SECONDS).done:
+                pass
             return done.result()
         except _REFUSALS as error:
             raise FalcoTraceError(f"SQL: {described(error)}") from None
