@@ -15,6 +15,7 @@ from falcotrace.investigate.actions import (
     DELETED,
     LINKED,
     LISTENED,
+    MAKING,
     MOVED_FROM,
     MOVED_TO,
     OPENED,
@@ -65,6 +66,9 @@ _STAYS = 25
 """A file that is there when the recording ends."""
 
 PROCESS_WEIGHT = 15
+_MADE = 40
+"""A program that was written while it was recorded."""
+
 _PIPE = 50
 """Shells have pipes to what they start; those between strangers are followed all the same."""
 
@@ -90,8 +94,12 @@ def weigh(
         is_reached: whether the process of a number belongs to the impact.
     """
     weight = WEIGHTS[one.action]
-    if one.count < _COMMON and alerted & {one.first_num, one.last_num}:
+    # That a program was run is said by the process itself.
+    is_alerted = one.action != RAN and alerted & {one.first_num, one.last_num}
+    if is_alerted and one.count < _COMMON:
         weight += ALERTED_WEIGHT
+    if one.action == RAN and any(o.action in MAKING for o in activities.about(one.thing)):
+        weight += _MADE
     if one.thing.kind == "pipe":
         weight -= _PIPE
     if one.thing.kind in _IPS and one.remote:
