@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from falcotrace.alerts import Alert
 
 if TYPE_CHECKING:
+    from falcotrace.api.answers import ShownExplanation
     from falcotrace.api.captures import Captures
-    from falcotrace.explain.event import EventExplanation
     from falcotrace.investigate.graph import Graph
     from falcotrace.investigate.process import Process
     from falcotrace.investigate.tree import ProcessTree
@@ -47,7 +47,7 @@ class CapturedAlert(Alert):
         """
         return self.captures.process_of(self)
 
-    def explain(self) -> "EventExplanation":
+    def explain(self) -> "ShownExplanation":
         """Why the rule fired: its condition, with the value behind each check."""
         return self.captures.only_of(self).explain(self.rule, self.num)
 

@@ -27,9 +27,8 @@ from falcotrace.rules.shipped import load_plan, shipped_rules
 if TYPE_CHECKING:
     import duckdb
 
+    from falcotrace.api.answers import ShownExplanation, ShownMisses
     from falcotrace.engines.capture_database import CaptureDatabase, DatabaseOptions
-    from falcotrace.explain.event import EventExplanation
-    from falcotrace.explain.misses import Misses
     from falcotrace.network.network import Network
     from falcotrace.network.streams import Stream
     from falcotrace.query import Query
@@ -178,7 +177,7 @@ class Captures(InvestigatedCaptures):
 
     def explain(
         self, rule: RulePlan | str, event: int, rules: Plan | None = None
-    ) -> "EventExplanation":
+    ) -> "ShownExplanation":
         """Explain why a rule fires on an event, or does not.
 
         Args:
@@ -197,7 +196,7 @@ class Captures(InvestigatedCaptures):
 
     def misses(
         self, rule: RulePlan | str, rules: Plan | None = None, *, limit: int = 20
-    ) -> "Misses":
+    ) -> "ShownMisses":
         """Count the matches of a rule, and find the events that fail the fewest of its checks.
 
         Args:
