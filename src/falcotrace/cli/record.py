@@ -128,7 +128,7 @@ def record(
     try:
         files_bytes, sockets_bytes = parse_snaplen(snaplen)
         options = RecordOptions(
-            event_names=_event_names(syscalls, rules),
+            event_names=_event_names(syscalls, rules, has_contents=sockets_bytes > 0),
             data_bytes=files_bytes,
             socket_data_bytes=sockets_bytes,
             argv_bytes=parse_size(args_max),
@@ -162,8 +162,10 @@ def record(
     sys.exit(outcome.exit_code)
 
 
-def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str] | None:
-    """Events to record; None for all."""
+def _event_names(
+    syscalls: str, rules: "Sequence[Path] | None", *, has_contents: bool
+) -> frozenset[str] | None:
+    """Events to record; None for all. Without contents of sockets no answer tells a name."""
     if syscalls == "all":
         return None
     if syscalls != "rules":
@@ -176,7 +178,8 @@ def _event_names(syscalls: str, rules: "Sequence[Path] | None") -> frozenset[str
         if rule.event_names is None:
             print(f"note: {rule.name} asks for every event: all are recorded", file=sys.stderr)
             return None
-        found |= rule.event_names | events_behind(rule.condition_fields)
+        found |= rule.event_names
+        found |= events_behind(rule.condition_fields) if has_contents else frozenset()
     return recorded_events() & found
 
 
