@@ -42,7 +42,7 @@ def machine_words(folders: Iterable[str], of_the_makers: Iterable[str]) -> set[s
     """
     words = {platform.node(), platform.release(), str(Path.cwd())}
     words |= {user.pw_name for user in pwd.getpwall() if user.pw_uid >= FIRST_PERSON}
-    words |= {part for value in os.environ.values() for part in value.split(":")}
+    words |= {part for value in os.environ.values() for part in value.split(":") if _tells(part)}
     words |= set(Path("/proc/self/cgroup").read_text().replace("\n", "/").split("/"))
     words |= {text.partition("/")[0] for text in Interfaces.of_host().texts} - {"127.0.0.1"}
     boot_id = Path("/proc/sys/kernel/random/boot_id")
@@ -50,6 +50,16 @@ def machine_words(folders: Iterable[str], of_the_makers: Iterable[str]) -> set[s
     tale = _words_of_the_tale()
     telling = {word for word in words if not _is_everywhere(word) and word not in tale}
     return {*telling, *folders, *of_the_makers}
+
+
+def _tells(value: str) -> bool:
+    """Whether a value of a variable can be somebody's: `ignore` and `dumb` are switches."""
+    return not value.isalpha() or not value.islower() or value in _names()
+
+
+def _names() -> set[str]:
+    """Names that the environment gives to who records, in lower case as switches are too."""
+    return {os.environ.get(name, "") for name in ("HOSTNAME", "USER", "LOGNAME", "SUDO_USER")}
 
 
 def _is_everywhere(word: str) -> bool:

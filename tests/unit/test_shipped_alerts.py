@@ -123,7 +123,7 @@ OFFICIAL_OF_ORDINARY = {
     "Delete or rename shell history": 1,
     "Launch Sensitive Mount Container": 1,
     "Non sudo setuid": 1,
-    "Read sensitive file untrusted": 2,
+    "Read sensitive file untrusted": 1,
     "Schedule Cron Jobs": 3,
     "User mgmt binaries": 1,
 }
@@ -146,7 +146,7 @@ def test_shipped_rules_fire_where_expected() -> None:
     shells = frozenset({"Shell in a container"})
     assert alerts_of(FIRST_LIGHT) == EXPECTED
     assert alerts_of(INTRUSION, without=shells) == EXPECTED_OF_INTRUSION
-    assert alerts_of(ORDINARY, without=shells) == [BACKUP, BACKUP]
+    assert alerts_of(ORDINARY, without=shells) == [BACKUP]
 
 
 def test_every_shipped_rule_fires_somewhere() -> None:

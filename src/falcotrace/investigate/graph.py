@@ -6,7 +6,7 @@ Every edge cites events.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import pyarrow as pa
@@ -217,6 +217,26 @@ def seen_as(done: Activity) -> Thing:
     return Thing(done.thing.kind, done.remote) if is_client else done.thing
 
 
+def _together(process: Process, done: Activity) -> Activity:
+    """What a process did over all its connections to one server, where these are one node."""
+    if not done.remote or done.is_server:
+        return done
+    alike = [
+        one
+        for one in process.home.activities.of(process, (done.action,))
+        if seen_as(one) == seen_as(done) and one.capture == done.capture
+    ]
+    return replace(
+        done,
+        first_num=min(one.first_num for one in alike),
+        last_num=max(one.last_num for one in alike),
+        first_ns=min(one.first_ns for one in alike),
+        last_ns=max(one.last_ns for one in alike),
+        count=sum(one.count for one in alike),
+        moved_bytes=sum(one.moved_bytes for one in alike),
+    )
+
+
 @dataclass(slots=True)
 class GraphBuilder:
     """Gathers nodes and edges; the same ones once."""
@@ -258,6 +278,7 @@ class GraphBuilder:
         self, process: Process, done: Activity, *, is_inward: bool, end: Thing | None = None
     ) -> None:
         """Say that a process did something; `end` is the thing's node if it is not its own."""
+        done = _together(process, done)
         ends = (process_id(process), thing_id(end or seen_as(done)))
         source, target = reversed(ends) if is_inward else ends
         self.add_edge(

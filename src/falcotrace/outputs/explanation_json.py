@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from falcotrace.explain.event import EventExplanation, PartResult, Value
 from falcotrace.explain.misses import Misses, MissSet, operands_of
+from falcotrace.outputs.cells import printable_json
 from falcotrace.outputs.escape import readable
 from falcotrace.outputs.explanation import answer_notes
 from falcotrace.outputs.times import iso_time
@@ -33,7 +34,7 @@ def explanation_json(answer: EventExplanation | Misses, notes: Sequence[str] = (
 
 
 def _written(document: _Json) -> str:
-    return json.dumps(document, ensure_ascii=False)
+    return printable_json(json.dumps(document, ensure_ascii=False))
 
 
 def _with_member(text: str, name: str, value: str) -> str:

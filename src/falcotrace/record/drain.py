@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from falcotrace.record.rights import keep_only
 from falcotrace.record.ring import PAUSE_BELOW_BYTES, Batch, Ring
@@ -26,9 +27,12 @@ PRESSED_SHARE = 1 / 8
 """How full the ring, or the memory behind it, is when conversion has to wait."""
 
 FLOOD_BYTES_PER_SECOND = 100 << 20
-"""Conversion cannot follow what comes faster, and would only be in the way: whoever has the
-interpreter's lock and waits for a core, among many busy threads, keeps the ring from being emptied
-(measured: for half a second)."""
+"""Conversion cannot follow what comes faster. Where more threads want to run than there are cores
+it would be in the way besides: whoever has the interpreter's lock and waits for a core keeps the
+ring from being emptied (measured: for half a second)."""
+
+_RUNNING_SHARE = 2
+"""Threads for each core that want to run, from which on cores are waited for."""
 
 _RATE_SECONDS = 0.1
 _FLOOD_SECONDS = 1.0
@@ -104,7 +108,7 @@ class Drain:
 
     @property
     def is_flooded(self) -> bool:
-        """Whether more comes than can be converted."""
+        """Whether more comes than can be converted, and cores are waited for."""
         return time.monotonic() < self._flooded_until
 
     def _guarded(self) -> None:
@@ -127,7 +131,7 @@ class Drain:
             taken_bytes += moved
             elapsed = (now := time.monotonic()) - begun
             if elapsed >= _RATE_SECONDS:
-                if taken_bytes > FLOOD_BYTES_PER_SECOND * elapsed:
+                if taken_bytes > FLOOD_BYTES_PER_SECOND * elapsed and _is_crowded():
                     self._flooded_until = now + _FLOOD_SECONDS
                 begun, taken_bytes = now, 0
         while self._move():
@@ -146,3 +150,12 @@ class Drain:
             self._waiting_bytes += size
         self.taken_count += len(own)
         return size
+
+
+def _is_crowded() -> bool:
+    """Whether many more threads of the host want to run than there are cores."""
+    try:
+        running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return True
+    return running > _RUNNING_SHARE * (os.cpu_count() or 1)

@@ -153,8 +153,10 @@ def test_dup_over_an_open_file_tells_what_it_closed(record: Record) -> None:
     def replace() -> None:
         first = os.open("/dev/null", os.O_WRONLY)
         second = os.open("/dev/zero", os.O_RDONLY)
+        free = os.dup(first)
+        os.close(free)
         libc.dup3(first, second, os.O_CLOEXEC)
-        libc.dup3(first, 999, 0)
+        libc.dup3(first, free, 0)
 
     got = record(replace)
     first, second = (event["file_id"] for event in got.calls("openat")[-2:])
@@ -167,8 +169,9 @@ def test_close_tells_what_was_closed(record: Record) -> None:
     """At a close's return the descriptor is gone; the event names its file all the same."""
 
     def close() -> None:
-        os.close(os.open("/etc/hostname", os.O_RDONLY))
-        libc.close(1000)
+        free = os.open("/etc/hostname", os.O_RDONLY)
+        os.close(free)
+        libc.close(free)
 
     got = record(close)
     good, bad = got.calls("close")[-2:]
