@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -177,7 +178,10 @@ class RowStates:
         keys = capture.read(row_group, [_KEY])[_KEY]
         if keys.null_count or not pa.types.is_integer(keys.type):
             raise CaptureError(capture.path, "is damaged: an event has no process state")
-        self._begins = pa.array(run_begins(keys.to_numpy()))
+        # `to_numpy` and `pyarrow.array` would import pandas, which takes longer than a small scan.
+        raw = np.frombuffer(keys.buffers()[1], str(keys.type), len(keys) + keys.offset)
+        begins = run_begins(raw[keys.offset :]).astype(np.int64)
+        self._begins = pa.Array.from_buffers(pa.int64(), len(begins), [None, pa.py_buffer(begins)])
 
     def __len__(self) -> int:
         return len(self._begins)
