@@ -31,6 +31,9 @@ from unit.network.test_messages import ANSWER, QUESTION, REQUEST, RESPONSE
 SECOND = 1_700_000_000
 """When the made events happen."""
 
+ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+"""With addresses: scapy would ask the network for the one of a neighbour."""
+
 
 def _network(folder: Path, rows: Sequence[Row]) -> Network:
     return Network([write_capture(folder / "made.parquet", [numbered(rows)])])
@@ -65,7 +68,7 @@ def test_process_of_packets(tmp_path: Path) -> None:
     """Both directions have the process, its events, and what the contents say."""
     end = End(CLIENT, SERVER, process="curl", pid=77, container="5d4c9e0f1b7a")
     network = _network(tmp_path, [end.event("connect"), end.sends(REQUEST), end.event("close")])
-    report, rows = _join(network, tmp_path, [Ether() / _out(), Ether() / _back()])
+    report, rows = _join(network, tmp_path, [ETHER / _out(), ETHER / _back()])
     assert report == JoinReport(2, 2, {}, 1, False)
     first, second = rows
     assert (first["direction"], second["direction"]) == ("out", "in")
@@ -84,17 +87,17 @@ def test_both_ends_recorded(tmp_path: Path) -> None:
     client, server = both_ends()
     network = _network(tmp_path, [client.sends(REQUEST), server.receives(REQUEST)])
     packet = IP(src="127.0.0.1", dst="127.0.0.1") / TCP(sport=8080, dport=40_000)
-    _, (row,) = _join(network, tmp_path, [Ether() / packet])
+    _, (row,) = _join(network, tmp_path, [ETHER / packet])
     assert (row["proc_name"], row["peer_name"], row["direction"]) == ("curl", "httpd", "in")
 
 
 @pytest.mark.parametrize(
     ("link", "packet"),
     [
-        (1, Ether() / Dot1Q(vlan=5) / Dot1Q(vlan=6) / _out()),
+        (1, ETHER / Dot1Q(vlan=5) / Dot1Q(vlan=6) / _out()),
         (101, _out()),
         (113, CookedLinux() / _out()),
-        (1, Ether() / IP(src="192.0.2.10", dst="198.51.100.80", options=b"\x01" * 8) / _out()[TCP]),
+        (1, ETHER / IP(src="192.0.2.10", dst="198.51.100.80", options=b"\x01" * 8) / _out()[TCP]),
     ],
     ids=["vlans", "raw", "cooked", "options"],
 )
@@ -110,7 +113,7 @@ def test_ipv6_with_extensions(tmp_path: Path) -> None:
     """Ports are found behind extension headers; an address of IPv4 is none of IPv6."""
     ends = (Endpoint("2001:db8::a", 40_000), Endpoint("2001:db8::b", 53))
     network = _network(tmp_path, [End(*ends, transport="udp").sends(QUESTION)])
-    head = Ether() / IPv6(src="2001:db8::a", dst="2001:db8::b")
+    head = ETHER / IPv6(src="2001:db8::a", dst="2001:db8::b")
     udp = UDP(sport=40_000, dport=53) / QUESTION
     plain, extended = head / udp, head / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / udp
     later = head / IPv6ExtHdrFragment(offset=5, nh=17) / (b"x" * 50)
@@ -123,11 +126,11 @@ def test_ipv6_with_extensions(tmp_path: Path) -> None:
 def test_what_cannot_be_joined_is_said(tmp_path: Path) -> None:
     """Each packet without process has a reason, and reasons are counted."""
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
-    late = Ether() / _out()
+    late = ETHER / _out()
     late.time = SECOND + 3_600
     packets = [
-        *(Ether() / ARP(), Ether() / IP() / ICMP(), late),
-        Ether() / IP(src="192.0.2.99", dst="198.51.100.80") / TCP(sport=1, dport=2),
+        *(ETHER / ARP(), ETHER / IP() / ICMP(), late),
+        ETHER / IP(src="192.0.2.99", dst="198.51.100.80") / TCP(sport=1, dport=2),
     ]
     report, rows = _join(network, tmp_path, packets)
     assert report.joined_count == 0
@@ -151,7 +154,7 @@ def test_ports_are_used_again(tmp_path: Path) -> None:
         row = numbered([end.sends(REQUEST)])[0]
         rows.append({**row, "evt.num": number + 1, "evt.time": SECOND * 10**9 + number * hour_ns})
     network = Network([write_capture(tmp_path / "made.parquet", [rows])])
-    packets = [Ether() / _out(), Ether() / _out()]
+    packets = [ETHER / _out(), ETHER / _out()]
     packets[0].time, packets[1].time = SECOND + 1, SECOND + 3_599
     _, joined = _join(network, tmp_path, packets)
     assert [row["proc_name"] for row in joined] == ["first", "second"]
@@ -162,7 +165,7 @@ def test_pcapng_of_another_tool(tmp_path: Path) -> None:
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
     path = tmp_path / "beside.pcapng"
     writer = PcapNgWriter(str(path))
-    packet = Ether() / _out()
+    packet = ETHER / _out()
     packet.time = SECOND + 0.25
     writer.write(packet)
     writer.close()
@@ -188,7 +191,7 @@ def test_own_packets_find_their_processes(tmp_path: Path) -> None:
 def test_byte_orders(tmp_path: Path, order: str) -> None:
     """Files of machines of the other byte order, in microseconds."""
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
-    data = bytes(Ether() / _out())
+    data = bytes(ETHER / _out())
     head = struct.pack(f"{order}IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)
     record = struct.pack(f"{order}4I", SECOND, 5, len(data), len(data) + 7)
     path = tmp_path / "beside.pcap"
@@ -202,7 +205,7 @@ def test_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is read part by part, and packets are counted through."""
     monkeypatch.setattr(pcap_reader, "PACKETS_PER_LIST", 3)
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
-    report, rows = _join(network, tmp_path, [Ether() / _out()] * 7)
+    report, rows = _join(network, tmp_path, [ETHER / _out()] * 7)
     assert report == JoinReport(7, 7, {}, 1, False)
     assert [row["packet"] for row in rows] == list(range(1, 8))
 
@@ -210,7 +213,7 @@ def test_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cut_file(tmp_path: Path) -> None:
     """A file that ends within a packet gives those before, and says so."""
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
-    _join(network, tmp_path, [Ether() / _out(), Ether() / _back()])
+    _join(network, tmp_path, [ETHER / _out(), ETHER / _back()])
     path = tmp_path / "beside.pcap"
     path.write_bytes(path.read_bytes()[:-3])
     report, rows = _join_file(network, path)
@@ -265,6 +268,6 @@ def test_dns_names_of_packets(tmp_path: Path) -> None:
     """Several questions in one message are several names."""
     network = _network(tmp_path, [End(CLIENT, SERVER).sends(REQUEST)])
     asked = DNS(qd=[DNSQR(qname="a.example"), DNSQR(qname="b.example")])
-    packet = Ether() / IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=9, dport=53) / asked
+    packet = ETHER / IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=9, dport=53) / asked
     _, (row,) = _join(network, tmp_path, [packet])
     assert (row["application"], row["names"]) == ("dns", ["a.example", "b.example"])

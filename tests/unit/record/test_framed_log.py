@@ -45,8 +45,10 @@ def test_going_on_behind_a_record(records: list[tuple[int, bytes]], kept: int) -
         for kind, payload in records:
             log.append(kind, payload)
             ends.append(log.end)
+        log.close()
         kept = min(kept, len(records))
         assert list(read_log(path, ends[kept])) == records[:kept]
         again = FramedLog(path, ends[kept])
         again.append(7, b"later")
+        again.close()
         assert list(read_log(path)) == [*records[:kept], (7, b"later")]

@@ -1,6 +1,7 @@
 """The journal gives back what was written, whatever tears its end."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,12 @@ def results_in(batches: list[Batch]) -> list[int]:
         for batch in batches
         for start in batch.starts.tolist()
     ]
+
+
+def results_on_disk(folder: Path) -> list[int]:
+    """What a new reader finds."""
+    with closing(JournalReader(folder, MAGIC)) as reader:
+        return results_in(list(reader.batches(100)))
 
 
 def written(folder: Path, *batches: Batch) -> Journal:
@@ -102,7 +109,7 @@ def test_a_torn_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             # Behind the last byte that is not zero nothing is torn.
             if torn != raw:
                 path.write_bytes(torn)
-                assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == whole, kept
+                assert results_on_disk(tmp_path) == whole, kept
 
 
 def test_changed_bytes_are_no_samples(tmp_path: Path) -> None:
@@ -115,7 +122,7 @@ def test_changed_bytes_are_no_samples(tmp_path: Path) -> None:
             changed = bytearray(raw)
             changed[place] ^= change
             path.write_bytes(changed)
-            found = results_in(list(JournalReader(tmp_path, MAGIC).batches(9)))
+            found = results_on_disk(tmp_path)
             assert found in ([], [1], [1, 2]), (place, change)
 
 
@@ -123,7 +130,7 @@ def test_a_file_without_a_head_is_the_last_one(tmp_path: Path) -> None:
     """The machine went down when it was made."""
     written(tmp_path, batch_of(1, 2, 3))
     (tmp_path / "journal-00000002").write_bytes(b"FTJ")
-    assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == [1, 2, 3]
+    assert results_on_disk(tmp_path) == [1, 2, 3]
 
 
 def test_another_recordings_file(tmp_path: Path) -> None:
@@ -151,5 +158,5 @@ def test_what_cannot_be_written_does_not_count(
         journal.append(batch_of(2, 3))
     monkeypatch.setattr(os, "write", write)
     journal.append(batch_of(4))
-    assert results_in(list(JournalReader(tmp_path, MAGIC).batches(9))) == [1, 4]
+    assert results_on_disk(tmp_path) == [1, 4]
     assert np.array_equal([journal.sample_count], [2])

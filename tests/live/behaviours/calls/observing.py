@@ -22,6 +22,9 @@ from falcotrace.record.interfaces import Interfaces
 from falcotrace.record.ring import Batch
 from falcotrace.record.session import KernelSession, SessionSettings
 
+FREE_DESCRIPTORS = range(900, 1000)
+"""Numbers that are not open in a child, whatever other tests have left open in the parent."""
+
 
 class Event(dict[str, Any]):
     """The columns of one event; None where there is no value."""
@@ -133,6 +136,7 @@ def _be_child(reader: int, writer: int, function: Callable[[], object]) -> None:
     try:
         signal.alarm(30)
         os.close(writer)
+        os.closerange(FREE_DESCRIPTORS.start, FREE_DESCRIPTORS.stop)
         os.read(reader, 1)
         os.close(reader)
         function()
