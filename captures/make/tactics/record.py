@@ -35,6 +35,7 @@ from stage import (  # noqa: E402
     links,
     machine_names,
     setting_of,
+    write_descriptions,
     write_machines,
 )
 from traces import find_traces, machine_words  # noqa: E402
@@ -70,11 +71,17 @@ def record(tactic: str, output: Path) -> None:
 
 
 def _run_recorder(folder: Path, raw: Path, network: str, tactic: str) -> None:
+    """Record in a mount namespace of its own, where Docker's folder knows the containers."""
+    write_descriptions(folder / "docker")
     play = [sys.executable, str(HERE / "play.py"), str(folder), network, tactic]
     recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(raw)]
     snaplen = setting_of(tactic).snaplen
     options = ["--snaplen", snaplen] if snaplen else []
-    if subprocess.run([*recorder, *options, "--", *play], check=False).returncode:
+    # /var/lib has nothing that the recorder needs, and Docker's folder may not be there.
+    prepare = 'mount -t tmpfs tmpfs /var/lib && cp -r "$0" /var/lib/docker && exec "$@"'
+    private = ["unshare", "--mount", "/bin/sh", "-c", prepare, str(folder / "docker")]
+    command = [*private, *recorder, *options, "--", *play]
+    if subprocess.run(command, check=False).returncode:
         sys.exit(f"{tactic} was not recorded")
 
 

@@ -6,6 +6,7 @@ read-only there, devices of blocks cannot be opened, and modules cannot be loade
 the machine underneath is an attempt that fails.
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -30,6 +31,16 @@ VISITOR, MIRROR, INTRUDER, COLLECTOR = (
     *("203.0.113.66", "203.0.113.80"),
 )
 """Everybody else: somebody, a server of packages and pages, the intruder's two."""
+
+IMAGES: Mapping[str, str] = {
+    CONTAINER_ID: "registry.example.org/shop/orders:1.4",
+    PRIVILEGED_ID: "registry.example.org/tools/agent:0.9",
+}
+MOUNTS: Mapping[str, Mapping[str, str]] = {
+    CONTAINER_ID: {"/data": "/srv/orders"},
+    PRIVILEGED_ID: {"/host/etc": "/etc", "/var/run/docker.sock": "/var/run/docker.sock"},
+}
+"""What Docker's files say is mounted, destination to source."""
 
 READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/bus", "/proc/fs", "/proc/irq")
 """What runtimes protect in containers (runc, `DefaultReadonlyPaths`); here on the host as well."""
@@ -60,7 +71,49 @@ class Setting:
     has_privileged: bool = False
 
 
-SETTINGS: Mapping[str, Setting] = {}
+_KEY = "stands for a key; it was made for a recording and opens nothing\n"
+_TOKEN = "stands for a token\n"
+_SERVER = ("/usr/sbin/lighttpd", "-D", "-f", "/etc/lighttpd.conf")
+_SERVER_SETTINGS = """server.modules = ("mod_cgi")
+server.document-root = "/var/www"
+server.port = 8080
+server.username = "www-data"
+server.groupname = "www-data"
+cgi.assign = ("" => "")
+"""
+
+SETTINGS: Mapping[str, Setting] = {
+    "credential_access": Setting(
+        host_texts={
+            "home/ops/.ssh/id_ed25519": _KEY,
+            "home/ops/.ssh/id_ed25519.pub": "ssh-ed25519 AAAA ops\n",
+            "root/.ssh/id_ed25519": _KEY,
+            # The pair that Amazon's documentation prints.
+            "root/.aws/credentials": "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
+            "root/.kube/config": _TOKEN,
+            "root/.docker/config.json": "{}\n",
+            "home/ops/.config/gcloud/credentials.db": _TOKEN,
+            "home/ops/.mozilla/firefox/a1b2c3.default/logins.json": "{}\n",
+            "home/ops/.config/chromium/Default/Login Data": _TOKEN,
+            "home/ops/.local/share/keyrings/login.keyring": _TOKEN,
+            "home/ops/.bash_history": "ls\nmysql -u orders -pexample\n",
+            "etc/krb5.keytab": _TOKEN,
+            "tmp/krb5cc_1000": _TOKEN,
+            "srv/orders.conf": "port = 8080\npassword = example\n",
+        },
+        container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _TOKEN},
+    ),
+    "persistence": Setting(
+        command=_SERVER,
+        container_texts={
+            "etc/lighttpd.conf": _SERVER_SETTINGS,
+            "var/www/cgi-bin/upload": "#!/bin/sh\n# Takes a page, as applications do.\n"
+            'echo "Content-Type: text/plain"; echo; '
+            'echo "<?php" > "/var/www/${QUERY_STRING#name=}"\n',
+        },
+    ),
+}
 """By tactic; the others need nothing."""
 
 _PAM = """auth sufficient pam_rootok.so
@@ -106,6 +159,7 @@ _LINKS: Mapping[str, str] = {
     "etc/alternatives/nc": "/bin/nc.openbsd",
     "etc/alternatives/iptables": "/usr/sbin/iptables-nft",
     "etc/alternatives/iptables-nft": "/usr/sbin/iptables-nft",
+    "var/run": "/run",
     "etc/alternatives/vi": "/usr/bin/vim.basic",
 }
 _CRON = '#!/bin/bash\n# Does what a table of cron would say.\n/bin/sh -c "$*"\n'
@@ -165,11 +219,41 @@ def write_machines(folder: Path, tactic: str, network: str) -> None:
         write_debian_bundle(machines[name], folder, host if name == HOST else image, read_only)
 
 
+def write_descriptions(root: Path) -> None:
+    """Write what Docker would know of the containers, as it keeps it below its folder.
+
+    Source: moby, container/container.go (`config.v2.json`, `hostconfig.json`).
+    """
+    for full_id, image in IMAGES.items():
+        folder = root / "containers" / full_id
+        folder.mkdir(parents=True)
+        is_privileged = full_id == PRIVILEGED_ID
+        points = {
+            to: {"Source": source, "Destination": to, "RW": True, "Propagation": "rprivate"}
+            for to, source in MOUNTS[full_id].items()
+        }
+        config = {
+            "ID": full_id,
+            "Name": "/" + image.rpartition("/")[2].partition(":")[0],
+            "State": {"Running": True},
+            "Config": {"Image": image},
+            "MountPoints": points,
+        }
+        (folder / "config.v2.json").write_text(json.dumps(config))
+        host_config = {"Privileged": is_privileged}
+        (folder / "hostconfig.json").write_text(json.dumps(host_config))
+
+
 def _finish_root(root: Path, tactic: str) -> None:
     """Owners, links, and what the tactic brings along."""
     for path in (root / "home/ops", *(root / "home/ops").rglob("*")):
         shutil.chown(path, 1000, 1000)
     shutil.chown(root / "etc/shadow", 0, 42)
+    pages = root / "var/www"
+    pages.mkdir(exist_ok=True)
+    shutil.chown(pages, 33, 33)
+    for program in pages.glob("cgi-bin/*"):
+        program.chmod(0o755)
     (root / "etc/sudoers").chmod(0o440)
     for path, target in _LINKS.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
