@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from ordinary.alerts import print_alerts
-from ordinary.machine import network, new_root, prepare
+from ordinary.machine import control_group, network, new_root, prepare
 from ordinary.play import Plan, play
 
 _ENVIRONMENT = {
@@ -45,7 +45,7 @@ def _record(chosen: argparse.Namespace) -> int:
     recorder += ["--rotate", chosen.rotate] if chosen.rotate else []
     command = [*recorder, "--", sys.executable, str(here), *played]
     new_root(chosen.folder)
-    with network():
+    with network(), control_group():
         return subprocess.run(command, check=False, env=_ENVIRONMENT).returncode
 
 

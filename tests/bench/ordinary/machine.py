@@ -6,6 +6,7 @@ systemd-container and slirp4netns. Nothing outside the folder is changed: the ne
 namespace whose other end is a program, so its ports are nobody else's.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -39,6 +40,7 @@ _TEXTS = {
     "etc/pip.conf": "[global]\ncert = /usr/local/share/bundle.crt\n",
     "etc/npmrc": "cafile=/usr/local/share/bundle.crt\n",
 }
+_CONTROL_GROUPS = tuple(Path("/sys/fs/cgroup") / name for name in ("", "systemd", "unified"))
 _UNWANTED_UNITS = ("networking.service", "systemd-networkd-wait-online.service")
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -102,7 +104,7 @@ def _add_users(base: Path, folder: Path) -> None:
 
 
 def new_root(folder: Path) -> Path:
-    """A fresh copy of the base."""
+    """A fresh copy of the base, in the folder's `root`."""
     root = folder / "root"
     if root.exists():
         shutil.rmtree(root)
@@ -113,10 +115,7 @@ def new_root(folder: Path) -> Path:
 @contextmanager
 def network() -> Iterator[None]:
     """The machine's network: a namespace, and a program that passes its connections on."""
-    _run("ip", "netns", "add", NETWORK)
-    passing = None
-    try:
-        _run("ip", "-n", NETWORK, "link", "set", "lo", "up")
+    with lone_network():
         options = ["--configure", "--mtu=1400", "--netns-type=path"]
         passing = subprocess.Popen(
             ["slirp4netns", *options, str(NAMESPACE), "tap0"],
@@ -124,12 +123,51 @@ def network() -> Iterator[None]:
             stderr=subprocess.DEVNULL,
         )
         time.sleep(1)
-        yield
-    finally:
-        if passing is not None:
+        try:
+            yield
+        finally:
             passing.terminate()
             passing.wait()
+
+
+@contextmanager
+def lone_network(*addresses: str) -> Iterator[None]:
+    """A namespace in which the machine is alone with itself, under these addresses."""
+    _run("ip", "netns", "add", NETWORK)
+    try:
+        _run("ip", "-n", NETWORK, "link", "set", "lo", "up")
+        for address in addresses:
+            _run("ip", "-n", NETWORK, "addr", "add", f"{address}/32", "dev", "lo")
+        yield
+    finally:
         _run("ip", "netns", "delete", NETWORK)
+
+
+@contextmanager
+def control_group() -> Iterator[None]:
+    """A control group of systemd's for this process and all that it starts, then none again."""
+    folders = [tree / HOSTNAME for tree in _CONTROL_GROUPS if (tree / "cgroup.procs").exists()]
+    before = [folder.parent / _group_of(folder.parent) for folder in folders]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        (folder / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        for folder, home in zip(folders, before, strict=True):
+            (home / "cgroup.procs").write_text(f"{os.getpid()}\n")
+            for path, _, _ in os.walk(folder, topdown=False):
+                Path(path).rmdir()
+
+
+def _group_of(tree: Path) -> str:
+    """The control group of this process in systemd's tree, or in the one of version 2."""
+    name = "name=systemd" if tree.name == "systemd" else ""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == name:
+            return path.lstrip("/")
+    return ""
 
 
 def boot_command(root: Path) -> list[str]:

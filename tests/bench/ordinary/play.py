@@ -30,7 +30,7 @@ _CLONE_NEWNET = 0x40000000
 _ANSWERS = {
     r"\[sudo\] password for ops: $": PASSWORDS["ops"],
     r"\[sudo\] password for dev: $": PASSWORDS["dev"],
-    r"(?m)^Password: $": PASSWORDS["root"],
+    r"[\r\n]Password: $": PASSWORDS["root"],
 }
 
 
