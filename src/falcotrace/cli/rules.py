@@ -87,11 +87,13 @@ def show(
     """Show a rule with everything resolved: condition, events, columns that it reads."""
     from falcotrace.cli.render import key_values
     from falcotrace.engines.field_columns import columns_of
+    from falcotrace.rules.asked import asked_fields
     from falcotrace.rules.pretty import pretty_formula
     from falcotrace.rules.select import find_rule
+    from falcotrace.rules.sequences import describe_correlation
 
     rule = find_rule(load_for_use(rules).plan, name)
-    columns = dict.fromkeys(path for field in rule.condition_fields for path in columns_of(field))
+    columns = dict.fromkeys(path for field in asked_fields(rule) for path in columns_of(field))
     key_values(
         rule.name,
         {
@@ -107,6 +109,8 @@ def show(
     )
     print("  condition")
     print(pretty_formula(rule.condition, indent=4))
+    for title, text in describe_correlation(rule.correlation) if rule.correlation else ():
+        print(f"  {title}\n    {text}")
 
 
 @app.command()
@@ -176,4 +180,5 @@ def _write(text: str, output: Path | None, *, force: bool) -> None:
 def _event_names(rule: "RulePlan") -> str:
     if rule.event_names is None:
         return "any"
-    return " ".join(sorted(rule.event_names)) or "none: can never fire"
+    names = " ".join(sorted(rule.event_names)) or "none: can never fire"
+    return names if rule.correlation is None else f"{names}, and others around them"
