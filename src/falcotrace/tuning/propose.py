@@ -196,9 +196,12 @@ def _fixture_rows(fixture: Fixture, shapes: Sequence[Shape]) -> list[AlertRow]:
     """The values of the alerts that a fixture asks for."""
     if not fixture.fires:
         return []
+    rule = fixture.rule
     wanted = [each.condition.condition for each in fixture.fires]
     meets = wanted[0] if len(wanted) == 1 else AnyOf(tuple(wanted))
-    rule = dataclasses.replace(fixture.rule, condition=AllOf((fixture.rule.condition, meets)))
+    if rule.correlation is None:
+        # Of a rule about several events every alert counts: fewer events would be other alerts.
+        rule = dataclasses.replace(rule, condition=AllOf((rule.condition, meets)))
     capture = open_any(fixture.capture)
     try:
         return alert_rows([capture], rule, shapes)
@@ -213,7 +216,9 @@ def _other_events(
     questions = Questions()
     alerts = questions.add(rule)
     places = [
-        questions.add(dataclasses.replace(rule, condition=parse_formula(one.condition)))
+        questions.add(
+            dataclasses.replace(rule, condition=parse_formula(one.condition), correlation=None)
+        )
         for one in chosen
     ]
     counts = [0] * len(chosen)

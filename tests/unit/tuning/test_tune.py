@@ -37,7 +37,7 @@ def tuned(
     rules: str = RULES,
     fixtures: str = NOTHING,
     most_per_hour: float = 0.0,
-    **more: list[Row],
+    **more: Sequence[Row],
 ) -> Tuning:
     """The verified proposal for a baseline of captures of an hour each, of hosts of their own."""
     made(folder, fixtures, rules, **more)
