@@ -22,6 +22,7 @@ from falcotrace.events.operators import Multiplicity, Operator, Quantifier
 from falcotrace.rules.ast import Condition, Transform
 from falcotrace.rules.left_out import LeftOut
 from falcotrace.rules.raw_arguments import raw_argument_types
+from falcotrace.rules.sequences import Correlation
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """A converted literal. Texts (CHARBUF, FSPATH ..) are in the form of `events.text.to_text`."""
@@ -275,6 +276,7 @@ class RulePlan:
         capture_duration_ms: 0 is the configured default.
         span: where the rule begins.
         written: the condition before macros were replaced; None for rules of another front end.
+        correlation: what the rule says about events around that of its condition; None of most.
     """
 
     name: str
@@ -296,6 +298,7 @@ class RulePlan:
     capture_duration_ms: int
     span: Span | None = dataclasses.field(default=None, compare=False, repr=False)
     written: WrittenCondition | None = dataclasses.field(default=None, compare=False, repr=False)
+    correlation: Correlation | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -334,12 +337,7 @@ def fold_formula(
     any_of: Callable[[list[T]], T],
     not_of: Callable[[T], T],
 ) -> T:
-    """Compute something bottom up, without recursion.
-
-    Example:
-        >>> fold_formula(formula, atom=truth.__getitem__, all_of=all, any_of=any,
-        ...              not_of=lambda value: not value)  # doctest: +SKIP
-    """
+    """Compute something bottom up, without recursion."""
     results: list[T] = []
     pending: list[tuple[Formula, bool]] = [(formula, False)]
     while pending:
