@@ -10,7 +10,7 @@ A moment's place among all of them is an odd number, so that what may have been 
 just before it. Every text here is ours: what rules and captures say comes in as relations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from falcotrace.engines.verdicts import MOST_STEPS_SHOWN
 from falcotrace.rules.sequences import Correlation, Count, Sequence
@@ -91,7 +91,9 @@ _TURNS = (
     (
         "chains",
         """
-        SELECT led.moment, list(ordered.num ORDER BY ordered.place) AS steps
+        SELECT
+            led.moment,
+            list_transform(list_sort(list([ordered.place, ordered.num])), lambda one: one[2]) AS steps
         FROM led
         JOIN ordered ON ordered.key = led.key AND ordered.place = led.place
         GROUP BY led.moment
@@ -316,6 +318,6 @@ def _left(sequence: Sequence, name: str, *, with_lost: bool) -> tuple[str, list[
     return table, parts
 
 
-def _filled(parts: tuple[Part, ...], values: dict[str, object]) -> Iterator[Part]:
+def _filled(parts: tuple[Part, ...], values: Mapping[str, object]) -> Iterator[Part]:
     for name, text in parts:
         yield (name.format(**values), text.format(**values))
