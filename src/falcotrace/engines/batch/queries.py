@@ -5,6 +5,7 @@ one query reads: many small captures, or some row groups of a large one, so memo
 whatever is asked. Rules that SQL cannot express are run by replay.
 """
 
+import functools
 import itertools
 import os
 import tempfile
@@ -31,12 +32,12 @@ from falcotrace.engines.base import (
 from falcotrace.engines.batch.found import matches_by_group
 from falcotrace.engines.batch.gates import gates_of
 from falcotrace.engines.batch.parts import Part, cut_into_parts
+from falcotrace.engines.batch.verdicts import judge_by_sql
 from falcotrace.engines.capture_source import RowGroupSource
 from falcotrace.engines.correlations import (
     NOTHING,
     Correlated,
     Correlator,
-    judge_by_replay,
     nothing_but,
     step_plan,
     widened,
@@ -155,7 +156,9 @@ class PreparedRules:
         """Ask the rules about several events: their steps as rules, then what they make up."""
         if self._asks_steps is None:
             return {}
-        correlator = Correlator(self._steps, self._options, judge_by_replay)
+        correlator = Correlator(
+            self._steps, self._options, functools.partial(judge_by_sql, self._connection)
+        )
         for found in self._asks_steps.match(captures):
             correlator.take(found)
         return {capture.path: correlator.judged(capture) for capture in captures}
