@@ -334,6 +334,15 @@ class Captures(InvestigatedCaptures):
         return capture_database.CaptureDatabase(self._stored, chosen)
 
     @property
+    def stored(self) -> tuple[Capture, ...]:
+        """The captures, none of which is a `.scap` file.
+
+        Raises:
+            CaptureError: one is, and has to be imported first.
+        """
+        return tuple(self._stored)
+
+    @property
     def _stored(self) -> "list[Capture]":
         return [_stored(capture) for capture in self._captures]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falcotrace.cli import rules_coverage, rules_proof
+from falcotrace.cli import rules_coverage, rules_proof, rules_tune
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("test")(rules_proof.prove)
+app.command("tune")(rules_tune.tune)
 app.command("coverage")(rules_coverage.coverage)
 
 

@@ -368,7 +368,9 @@ class Compiler:
 
 def _describe_exception(state: RuleExceptionState) -> RuleException:
     fields = tuple(field.text for field in state.fields)
-    return RuleException(state.name.text, fields, state.comparisons, len(state.values))
+    return RuleException(
+        state.name.text, fields, state.comparisons, len(state.values), state.is_tuple
+    )
 
 
 def _index_of(state: ListState | MacroState | RuleState) -> int:

@@ -221,12 +221,22 @@ class Template:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RuleException:
-    """An exception of a rule, for display: the condition contains it already."""
+    """An exception of a rule, for display: the condition contains it already.
+
+    Args:
+        name: what values are appended to.
+        fields: operands as written.
+        comparisons: one for each field.
+        value_count: how many values it has.
+        is_tuple: each value is a tuple, one element for each field; otherwise all values belong to
+            the one field.
+    """
 
     name: str
     fields: tuple[str, ...]
     comparisons: tuple[str, ...]
     value_count: int
+    is_tuple: bool = True
 
 
 CONDITION_NAME = "<condition>"
