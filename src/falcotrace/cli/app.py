@@ -21,11 +21,13 @@ from falcotrace.cli import (
     scan,
     seal,
     show,
+    sign,
     sql,
     stream,
     timeline,
     top,
     tree,
+    verify,
 )
 from falcotrace.version import __version__
 
@@ -40,6 +42,8 @@ app = typer.Typer(
 app.command("record")(record.record)
 app.command("seal")(seal.seal)
 app.command("recover")(recover.recover)
+app.command("verify")(verify.verify)
+app.command("sign")(sign.sign)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)

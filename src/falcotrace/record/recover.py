@@ -49,6 +49,7 @@ def recover_recording(
         losses, ended_ns = _account(folder)
         try:
             with Conversion(folder, start) as conversion:
+                conversion.parts.find_changes()
                 while conversion.step():
                     on_progress(conversion.event_count)
                 if start.rotates:
