@@ -123,6 +123,23 @@ def test_a_passphrase_is_never_printed(folder: Path) -> None:
         assert passphrase not in done.stdout + done.stderr
 
 
+def test_a_passphrase_is_wiped_from_memory(folder: Path) -> None:
+    """Where the kernel has put the environment, for forks of the process are described with it."""
+    script = (
+        "import os, pathlib\n"
+        "from falcotrace.evidence.keys import take_passphrase\n"
+        "before = pathlib.Path('/proc/self/environ').read_bytes()\n"
+        "assert b'FALCOTRACE_KEY_PASSPHRASE=open sesame' in before\n"
+        "assert take_passphrase(pathlib.Path('key')) == 'open sesame'\n"
+        "after = pathlib.Path('/proc/self/environ').read_bytes()\n"
+        "assert b'sesame' not in after and b'PASSPHRASE' not in after\n"
+        "assert len(after) == len(before) and b'LAST=1' in after\n"
+        "assert take_passphrase(pathlib.Path('key')) == ''\n"
+    )
+    environment = {**os.environ, "FALCOTRACE_KEY_PASSPHRASE": "open sesame", "LAST": "1"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=folder)
+
+
 def test_import_signs(folder: Path) -> None:
     """What is imported has a chain and a signature; a signature that exists is asked for before."""
     (folder / "c.scap").write_bytes(capture_bytes(EVENTS))

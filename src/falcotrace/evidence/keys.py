@@ -39,7 +39,7 @@ def load_private_key(path: Path, ask: Callable[[str], str] | None = None) -> "Pr
     try:
         return _decode_private(raw, None)
     except TypeError:
-        passphrase = take_passphrase() or (ask(f"Passphrase of {path}: ") if ask else "")
+        passphrase = take_passphrase(path) or (ask(f"Passphrase of {path}: ") if ask else "")
     except ValueError as error:
         raise _no_key(path, error) from None
     if not passphrase:
@@ -52,9 +52,41 @@ def load_private_key(path: Path, ask: Callable[[str], str] | None = None) -> "Pr
         raise EvidenceError(path, "cannot be opened: is this its passphrase?") from None
 
 
-def take_passphrase() -> str:
-    """The passphrase in the environment, which is gone then: a command that follows has it not."""
-    return os.environ.pop(PASSPHRASE_VARIABLE, "")
+def take_passphrase(path: Path) -> str:
+    """The passphrase in the environment, which is gone then, from the process's memory too.
+
+    A command that follows is a copy of this process before it is itself, and a recorder writes down
+    with which environment: that of the memory where the kernel has put it.
+
+    Args:
+        path: the key, for errors.
+
+    Raises:
+        EvidenceError: it cannot be taken away.
+    """
+    found = os.environ.pop(PASSPHRASE_VARIABLE, "")
+    if found:
+        try:
+            _wipe(os.fsencode(f"{PASSPHRASE_VARIABLE}={found}"))
+        except OSError as error:
+            raise EvidenceError(
+                path,
+                f"its passphrase cannot be wiped from the environment ({error.strerror}): "
+                "run this on a terminal and type it",
+            ) from None
+    return found
+
+
+def _wipe(entry: bytes) -> None:
+    """Overwrite an entry where the kernel has put the environment (proc(5), `env_start`)."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    begin, end = map(int, fields[47:49])
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(begin)
+        place = (b"\0" + memory.read(end - begin)).find(b"\0" + entry + b"\0")
+        if place >= 0:
+            memory.seek(begin + place)
+            memory.write(bytes(len(entry)))
 
 
 def _read_secret(path: Path) -> bytes:
