@@ -114,6 +114,14 @@ SETTINGS: Mapping[str, Setting] = {
             'echo "Content-Type: text/plain"; echo; sh -c "id; uname -n"\n',
         },
     ),
+    "privilege_escalation": Setting(
+        command=_SERVER,
+        container_texts={
+            "etc/lighttpd.conf": _SERVER_SETTINGS,
+            "var/www/cgi-bin/status": "#!/bin/sh\n# Says what an application should not.\n"
+            'echo "Content-Type: text/plain"; echo; sudo -n id\n',
+        },
+    ),
     "defense_evasion": Setting(
         host_texts={
             "root/.bash_history": "ls\n",
