@@ -44,6 +44,8 @@ _CHATTER = frozenset(
     | {"alarm", "arch_prctl", "epoll_ctl", "getpid", "getrandom", "gettid", "removexattr", "rseq"}
     | {"rt_sigaction", "rt_sigprocmask", "set_robust_list", "set_tid_address", "setsockopt"}
     | {"timerfd_settime", "wait4", "waitid", "sched_getaffinity", "getpeername", "getsockname"}
+    | {"capget", "close_range", "fsync", "getppid", "inotify_add_watch", "inotify_rm_watch", "kcmp"}
+    | {"name_to_handle_at", "prlimit", "recvfrom", "uname", "utimensat", "getxattr", "lgetxattr"}
 )
 """Beside what is read, waited for and mapped, the calls that programs make all the time and rules
 do not ask for. With them the capture would be four times as large."""
