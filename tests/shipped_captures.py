@@ -120,7 +120,40 @@ SHOP_NETWORK = Tale(
     s_client servername
     """,
 )
+
+SCRIPTS = CAPTURES / "make/tactics"
+TACTIC_WORDS = Path(__file__).with_name("tactic_words")
+"""For each tactic a file with words of Debian's programs, of files that they look for and so on."""
+
+
+def _words_of_the_scripts() -> frozenset[str]:
+    """Whatever a tactic's files name can be a program there."""
+    scripts = [path for path in SCRIPTS.rglob("*") if path.suffix in (".sh", ".py", ".c")]
+    texts = [path.read_text() for path in (*scripts, *sorted(TACTIC_WORDS.glob("*.txt")))]
+    return frozenset(re.findall(r"[\w.:+\[-]*[\w\]]", "\n".join(texts)))
+
+
+TACTIC = Tale(
+    hostname="host-1",
+    users=("root", "www-data", "ops"),
+    programs=_words_of_the_scripts(),
+    addresses=frozenset(
+        {"0.0.0.0", "127.0.0.1", "127.0.0.53", "127.0.1.1", "169.254.169.254"}
+        | {"172.18.0.1", "172.18.0.2", "192.0.2.1", "192.0.2.10"}
+        | {"198.51.100.7", "198.51.100.110", "203.0.113.66", "203.0.113.80"}
+    ),
+    folders=re.compile(
+        r"/(\.|bin|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/ops|lib|lib64|media|mnt|nonexistent"
+        r"|opt/tactic|proc|root|run|sbin|srv|sys|tmp|usr|var)?(?![\w-])"
+        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home$|/opt$|/opt/tactic\.(sh|py)$"
+    ),
+    words=DEBIAN_WORDS.read_text()
+    + "\n".join(path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))),
+)
+"""All tactics are played on the same machines (`captures/make/tactics/stage.py`)."""
+
 TALES = {
+    **{f"{script.stem}.parquet": TACTIC for script in SCRIPTS.glob("*.sh")},
     "shop_network.parquet": SHOP_NETWORK,
     "first_light.parquet": FIRST_LIGHT,
     "intrusion.parquet": INTRUSION,

@@ -5,13 +5,13 @@ In: a folder to work in. Out: bundles for `runc run`. Programs, libraries and he
 own, mounted read-only from below /usr; everything else in the root directories is written here.
 """
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from bundles import DEFAULT_CAPABILITIES, Machine, write_bundle
+from bundles import DEFAULT_CAPABILITIES, Machine
+from debian import copy_program, write_debian_bundle, write_loader_cache, write_root
 from names import (
     APPLICATION_PORT,
     CONTAINER,
@@ -28,18 +28,6 @@ HOST_CGROUP = "/app-1"
 _HOST_CAPABILITIES = (
     *DEFAULT_CAPABILITIES,
     *("SYS_ADMIN", "SYS_PTRACE", "SYS_TTY_CONFIG", "NET_ADMIN", "DAC_READ_SEARCH", "SYS_BOOT"),
-)
-_SHARED = ("bin", "sbin", "lib", "lib64", "libexec", "include", "share")
-"""What machines share, below /usr; the first four have links in the root directory."""
-
-_HIDDEN = ("/usr/lib/python3", "/usr/share/doc")
-"""What depends on the packages that a machine happens to have: modules that Python looks for at
-each start, and a folder for each package."""
-
-_DIRECTORIES = (
-    *("usr/local/bin", "usr/local/sbin", "etc/cron.d", "root", "proc", "dev", "tmp", "run"),
-    *("var/log", "var/backups", "var/lib/dpkg/info", "var/lib/dpkg/updates"),
-    *("var/lib/dpkg/triggers", "opt", "srv"),
 )
 _EVERYWHERE: Mapping[str, str] = {
     "etc/group": "root:x:0:\ntty:x:5:\nops:x:1000:\n",
@@ -75,6 +63,9 @@ _IN_CONTAINER: Mapping[str, str] = {
 }
 
 
+_SECRETS = ("etc/shadow", "root/.ssh/id_ed25519", "root/.aws/credentials")
+
+
 def write_machines(folder: Path, terminal: str, network: str, names: Names, rounds: int) -> None:
     """Write the bundles, the programs of both sides, and what the runner is to do.
 
@@ -86,27 +77,27 @@ def write_machines(folder: Path, terminal: str, network: str, names: Names, roun
         rounds: how many large rounds of work the host does.
     """
     cache = folder / "ld.so.cache"
-    _write_loader_cache(cache)
+    write_loader_cache(cache)
     host, image = folder / "host-root", folder / "image"
-    _write_root(host, _EVERYWHERE | _ON_HOST, cache)
+    write_root(host, _EVERYWHERE | _ON_HOST, cache, _SECRETS)
     for name in ("runner", "job"):
-        _copy_program(FILES / name, host / "opt/runner" / name)
+        copy_program(FILES / name, host / "opt/runner" / name)
     (host / "opt/runner/rounds").write_text(f"{rounds}\n")
     for name in ("login", "init"):
         (host / "usr/local/bin" / name).symlink_to("/usr/bin/busybox")
     shutil.chown(host / "home/ops", 1000, 1000)
-    _write_root(image, _EVERYWHERE | _IN_CONTAINER, cache)
+    write_root(image, _EVERYWHERE | _IN_CONTAINER, cache, _SECRETS)
     for name in ("start", "app.py", "rates.py"):
-        _copy_program(FILES / name, image / "srv/orders" / name)
+        copy_program(FILES / name, image / "srv/orders" / name)
     for root in (host, image):
-        _copy_program(FILES / "cron", root / "usr/local/sbin/cron")
-    _write_bundle(
+        copy_program(FILES / "cron", root / "usr/local/sbin/cron")
+    write_debian_bundle(
         Machine(
             HOST, HOSTNAME, ["/usr/local/bin/init"], HOST_CGROUP, _HOST_CAPABILITIES,
             mounts={"/dev/tty1": terminal},
         ), folder, host,
     )  # fmt: skip
-    _write_bundle(
+    write_debian_bundle(
         Machine(
             CONTAINER, CONTAINER_ID[:12], ["/srv/orders/start"], f"/docker/{CONTAINER_ID}",
             network=network,
@@ -126,52 +117,3 @@ def compile_agent(output: Path, names: Names) -> None:
     defined = [f"-D{name}={value}" for name, value in words.items()]
     options = ["-static", "-Os", "-s", "-Wall", "-Werror", *defined]
     subprocess.run(["gcc", *options, str(FILES / "agent.c"), "-o", str(output)], check=True)
-
-
-def _write_loader_cache(output: Path) -> None:
-    """What the dynamic loader finds in Debian's own directories, and in no others."""
-    asked = subprocess.run(["gcc", "-print-multiarch"], check=True, capture_output=True, text=True)
-    directories = output.with_suffix(".conf")
-    directories.write_text("".join(f"{top}/lib/{asked.stdout.strip()}\n" for top in ("", "/usr")))
-    command = ["/sbin/ldconfig", "-X", "-C", str(output), "-f", str(directories)]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-
-
-def _write_root(root: Path, texts: Mapping[str, str], cache: Path) -> None:
-    for path in (*_DIRECTORIES, *(f"usr/{name}" for name in _SHARED)):
-        (root / path).mkdir(parents=True, exist_ok=True)
-    for name in ("bin", "sbin", "lib", "lib64"):
-        (root / name).symlink_to(f"usr/{name}")
-    (root / "tmp").chmod(0o1777)
-    for path, text in texts.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    for secret in ("etc/shadow", "root/.ssh/id_ed25519", "root/.aws/credentials"):
-        if (root / secret).exists():
-            (root / secret).chmod(0o600)
-    shutil.copyfile(cache, root / "etc/ld.so.cache")
-
-
-def _write_bundle(machine: Machine, folder: Path, root: Path) -> None:
-    """Write a bundle, in which Debian's programs are mounted read-only."""
-    write_bundle(machine, folder / machine.name, root)
-    path = folder / machine.name / "config.json"
-    config = json.loads(path.read_text())
-    programs = [f"/usr/{name}" for name in _SHARED if Path("/usr", name).is_dir()]
-    config["mounts"] += [_read_only(path) for path in programs]
-    config["mounts"] += [
-        {"destination": path, "type": "tmpfs", "source": "tmpfs", "options": ["ro"]}
-        for path in _HIDDEN
-        if Path(path).is_dir()
-    ]
-    path.write_text(json.dumps(config, indent=1))
-
-
-def _read_only(path: str) -> dict[str, object]:
-    return {"destination": path, "type": "bind", "source": path, "options": ["bind", "ro"]}
-
-
-def _copy_program(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(0o755)

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, S603 - a script beside others; it runs fixed programs of Debian
+# ruff: noqa: INP001 - a script beside others; it runs fixed programs of Debian
 """Plays the tale of intrusion while it is recorded: work on a host, users, and one intruder.
 
     falcotrace record -o raw.parquet -- python3 play.py FOLDER NETWORK TERMINAL SEED ROUNDS PEACE
@@ -8,17 +8,16 @@ In: a folder with bundles, which `record.py` makes; PEACE is 1 if nobody is to b
 """
 
 import base64
-import ctypes
 import gzip
-import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.parse
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from names import (
     APPLICATION_ADDRESS,
@@ -29,8 +28,8 @@ from names import (
     draw_names,
 )
 from peers import Visitors, ask, serve_internet
+from sandboxes import drain, enter_network, start, write_namespaces
 
-CLONE_NEWNET = 0x40000000
 STEP_S = 0.4
 """Between two things that the intruder types."""
 
@@ -67,7 +66,7 @@ class Intruder:
             # What is waited for answers only when the intruder has left.
             threading.Thread(target=self._command, args=(names.start,), daemon=True).start()
             shell, _ = listener.accept()
-        threading.Thread(target=_drain, args=(shell,), daemon=True).start()
+        threading.Thread(target=drain, args=(shell,), daemon=True).start()
         for line in self._lines():
             self._pause()
             shell.sendall(f"{line}\n".encode())
@@ -135,8 +134,8 @@ class Runner:
 def play(folder: Path, terminal: int, names: Names, rounds: int, *, is_peaceful: bool) -> None:
     """Play it; both machines go on afterwards."""
     for name in (CONTAINER, HOST):
-        _start(folder, name)
-    _write_namespaces(folder)
+        start(folder, name)
+    write_namespaces(folder, (HOST, CONTAINER))
     begun = time.monotonic()
     _wait_for_application()
     visitors = Visitors(BUSY_INTERVAL_S if rounds else QUIET_INTERVAL_S)
@@ -153,16 +152,6 @@ def play(folder: Path, terminal: int, names: Names, rounds: int, *, is_peaceful:
     operator.join()
     time.sleep(max(0.0, begun + LEAST_S - time.monotonic()))
     visitors.stop()
-
-
-def _start(folder: Path, name: str) -> None:
-    _runc(folder, "run", "--detach", "--bundle", str(folder / name), name)
-
-
-def _runc(folder: Path, *arguments: str) -> None:
-    quiet = subprocess.DEVNULL
-    command = ["runc", "--root", str(folder / "runc"), *arguments]
-    subprocess.run(command, check=True, stdin=quiet, stdout=quiet, stderr=quiet)
 
 
 def _wait_for_application() -> None:
@@ -184,37 +173,12 @@ def _work_on_terminal(terminal: int) -> None:
         os.write(terminal, f"{line}\n".encode())
 
 
-def _drain(source: socket.socket | int) -> None:
-    """Read and forget, so that nobody has to wait for us."""
-    try:
-        while source.recv(4096) if isinstance(source, socket.socket) else os.read(source, 4096):
-            pass
-    except OSError:
-        return
-
-
-def _write_namespaces(folder: Path) -> None:
-    """Note the machines' pid namespaces: what belongs to them stays in the capture."""
-    found = {}
-    for name in (HOST, CONTAINER):
-        command = ["runc", "--root", str(folder / "runc"), "state", name]
-        state = subprocess.run(command, check=True, capture_output=True)
-        found[name] = Path(f"/proc/{json.loads(state.stdout)['pid']}/ns/pid").stat().st_ino
-    (folder / "pid_namespaces.json").write_text(json.dumps(found))
-
-
-def _enter(network: str) -> None:
-    with Path(f"/run/netns/{network}").open() as namespace:
-        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
-
-
 def main() -> None:
     """The command line."""
     folder, network, terminal, seed, rounds, peace = sys.argv[1:]
     names = draw_names(int(seed))
-    threading.Thread(target=_drain, args=(int(terminal),), daemon=True).start()
-    _enter(network)
+    threading.Thread(target=drain, args=(int(terminal),), daemon=True).start()
+    enter_network(network)
     serve_internet(Path(folder), names)
     play(Path(folder), int(terminal), names, int(rounds), is_peaceful=peace == "1")
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +36,13 @@ from names import (  # noqa: E402
     VISITORS,
     Names,
     draw_names,
+)
+from sandboxes import (  # noqa: E402
+    Link,
+    memory_folder,
+    networks,
+    read_namespaces,
+    stopped_afterwards,
 )
 from traces import find_traces, machine_words  # noqa: E402
 
@@ -71,16 +78,25 @@ def record(output: Path, wish: Wish) -> Names:
     """
     names = draw_names(wish.seed)
     network = f"orders-{os.getpid()}"
-    with _memory_folder() as folder, tempfile.TemporaryDirectory(prefix="intrusion-") as raw:
+    with (
+        memory_folder("intrusion-") as folder,
+        tempfile.TemporaryDirectory(prefix="intrusion-") as raw,
+    ):
         ours, theirs = pty.openpty()
-        with _networks(network, names), _machines(folder, os.ttyname(theirs), network, names, wish):
-            _run_recorder(folder, Path(raw), f"{network}-internet", ours, wish)
+        internet = f"{network}-internet"
+        link = Link(network, f"{APPLICATION_ADDRESS}/16", GATEWAY)
+        others = (*VISITORS, RATES_ADDRESS, NEWS_ADDRESS, names.address)
+        with (
+            networks(internet, [link], others),
+            _machines(folder, os.ttyname(theirs), network, names, wish),
+        ):
+            _run_recorder(folder, Path(raw), internet, ours, wish)
         os.close(ours)
         os.close(theirs)
         identity = neutral.Identity(
             HOSTNAME, neutral.read_accounts(folder / "host-root"), ("/docker/",)
         )
-        spaces = json.loads((folder / "pid_namespaces.json").read_text()).values()
+        spaces = read_namespaces(folder).values()
         neutral.neutralise(Path(raw) / "raw.parquet", output, frozenset(spaces), identity)
         _check(output, wish, machine_words([str(folder), raw], [network, HOST_CGROUP, "runc:["]))
     return names
@@ -107,63 +123,14 @@ def _run_recorder(folder: Path, raw: Path, internet: str, terminal: int, wish: W
 
 
 @contextmanager
-def _memory_folder() -> Iterator[Path]:
-    """A folder in memory, because an overlay cannot lie on another one."""
-    with tempfile.TemporaryDirectory(prefix="intrusion-") as name:
-        _run("mount", "-t", "tmpfs", "tmpfs", name)
-        try:
-            yield Path(name)
-        finally:
-            _run("umount", "--lazy", name)
-
-
-@contextmanager
 def _machines(
     folder: Path, terminal: str, network: str, names: Names, wish: Wish
 ) -> Iterator[None]:
     """Bundles of the machines; afterwards they are stopped and unmounted."""
     rounds = -(-wish.noise_count // EVENTS_OF_A_ROUND)
     write_machines(folder, terminal, f"/run/netns/{network}", names, rounds)
-    try:
+    with stopped_afterwards(folder, (HOST, CONTAINER)):
         yield
-    finally:
-        for name in (HOST, CONTAINER):
-            _try("runc", "--root", str(folder / "runc"), "delete", "--force", name)
-            _try("umount", str(folder / name / "root"))
-
-
-@contextmanager
-def _networks(network: str, names: Names) -> Iterator[None]:
-    """The container's network and the "internet" at its other end, which has nobody else in it."""
-    internet = f"{network}-internet"
-    others = (*VISITORS, RATES_ADDRESS, NEWS_ADDRESS, names.address)
-    try:
-        for name in (internet, network):
-            _run("ip", "netns", "add", name)
-            _run("ip", "-n", name, "link", "set", "lo", "up")
-        _run(
-            *("ip", "-n", internet, "link", "add", "orders0", "type", "veth"),
-            *("peer", "name", "eth0", "netns", network),
-        )
-        for address in (f"{GATEWAY}/16", *(f"{item}/32" for item in others)):
-            _run("ip", "-n", internet, "addr", "add", address, "dev", "orders0")
-        _run("ip", "-n", network, "addr", "add", f"{APPLICATION_ADDRESS}/16", "dev", "eth0")
-        _run("ip", "-n", internet, "link", "set", "orders0", "up")
-        _run("ip", "-n", network, "link", "set", "eth0", "up")
-        _run("ip", "-n", network, "route", "add", "default", "via", GATEWAY)
-        yield
-    finally:
-        for name in (internet, network):
-            _try("ip", "netns", "delete", name)
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)
-
-
-def _try(*command: str) -> None:
-    with suppress(OSError):
-        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:
