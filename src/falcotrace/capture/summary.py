@@ -44,6 +44,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return describe_blindness(self.partly_blind)
 
 
+def recorded_ns(capture: Capture) -> int:
+    """How long a capture was recorded for, ns: as its footer says, or from first to last event."""
+    recording = capture.footer.recording
+    if recording.started_ns and recording.ended_ns > recording.started_ns:
+        return recording.ended_ns - recording.started_ns
+    groups = capture.row_groups
+    first = min((group.first_time_ns for group in groups), default=0)
+    return max((group.last_time_ns for group in groups), default=first) - first
+
+
 def summarise(capture: Capture) -> Summary:
     """Collect a capture's numbers.
 

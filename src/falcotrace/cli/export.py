@@ -1,17 +1,15 @@
 """`falcotrace export`: write alerts, and what rules cover, for the tools of others."""
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.export_pcap import PcapOption, WhereOption, export_pcap
 from falcotrace.cli.notes import print_scan_notes
-from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures
+from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures, text_sink
 from falcotrace.cli.rule_sources import (
     AllMatchesOption,
     DisableOption,
@@ -82,7 +80,7 @@ def export(
             since_ns=time_limit(since),
             until_ns=time_limit(until),
         )
-        with _text_sink(output, force=force) as stream:
+        with text_sink(output, force=force) as stream:
             count = report.export(output_format, stream)
         if output is not None:
             print("1 alert" if count == 1 else f"{count:,} alerts", file=sys.stderr)
@@ -127,20 +125,5 @@ def _write_coverage(plan: "Plan", output: Path | None, *, force: bool) -> None:
     from falcotrace.outputs.exports.context import ExportContext
     from falcotrace.outputs.exports.navigator import write_coverage
 
-    with _text_sink(output, force=force) as stream:
+    with text_sink(output, force=force) as stream:
         write_coverage(ExportContext(plan.enabled), stream)
-
-
-@contextlib.contextmanager
-def _text_sink(output: Path | None, *, force: bool) -> Iterator[TextIO]:
-    """Standard output, or a file that appears when it is complete."""
-    from falcotrace.outputs.whole_file import whole_file
-
-    if output is None:
-        yield sys.stdout
-        return
-    with (
-        whole_file(output, force=force) as new,
-        new.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        yield stream

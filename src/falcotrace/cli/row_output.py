@@ -127,3 +127,18 @@ def write_rows(
 def print_summary(text: str, *, is_table: bool) -> None:
     """Say what the rows amount to: below a table on a terminal, elsewhere on standard error."""
     print(text, file=sys.stdout if is_table and sys.stdout.isatty() else sys.stderr)
+
+
+@contextlib.contextmanager
+def text_sink(output: Path | None, *, force: bool) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is complete."""
+    from falcotrace.outputs.whole_file import whole_file
+
+    if output is None:
+        yield sys.stdout
+        return
+    with (
+        whole_file(output, force=force) as new,
+        new.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        yield stream

@@ -1,6 +1,7 @@
 """`falcotrace rules`.
 
-Check rule files, list rules, show one with everything resolved, print SQL, convert Sigma's.
+Check rule files, list rules, show one with everything resolved, print SQL, convert Sigma's; what
+proves them is in modules of its own.
 """
 
 import json
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli import rules_coverage, rules_proof
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from falcotrace.rules.plan import RulePlan
 
 app = typer.Typer(
-    help="Check, list, show and convert rules.", no_args_is_help=True, rich_markup_mode=None
+    help="Check, list, show, convert and prove rules.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
+app.command("test")(rules_proof.prove)
+app.command("coverage")(rules_coverage.coverage)
 
 
 @app.command()

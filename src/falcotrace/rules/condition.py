@@ -8,7 +8,7 @@ operands. Which columns are of interest by default is decided here too; their va
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from falcotrace.errors import RulesError, Span
+from falcotrace.errors import RulesError, Source, Span
 from falcotrace.rules.check import Checker
 from falcotrace.rules.check_parser import parse_operand
 from falcotrace.rules.codes import LoadCode
@@ -17,7 +17,7 @@ from falcotrace.rules.compile import fields_of
 from falcotrace.rules.event_set import EventSet, find_events
 from falcotrace.rules.faults import Fault, diagnose
 from falcotrace.rules.lexer import Lexer
-from falcotrace.rules.lists import expand_lists
+from falcotrace.rules.lists import ExpandedList, expand_lists
 from falcotrace.rules.load import RulesText, load_definitions
 from falcotrace.rules.operands import build_operand
 from falcotrace.rules.parser import parse_condition
@@ -32,7 +32,7 @@ from falcotrace.rules.plan import (
     iter_fields,
 )
 from falcotrace.rules.printer import print_condition
-from falcotrace.rules.resolve import MacroResolver
+from falcotrace.rules.resolve import MacroResolver, MacroScope
 from falcotrace.rules.source import TextSource
 
 COLUMNS_NAME = "<columns>"
@@ -55,11 +55,25 @@ def load_condition(text: str, sources: Iterable[Path | str | RulesText] = ()) ->
     """
     lists, macros = load_definitions(sources)
     try:
-        source, _ = expand_lists(TextSource(CONDITION_NAME, text), lists)
-        tree = MacroResolver().resolve(parse_condition(source), macros, set())
-        formula = Checker().check(tree)[0]
+        return compile_condition(TextSource(CONDITION_NAME, text), lists, macros)
     except Fault as fault:
         raise RulesError([diagnose(fault, LoadCode.ERR_COMPILE_CONDITION, ())]) from fault
+
+
+def compile_condition(text: Source, lists: Iterable[ExpandedList], macros: MacroScope) -> RulePlan:
+    """Compile a condition behind definitions that were loaded before.
+
+    Args:
+        text: as in a rule; it knows where it was written.
+        lists: from `load_definitions`, as are the macros.
+        macros: those that the condition may name.
+
+    Raises:
+        Fault: it is none, or names what there is not.
+    """
+    source, _ = expand_lists(text, lists)
+    tree = MacroResolver().resolve(parse_condition(source), macros, set())
+    formula = Checker().check(tree)[0]
     return _plan(formula, print_condition(tree), find_events(formula))
 
 

@@ -68,6 +68,16 @@ def load_any_rules(
     return dataclasses.replace(ruleset, plan=dataclasses.replace(ruleset.plan, left_out=left_out))
 
 
+def falco_sources(sources: Iterable[Path | str | RulesText]) -> tuple[Path | RulesText, ...]:
+    """The files and texts of rules that are in Falco's language: they alone define names."""
+    files = [file for source in sources for file in _files(source)]
+    return tuple(
+        file.source
+        for file in files
+        if file.sigma is None and isinstance(file.source, Path | RulesText)
+    )
+
+
 def convert_rules(sources: Iterable[Path | str | RulesText]) -> "tuple[Conversion, ...]":
     """Convert the Sigma rules of files and folders; other files are passed over."""
     files = [file for source in sources for file in _files(source)]

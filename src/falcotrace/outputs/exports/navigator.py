@@ -1,4 +1,4 @@
-"""Layers for the ATT&CK Navigator: of what fired, and of what the rules look for.
+"""Layers for the ATT&CK Navigator: of what fired, of what the rules look for, of what is proven.
 
 In: alerts, or rules. Out: one layer, format 4.5, with a score for each technique that a tag names.
 Source: mitre-attack/attack-navigator, layers/spec/v4.5/layerformat.md.
@@ -8,7 +8,7 @@ the Navigator drops a technique from a tactic that it is not in.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, TextIO
 
 from falcotrace.outputs.cells import json_text
@@ -41,6 +41,28 @@ def write_coverage(context: ExportContext, stream: TextIO) -> None:
     _write("FalcoTrace: what the rules cover", description, rules, context, stream, _COVERED)
 
 
+def write_proven(context: ExportContext, proven: Collection[str], stream: TextIO) -> None:
+    """Write the layer of what rules were seen to find: a technique's score is their number.
+
+    A technique that rules only claim by their tags has the score 0, and says so.
+
+    Args:
+        context: the rules, proven or not.
+        proven: names of those that were seen to fire.
+        stream: where to.
+    """
+    counts = Counter({rule.name: int(rule.name in proven) for rule in context.rules})
+    description = f"Rules: {len(context.rules):,}, seen to fire: {counts.total():,}."
+    _write(
+        "FalcoTrace: what the rules were seen to find",
+        description,
+        counts,
+        context,
+        stream,
+        _COVERED,
+    )
+
+
 def _write(
     name: str,
     description: str,
@@ -52,7 +74,7 @@ def _write(
     scores: dict[str, Counter[str]] = {}
     unplaced: Counter[str] = Counter()
     for rule in context.rules:
-        if not counts[rule.name]:
+        if rule.name not in counts:
             continue
         techniques = rule_attack(rule).techniques
         for technique in techniques:
@@ -83,7 +105,7 @@ def _write(
         "gradient": {
             "colors": list(colours),
             "minValue": 0,
-            "maxValue": max((found.total() for found in scores.values()), default=1),
+            "maxValue": max((1, *(found.total() for found in scores.values()))),
         },
         "metadata": [{"name": "FalcoTrace", "value": context.version}],
     }
@@ -94,6 +116,12 @@ def _told(counts: Counter[str]) -> str:
     """Rules with their numbers, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     counted = any(count > 1 for count in counts.values())
-    told = [f"{name} ({count:,})" if counted else name for name, count in ranked[:_MOST_RULES]]
+    told = [_told_rule(name, count, counted) for name, count in ranked[:_MOST_RULES]]
     more = [f"{len(ranked) - _MOST_RULES:,} more rules"] if len(ranked) > _MOST_RULES else []
     return ", ".join([*told, *more])
+
+
+def _told_rule(name: str, count: int, is_counted: bool) -> str:  # noqa: FBT001 - a column of a table
+    if not count:
+        return f"{name} (claimed, never seen to fire)"
+    return f"{name} ({count:,})" if is_counted else name
