@@ -1,0 +1,1 @@
+"""Stands for a script with arguments; it does nothing."""
