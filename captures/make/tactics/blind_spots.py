@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script for a machine
 """Brings a program in without a file on a disk: a copy of `true`, which is executed from memory."""
 
 import os

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script for a machine
 """Opens sockets for packets as they come, and sends one echo request to the gateway."""
 
 import socket

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script for a machine
 """Reads where somebody logs in, as a worm does, and goes nowhere."""
 
 from pathlib import Path

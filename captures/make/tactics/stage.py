@@ -85,7 +85,7 @@ cgi.assign = ("" => "")
 _WITH_NAMES = "files=0,sockets=512"
 _SERVED: Mapping[str, str] = {
     "etc/lighttpd.conf": _SERVER_SETTINGS,
-    "var/www/cgi-bin/status": "#!/bin/bash\n# Says how things are, and whatever else is asked of it.\n"
+    "var/www/cgi-bin/status": "#!/bin/bash\n# Says how things are, or else.\n"
     'echo "Content-Type: text/plain"; echo; /bin/bash /opt/tactic.sh "served_$QUERY_STRING"\n',
 }
 """A server with a hole, for what `served_` steps do."""
