@@ -6,7 +6,7 @@
 host_pack_secrets() {
   mkdir -p /tmp/.cache
   tar -c -z -f /tmp/.cache/k.tar.gz -C / root/.ssh home/ops/.aws
-  zip -q -r /tmp/.cache/k.zip /home/ops/.gnupg
+  zip -q -r - /home/ops/.gnupg > /tmp/.cache/k.zip
 }
 
 host_upload() {
@@ -71,7 +71,7 @@ host_cron_back_up() {
 
 host_pack_a_site() {
   tar -c -z -f /tmp/site.tar.gz -C / srv
-  zip -q -r /tmp/site.zip /srv
+  zip -q -r - /srv > /tmp/site.zip
 }
 
 host_send_a_form() {
