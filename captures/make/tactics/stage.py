@@ -112,6 +112,30 @@ SETTINGS: Mapping[str, Setting] = {
         },
         container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _TOKEN},
     ),
+    "container_escape": Setting(has_privileged=True),
+    "execution": Setting(
+        command=_SERVER,
+        container_texts={
+            "etc/lighttpd.conf": _SERVER_SETTINGS,
+            "var/www/index.html": "<p>orders</p>\n",
+            "var/www/cgi-bin/status": "#!/bin/sh\n# Says what an application should not.\n"
+            'echo "Content-Type: text/plain"; echo; sh -c "id; uname -n"\n',
+        },
+    ),
+    "privilege_escalation": Setting(
+        command=_SERVER,
+        container_texts={
+            "etc/lighttpd.conf": _SERVER_SETTINGS,
+            "var/www/cgi-bin/status": "#!/bin/sh\n# Says what an application should not.\n"
+            'echo "Content-Type: text/plain"; echo; sudo -n id\n',
+        },
+    ),
+    "defense_evasion": Setting(
+        host_texts={
+            "root/.bash_history": "ls\n",
+            **{f"var/log/{name}": "a line\n" for name in ("auth.log", "syslog", "wtmp", "lastlog")},
+        },
+    ),
     "persistence": Setting(
         command=_SERVER,
         container_texts={
@@ -165,7 +189,8 @@ _EVERYWHERE: Mapping[str, str] = {
     "etc/shadow": "root:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n"
     "ops:*:20000:0:99999:7:::\n",
     "etc/gshadow": "root:*::\ntty:*::\nshadow:*::\nwww-data:*::\nops:*::\n",
-    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n",
+    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n"
+    "@includedir /etc/sudoers.d\n",
     "etc/pam.d/other": _PAM,
     "etc/shells": "/bin/sh\n/bin/bash\n",
     "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\n"
@@ -185,6 +210,7 @@ _ON_HOST: Mapping[str, str] = {
     "etc/inittab": "::wait:/usr/bin/true\n",
 }
 _IN_CONTAINER: Mapping[str, str] = {
+    "etc/hostname": f"{CONTAINER_ID[:12]}\n",
     "etc/hosts": f"127.0.0.1 localhost\n{CONTAINER_ADDRESS} {CONTAINER_ID[:12]}\n",
     "etc/resolv.conf": f"nameserver {CONTAINER_GATEWAY}\n",
 }

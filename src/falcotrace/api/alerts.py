@@ -1,6 +1,7 @@
 """An alert beside the capture that it comes from, so that more can be asked about it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from falcotrace.alerts import Alert
@@ -8,6 +9,7 @@ from falcotrace.alerts import Alert
 if TYPE_CHECKING:
     from falcotrace.api.answers import ShownExplanation
     from falcotrace.api.captures import Captures
+    from falcotrace.fixtures.cut import Cut
     from falcotrace.investigate.graph import Graph
     from falcotrace.investigate.process import Process
     from falcotrace.investigate.tree import ProcessTree
@@ -58,3 +60,32 @@ class CapturedAlert(Alert):
     def graph(self) -> "Graph":
         """What led to it, and what came of it."""
         return self.captures.graph(self)
+
+    def fixture(
+        self,
+        path: str | Path,
+        *,
+        context: str = "none",
+        redact: bool = False,
+        force: bool = False,
+    ) -> "Cut":
+        """Cut the smallest capture on which the rule still fires on this event.
+
+        Args:
+            path: the file to write.
+            context: what to keep beside it: `none`, `process` or `tree`.
+            redact: replace names and contents.
+            force: replace a file that exists.
+
+        Raises:
+            CaptureError: the capture is damaged, or the rule does not fire on what was cut.
+            FalcoTraceError: the file exists, or cannot be written.
+        """
+        from falcotrace.api.fixtures import (  # noqa: PLC0415 - scans do not need it
+            Context,
+            CutOptions,
+            cut_fixture,
+        )
+
+        options = CutOptions(context=Context(context), redacts=redact, overwrites=force)
+        return cut_fixture(self.captures, [self], path, options)

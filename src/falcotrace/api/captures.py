@@ -40,6 +40,10 @@ from falcotrace.api.investigated import InvestigatedCaptures
 from falcotrace.api.scanning import ScanReport
 
 _EVERY_EVENT = "evt.num > 0"
+_ONLY_CONDITION = (
+    "the rule is about several events, and this explains its condition: whether those around are "
+    "there is said by `scan`"
+)
 
 
 class Captures(InvestigatedCaptures):
@@ -217,7 +221,8 @@ class Captures(InvestigatedCaptures):
         """One sentence each about what a capture cannot answer a rule, and what was lost."""
         plan = Plan((dataclasses.replace(rule, enabled=True),))
         gaps = (describe_gap(gap) for capture in self for gap in find_gaps(plan, capture))
-        return (*self.loss_notes, *dict.fromkeys(gaps))
+        around = (_ONLY_CONDITION,) if rule.correlation is not None else ()
+        return (*around, *self.loss_notes, *dict.fromkeys(gaps))
 
     def _only(self) -> "Capture | ScapCapture":
         if len(self._captures) != 1:
@@ -327,6 +332,15 @@ class Captures(InvestigatedCaptures):
 
         chosen = options or capture_database.DatabaseOptions()
         return capture_database.CaptureDatabase(self._stored, chosen)
+
+    @property
+    def stored(self) -> tuple[Capture, ...]:
+        """The captures, none of which is a `.scap` file.
+
+        Raises:
+            CaptureError: one is, and has to be imported first.
+        """
+        return tuple(self._stored)
 
     @property
     def _stored(self) -> "list[Capture]":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from falcotrace.alerts import Alert, Evidence
+from falcotrace.alerts import Alert, Evidence, Undetermined
 from falcotrace.api.alerts import CapturedAlert
 from falcotrace.capture.summary import (
     is_near_losses,
@@ -31,6 +31,7 @@ class ScanReport:
         self._plan = plan
         self._options = options
         self._near_losses = 0
+        self._undetermined: tuple[Undetermined, ...] = ()
 
     def __iter__(self) -> Iterator[CapturedAlert]:
         for batch in self.batches():
@@ -40,11 +41,13 @@ class ScanReport:
     def batches(self) -> Iterator[AlertBatch]:
         """The alerts as they become known, each batch with the capture that it comes from."""
         self._near_losses = 0
+        self._undetermined = ()
         for batch in ReplayEngine().scan(tuple(self._captures), self._plan, self._options):
             losses = batch.capture.footer.losses
             if losses.intervals:
                 near = (is_near_losses(losses, alert.time_ns) for alert in batch.alerts)
                 self._near_losses += sum(near)
+            self._undetermined += batch.undetermined
             yield batch
 
     def evidence(self, columns: Sequence[str] | None = None) -> Iterator[Evidence]:
@@ -97,6 +100,11 @@ class ScanReport:
         return self._near_losses
 
     @property
+    def undetermined(self) -> tuple[Undetermined, ...]:
+        """What nobody can say of rules about several events, in the last iteration."""
+        return self._undetermined
+
+    @property
     def coverage_notes(self) -> tuple[str, ...]:
         """One sentence for each rule that could not fully run, the same ones once."""
         notes = (describe_gap(gap) for _, gap in self.gaps)
@@ -112,5 +120,6 @@ def _beside(alert: Alert, captures: "Captures") -> CapturedAlert:
         alert.output_fields,
         alert.hostname,
         alert.capture,
+        alert.steps,
         captures=captures,
     )

@@ -46,7 +46,8 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_known: whether the counters could be read; if not, the numbers mean nothing.
-        is_told: whether the source keeps an account at all; `.scap` files do not.
+        is_told: whether the source keeps an account at all; `.scap` files and cuts do not.
+        is_cut: events were left out on purpose (`Footer.cut_from`).
         made_count: events that the kernel made.
         lost_count: events among them that did not reach the capture.
         by_cause: lost events by cause.
@@ -58,6 +59,7 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
 
     is_known: bool = False
     is_told: bool = True
+    is_cut: bool = False
     made_count: int = 0
     lost_count: int = 0
     by_cause: dict[str, int] = msgspec.field(default_factory=dict)
@@ -122,6 +124,24 @@ class PartlyBlind(msgspec.Struct, frozen=True, kw_only=True):
     request_count: int = 0
 
 
+class CutFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """The capture that this one was cut out of: most of its events are not there.
+
+    Attributes:
+        sha256: of that capture's file, in hexadecimal digits.
+        event_count: its events.
+        lost_count: events that it had lost; None where its account is not known.
+        context: what was kept beside the events of alerts: `none`, `process` or `tree`.
+        is_redacted: whether names and contents were replaced.
+    """
+
+    sha256: str
+    event_count: int = 0
+    lost_count: int | None = None
+    context: str = ""
+    is_redacted: bool = False
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A user of the host at the time of recording."""
 
@@ -172,6 +192,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
         unrecorded: columns that this kind of recording never fills: their null says nothing.
         event_counts: events by type.
         partly_blind: processes that did things which the capture does not have.
+        cut_from: the capture of which this one is a part that somebody chose; None for a whole one.
     """
 
     format_version: int = FORMAT_VERSION
@@ -183,6 +204,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     unrecorded: list[str] = msgspec.field(default_factory=list)
     event_counts: dict[str, int] = msgspec.field(default_factory=dict)
     partly_blind: list[PartlyBlind] = msgspec.field(default_factory=list)
+    cut_from: CutFrom | None = None
     row_groups: list[RowGroupEntry] = msgspec.field(default_factory=list)
 
 

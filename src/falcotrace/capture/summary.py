@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 
-from falcotrace.capture.footer import Losses, PartlyBlind
+from falcotrace.capture.footer import CutFrom, Losses, PartlyBlind
 from falcotrace.capture.reader import Capture
 
 
@@ -31,12 +31,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     process_count: int
     losses: Losses
     partly_blind: list[PartlyBlind]
+    cut_from: CutFrom | None
     size_bytes: int
 
     @property
     def losses_text(self) -> str:
         """The loss account in one line."""
         return describe_losses(self.losses)
+
+    @property
+    def cut_text(self) -> str:
+        """What it is a cut of, in one line; empty for a whole capture."""
+        return describe_cut(self.cut_from)
 
     @property
     def blindness_text(self) -> str:
@@ -89,8 +95,25 @@ def summarise(capture: Capture) -> Summary:
         process_count=len({life for life in lives if life[0] >= 0}),
         losses=footer.losses,
         partly_blind=footer.partly_blind,
+        cut_from=footer.cut_from,
         size_bytes=capture.path.stat().st_size,
     )
+
+
+def describe_cut(cut: CutFrom | None) -> str:
+    """One line about what a capture was cut out of; empty for a whole one.
+
+    Example:
+        >>> describe_cut(CutFrom(sha256="c0ffee", event_count=9, lost_count=0, is_redacted=True))
+        'out of 9 events, of which none were lost, of the capture with SHA-256 c0ffee; redacted'
+    """
+    if cut is None:
+        return ""
+    known = f"{cut.lost_count:,}" if cut.lost_count else "none"
+    lost = "nobody knows how many" if cut.lost_count is None else known
+    text = f"out of {cut.event_count:,} events, of which {lost} were lost, "
+    text += f"of the capture with SHA-256 {cut.sha256}"
+    return f"{text}; redacted" if cut.is_redacted else text
 
 
 MOST_NAMED = 4
@@ -141,6 +164,8 @@ def is_near_losses(losses: Losses, time_ns: int) -> bool:
 
 
 def _why_unknown(losses: Losses) -> str:
+    if losses.is_cut:
+        return "a cut has only the events that somebody chose"
     if not losses.is_told:
         return ".scap files do not say"
     if losses.made_count:

@@ -73,6 +73,19 @@ class AlertTable:
         print(body)
 
     def _origin(self, alert: Alert) -> str:
+        after = _after(alert)
         if not self._shows_capture:
-            return ""
-        return for_terminal(f" of {alert.hostname or '<NA>'}, {alert.capture}")
+            return after
+        return after + for_terminal(f" of {alert.hostname or '<NA>'}, {alert.capture}")
+
+
+_SHOWN_STEPS = 3
+
+
+def _after(alert: Alert) -> str:
+    """The events that led to it: `, after 12, 40 and 28 more`."""
+    if not alert.steps:
+        return ""
+    shown = ", ".join(f"{num:,}" for num in alert.steps[:_SHOWN_STEPS])
+    more = len(alert.steps) - _SHOWN_STEPS
+    return f", after {shown} and {more} more" if more > 0 else f", after {shown}"

@@ -9,6 +9,7 @@ from falcotrace.cli import (
     explain,
     export,
     fields,
+    fixture,
     graph,
     hunt,
     import_,
@@ -52,6 +53,7 @@ app.command("graph")(graph.graph)
 app.command("top")(top.top)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("fixture")(fixture.fixture)
 app.command("stream")(stream.stream)
 app.command("query")(query.query)
 app.command("sql")(sql.sql)

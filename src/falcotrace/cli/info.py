@@ -64,6 +64,7 @@ def _draw(summary: "Summary") -> None:
             "events": f"{summary.event_count:,}",
             "processes": f"{summary.process_count:,}",
             **_of_recorder(summary),
+            **({"cut": summary.cut_text} if summary.cut_from else {}),
             "lost": summary.losses_text,
             **({"partly blind": summary.blindness_text} if summary.partly_blind else {}),
             "size": f"{show_bytes(summary.size_bytes)}, {per_event:.1f} bytes an event",

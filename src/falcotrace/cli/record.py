@@ -171,15 +171,17 @@ def _event_names(
     if syscalls != "rules":
         return frozenset(name.strip() for name in syscalls.split(",") if name.strip())
     from falcotrace.record.coverage import events_behind, recorded_events
+    from falcotrace.rules.asked import asked_events, asked_fields
 
     plan = load_for_use(rules).plan
     found: set[str] = set()
     for rule in plan.enabled:
-        if rule.event_names is None:
+        names = asked_events(rule)
+        if names is None:
             print(f"note: {rule.name} asks for every event: all are recorded", file=sys.stderr)
             return None
-        found |= rule.event_names
-        found |= events_behind(rule.condition_fields) if has_contents else frozenset()
+        found |= names
+        found |= events_behind(asked_fields(rule)) if has_contents else frozenset()
     return recorded_events() & found
 
 

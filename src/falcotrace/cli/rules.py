@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falcotrace.cli import rules_coverage, rules_proof
+from falcotrace.cli import rules_coverage, rules_proof, rules_tune
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("test")(rules_proof.prove)
+app.command("tune")(rules_tune.tune)
 app.command("coverage")(rules_coverage.coverage)
 
 
@@ -86,11 +87,13 @@ def show(
     """Show a rule with everything resolved: condition, events, columns that it reads."""
     from falcotrace.cli.render import key_values
     from falcotrace.engines.field_columns import columns_of
+    from falcotrace.rules.asked import asked_fields
     from falcotrace.rules.pretty import pretty_formula
     from falcotrace.rules.select import find_rule
+    from falcotrace.rules.sequences import describe_correlation
 
     rule = find_rule(load_for_use(rules).plan, name)
-    columns = dict.fromkeys(path for field in rule.condition_fields for path in columns_of(field))
+    columns = dict.fromkeys(path for field in asked_fields(rule) for path in columns_of(field))
     key_values(
         rule.name,
         {
@@ -106,6 +109,8 @@ def show(
     )
     print("  condition")
     print(pretty_formula(rule.condition, indent=4))
+    for title, text in describe_correlation(rule.correlation) if rule.correlation else ():
+        print(f"  {title}\n    {text}")
 
 
 @app.command()
@@ -175,4 +180,5 @@ def _write(text: str, output: Path | None, *, force: bool) -> None:
 def _event_names(rule: "RulePlan") -> str:
     if rule.event_names is None:
         return "any"
-    return " ".join(sorted(rule.event_names)) or "none: can never fire"
+    names = " ".join(sorted(rule.event_names)) or "none: can never fire"
+    return names if rule.correlation is None else f"{names}, and others around them"

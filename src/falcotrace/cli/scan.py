@@ -1,6 +1,7 @@
 """`falcotrace scan`: ask rules of captures."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,15 +113,23 @@ def _print_summary(report: "ScanReport") -> int:
             name, (alert.priority.title, 0, alert.time_ns, 0)
         )
         firsts[name] = (title, count + 1, first_ns, alert.time_ns)
+    unclear: Counter[str] = Counter()
+    for found in report.undetermined:
+        unclear[found.rule.name] += found.count
+        title, count, first_ns, last_ns = firsts.get(
+            found.rule.name, (found.rule.priority.title, 0, found.first_ns, 0)
+        )
+        last_ns = last_ns if count else max(last_ns, found.last_ns)
+        firsts[found.rule.name] = (title, count, first_ns, last_ns)
     table(
-        ("rule", "priority", "alerts", "first", "last"),
+        ("rule", "priority", "alerts", "undetermined", "first", "last"),
         [
-            (name, title, f"{count:,}", iso_time(first_ns), iso_time(last_ns))
+            (name, title, f"{count:,}", f"{unclear[name]:,}", iso_time(first_ns), iso_time(last_ns))
             for name, (title, count, first_ns, last_ns) in sorted(
                 firsts.items(), key=lambda item: -item[1][1]
             )
         ],
-        right=("alerts",),
+        right=("alerts", "undetermined"),
     )
     return total
 

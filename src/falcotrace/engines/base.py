@@ -12,11 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from falcotrace.alerts import Alert
+from falcotrace.alerts import Alert, Undetermined
 from falcotrace.capture.data import CaptureData, StreamedCapture
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.vectors import Codes, Integers, Rows
 from falcotrace.events.argument_forms import MARKS
+from falcotrace.rules.asked import asked_events, asked_fields
 from falcotrace.rules.plan import CONDITION_NAME, FieldOperand, Plan, RulePlan
 
 SYSCALL_SOURCE = "syscall"
@@ -120,10 +121,12 @@ class AlertBatch:
     Attributes:
         capture: the capture that they come from.
         alerts: in order of `evt.num`.
+        undetermined: what nobody can say of rules about several events, of the whole capture.
     """
 
     capture: CaptureData | StreamedCapture
     alerts: tuple[Alert, ...]
+    undetermined: tuple[Undetermined, ...] = ()
 
 
 class Engine(Protocol):
@@ -194,21 +197,19 @@ def runs_on_captures(rule: RulePlan) -> bool:
 
 def _gap(rule: RulePlan, capture: CaptureData | StreamedCapture) -> RuleGap | None:
     recorded = capture.footer.recording.event_names
-    wanted = rule.event_names or frozenset()
+    wanted = asked_events(rule) or frozenset()
+    own = rule.event_names or frozenset()
+    fields = asked_fields(rule)
     missing = sorted(wanted - set(recorded)) if recorded is not None else []
-    unrecorded = [
-        operand.text
-        for operand in rule.condition_fields
-        if is_unrecorded(operand, capture.unrecorded)
-    ]
-    unsupported = [operand.text for operand in rule.condition_fields if is_unsupported(operand)]
+    unrecorded = [operand.text for operand in fields if is_unrecorded(operand, capture.unrecorded)]
+    unsupported = [operand.text for operand in fields if is_unsupported(operand)]
     other_source = rule.source != SYSCALL_SOURCE
     if not (missing or unrecorded or unsupported or other_source):
         return None
     return RuleGap(
         rule=rule,
         missing_events=tuple(missing),
-        runs_on_no_event=bool(wanted) and len(missing) == len(wanted),
+        runs_on_no_event=bool(own) and own <= set(missing),
         unrecorded_fields=tuple(dict.fromkeys(unrecorded)),
         unsupported_fields=tuple(dict.fromkeys(unsupported)),
         other_source=other_source,

@@ -104,6 +104,12 @@ class RowGroupSource:
         return group.first_time_ns, group.last_time_ns
 
     @property
+    def num_span(self) -> tuple[int, int]:
+        """The first and the last `evt.num` of the row group."""
+        group = self._capture.row_groups[self.index]
+        return group.first_num, group.last_num
+
+    @property
     def process_count(self) -> int:
         """Number of process states, and the one without any behind them."""
         return len(self._processes) + 1

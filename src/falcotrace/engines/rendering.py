@@ -23,7 +23,12 @@ _OWN = {
 
 
 def render_alerts(
-    matches: MatchBatch, plan: Plan, source: Source, hostname: str, capture: str
+    matches: MatchBatch,
+    plan: Plan,
+    source: Source,
+    hostname: str,
+    capture: str,
+    steps: Mapping[tuple[int, int], tuple[int, ...]],
 ) -> tuple[Alert, ...]:
     """Make the alerts of some matches, in their order."""
     alerts: list[Alert | None] = [None] * len(matches)
@@ -42,6 +47,7 @@ def render_alerts(
                 output_fields={text: column[number] for text, column in values.items()},
                 hostname=hostname,
                 capture=capture,
+                steps=steps.get((index, int(matches.nums[place])), ()),
             )
     return tuple(alert for alert in alerts if alert is not None)
 

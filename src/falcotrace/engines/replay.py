@@ -27,6 +27,13 @@ from falcotrace.engines.base import (
     runs_on_captures,
 )
 from falcotrace.engines.capture_source import RowGroupSource
+from falcotrace.engines.correlations import (
+    NOTHING,
+    Correlated,
+    correlate,
+    nothing_but,
+    step_plan,
+)
 from falcotrace.engines.field_columns import is_process_operand
 from falcotrace.engines.formula import FormulaCompiler, Node
 from falcotrace.engines.group_matches import ALERTS_PER_BATCH, GroupMatches, alert_batches
@@ -37,6 +44,8 @@ from falcotrace.forked import forked_map
 from falcotrace.rules.plan import Plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from falcotrace.alerts import Alert
 
 LEAST_EVENTS = 20_000
@@ -64,6 +73,8 @@ def compile_plan(plan: Plan) -> Program:
     compiler = FormulaCompiler(literals, is_process_operand)
     rules: dict[_EventSet, list[tuple[int, Node]]] = {}
     for place, rule in enumerate(plan.rules):
+        if rule.correlation is not None:
+            continue
         if runs_on_captures(rule) and rule.event_names != frozenset():
             entry = (place, compiler.compile(rule.condition))
             rules.setdefault(rule.event_names, []).append(entry)
@@ -99,6 +110,10 @@ class ReplayEngine:
         finally:
             worker.close()
         for capture in streamed:
+            worker.correlate([capture])
+            undetermined = worker.correlated(capture).undetermined
+            if undetermined:
+                yield AlertBatch(capture, (), undetermined)
             yield from _scan_stream(capture, worker, options)
 
     def match(
@@ -107,7 +122,10 @@ class ReplayEngine:
         plan: Plan,
         options: ScanOptions | None = None,
     ) -> Iterator[GroupMatches]:
-        """Yield the matches of each row group, without rendering anything."""
+        """Yield the matches of each row group, without rendering anything.
+
+        What rules about several events leave undetermined comes first, of stored captures.
+        """
         options = options or ScanOptions()
         worker = _Worker(plan, options)
         stored, streamed = _by_kind(captures)
@@ -116,6 +134,7 @@ class ReplayEngine:
         finally:
             worker.close()
         for capture in streamed:
+            worker.correlate([capture])
             yield from map(worker.run, _stream(capture, worker, options))
 
 
@@ -139,7 +158,7 @@ def matches_of_rules(
     )
     every = dataclasses.replace(options, first_match=False)
     for found in engine.match([capture], dataclasses.replace(plan, rules=rules), every):
-        if len(found.matches):
+        if found:
             yield found
 
 
@@ -153,13 +172,18 @@ def _by_kind(
 def _match_stored(
     captures: Sequence[CaptureData], worker: "_Worker", options: ScanOptions
 ) -> Iterator[GroupMatches]:
-    if worker.program.rules:
+    worker.correlate(captures)
+    for capture in captures:
+        undetermined = worker.correlated(capture).undetermined
+        if undetermined:
+            yield nothing_but(capture, undetermined)
+    if worker.asks_something:
         yield from _run(worker.run_apart, _tasks(captures, options), options.threads)
 
 
 def _stream(capture: StreamedCapture, worker: "_Worker", options: ScanOptions) -> Iterator["_Task"]:
-    if worker.program.rules:
-        for group in capture.stream(worker.program.event_names):
+    if worker.asks_something:
+        for group in capture.stream(worker.streamed_names):
             yield from _tasks([group], options)
 
 
@@ -175,7 +199,7 @@ def _scan_stream(
             yield AlertBatch(task.capture, found)
         else:
             source = RowGroupSource(task.capture, task.group)
-            yield from worker.alerts(GroupMatches(task.capture, source, found))
+            yield from worker.alerts(worker.beside(task, source, found))
 
 
 def _is_large(task: "_Task") -> bool:
@@ -227,15 +251,42 @@ class _Worker:
         self._options = options
         self._local = threading.local()
         self._opened: list[CaptureData] = []
+        self._correlated: dict[Path, Correlated] = {}
+
+    @property
+    def asks_something(self) -> bool:
+        """Whether row groups have to be looked at."""
+        found = any(len(one.nums) for one in self._correlated.values())
+        return bool(self.program.rules) or found
+
+    @property
+    def streamed_names(self) -> _EventSet:
+        """Types of events that a capture has to be read for from front to back."""
+        rules = step_plan(self._plan).rules.values()
+        named = [self.program.event_names, *(rule.event_names for rule in rules)]
+        return None if None in named else frozenset[str]().union(*(one or () for one in named))
+
+    def correlate(self, captures: Sequence[CaptureData | StreamedCapture]) -> None:
+        """Ask the rules about several events, before everything else."""
+        self._correlated = correlate(captures, self._plan, self._options, _match_alone)
+
+    def correlated(self, capture: CaptureData | StreamedCapture) -> Correlated:
+        """What they found in a capture."""
+        return self._correlated.get(capture.path, NOTHING)
+
+    def beside(self, task: _Task, source: RowGroupSource, matches: MatchBatch) -> GroupMatches:
+        """The matches of a row group with the events that led to them."""
+        return GroupMatches(task.capture, source, matches, self.correlated(task.capture).steps)
 
     def run(self, task: _Task, capture: CaptureData | None = None) -> GroupMatches:
         """Match one row group."""
         source = RowGroupSource(capture or task.capture, task.group)
         matches = match_row_group(self.program, source, self._options)
+        matches = self.correlated(task.capture).add_to(matches, source, self._options)
         if not len(matches):
             # Nothing will be rendered from the columns that were decoded: let go of them.
             source = RowGroupSource(capture or task.capture, task.group)
-        return GroupMatches(task.capture, source, matches)
+        return self.beside(task, source, matches)
 
     def run_apart(self, task: _Task) -> GroupMatches:
         """Match one row group in a thread of several, each with files of its own."""
@@ -261,6 +312,12 @@ class _Worker:
         """Close the threads' own files."""
         for capture in self._opened:
             capture.close()
+
+
+def _match_alone(
+    capture: CaptureData | StreamedCapture, plan: Plan, options: ScanOptions
+) -> Iterator[GroupMatches]:
+    return ReplayEngine().match([capture], plan, options)
 
 
 def match_row_group(program: Program, source: RowGroupSource, options: ScanOptions) -> MatchBatch:

@@ -47,13 +47,18 @@ class SparkMatcher:
 
     def _of_capture(self, capture: Capture, found: Sequence[SparkMatch]) -> Iterator[GroupMatches]:
         batches = dict(_by_group(capture, found, self._options))
+        steps: dict[tuple[int, int], tuple[int, ...]] = {}
         for left in matches_of_rules(
             ReplayEngine(), capture, self._plan, self._refused, self._options
         ):
+            if left.undetermined:
+                yield left
+                continue
+            steps |= left.steps
             batches.setdefault(left.source.index, []).append(left.matches)
         for index, parts in sorted(batches.items()):
             matches = order_matches(joined_matches(parts), first_match=self._options.first_match)
-            yield GroupMatches(capture, RowGroupSource(capture, index), matches)
+            yield GroupMatches(capture, RowGroupSource(capture, index), matches, steps)
 
 
 def _by_group(

@@ -22,10 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from falcotrace.alerts import Alert, FieldValue
+from falcotrace.alerts import Alert, FieldValue, Undetermined
 from falcotrace.errors import FalcoTraceError
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
+
+NUMS_KEPT = 100
+"""So many events for which nobody can say are named for each rule, file and reason."""
 
 ALERT_SCHEMA = pa.schema(
     [
@@ -39,9 +42,11 @@ ALERT_SCHEMA = pa.schema(
         pa.field("time_ns", pa.int64()),
         pa.field("output", pa.string()),
         pa.field("output_fields", pa.string()),
+        pa.field("steps", pa.list_(pa.int64())),
     ]
 )
-"""Alerts as a table; `output_fields` is JSON, `time_ns` is since the epoch."""
+"""Alerts as a table; `output_fields` is JSON, `time_ns` is since the epoch, `steps` are numbers of
+the events that led to it."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         blindness: which processes acted past the system calls; empty without any.
         gaps: rules that could not fully run on it, each with the reason.
         idle_rules: rules that could not run on it at all.
+        undetermined: of rules about several events what nobody can say: rule, reason, how many
+            events, and `evt.num` of the first of them.
     """
 
     file: str
@@ -78,6 +85,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     blindness: str = ""
     gaps: list[tuple[str, str]] = msgspec.field(default_factory=list)
     idle_rules: list[str] = msgspec.field(default_factory=list)
+    undetermined: list[tuple[str, str, int, list[int]]] = msgspec.field(default_factory=list)
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +100,7 @@ class LedgerPart:
         self._base = base
         self._writer = pq.ParquetWriter(base.with_suffix(".parquet"), ALERT_SCHEMA)
         self.counts: dict[str, int] = {}
+        self.undetermined: dict[str, list[Undetermined]] = {}
 
     def add(self, file: str, alerts: tuple[Alert, ...]) -> None:
         """Write alerts of a file."""
@@ -216,6 +225,7 @@ def _table_of(file: str, alerts: tuple[Alert, ...]) -> pa.Table:
         "time_ns": [alert.time_ns for alert in alerts],
         "output": [alert.output for alert in alerts],
         "output_fields": [_encode(alert) for alert in alerts],
+        "steps": [list(alert.steps) for alert in alerts],
     }
     return pa.table(rows, schema=ALERT_SCHEMA)
 

@@ -28,6 +28,7 @@ class RuleFindings(msgspec.Struct, frozen=True, kw_only=True):
         last_ns: its last match.
         events_asked: events of its types in the captures that were hunted: what it costs.
         files_run: captures that it ran on.
+        undetermined: events for which nobody can say whether it matches.
         notes: why it did not run, or only in part, each with the number of captures.
     """
 
@@ -40,6 +41,7 @@ class RuleFindings(msgspec.Struct, frozen=True, kw_only=True):
     last_ns: int
     events_asked: int
     files_run: int
+    undetermined: int
     notes: list[str]
 
 
@@ -97,6 +99,7 @@ class Findings:
                         output_fields=decode_fields(row["output_fields"]),
                         hostname=row["host"],
                         capture=row["file"],
+                        steps=tuple(row["steps"]),
                     )
 
     def report(self) -> HuntReport:
@@ -106,13 +109,24 @@ class Findings:
         events = Counter[str]()
         notes: dict[str, Counter[str]] = {}
         idle = Counter[str]()
+        unclear = Counter[str]()
         for one in hunted:
             events.update(one.asked_counts)
             idle.update(one.idle_rules)
+            for rule, reason, count, _ in one.undetermined:
+                unclear[rule] += count
+                notes.setdefault(rule, Counter())[f"rule `{rule}` is undetermined: {reason}"] += 1
             for rule, note in one.gaps:
                 notes.setdefault(rule, Counter())[note] += 1
         rules = [
-            self._findings(item, found, events, notes.get(item.name, Counter()), idle, len(hunted))
+            self._findings(
+                item,
+                found,
+                events,
+                notes.get(item.name, Counter()),
+                files_run=len(hunted) - idle[item.name],
+                undetermined=unclear[item.name],
+            )
             for item in self._plan.enabled
         ]
         order = {rule.name: rule.priority for rule in self._plan.rules}
@@ -125,8 +139,9 @@ class Findings:
         found: dict[str, dict[str, int]],
         events: Counter[str],
         notes: Counter[str],
-        idle: Counter[str],
-        hunted: int,
+        *,
+        files_run: int,
+        undetermined: int,
     ) -> RuleFindings:
         names = events.keys() if rule.event_names is None else rule.event_names
         counted = found.get(rule.name, {})
@@ -134,7 +149,8 @@ class Findings:
             rule=rule.name,
             priority=rule.priority.title,
             events_asked=sum(events[name] for name in names) if runs_on_captures(rule) else 0,
-            files_run=hunted - idle[rule.name],
+            files_run=files_run,
+            undetermined=undetermined,
             notes=[f"{note} ({count:,} captures)" for note, count in notes.most_common()],
             **{key: counted.get(key, 0) for key in _COUNTED},
         )

@@ -60,6 +60,7 @@ def _rules_table(report: HuntReport) -> pa.Table:
             "hosts": one.hosts,
             "captures": one.files,
             "captures_asked": one.files_run,
+            "undetermined": one.undetermined,
             "events_asked": one.events_asked,
             "first": one.first_ns or None,
             "last": one.last_ns or None,
@@ -91,7 +92,7 @@ _RULES = pa.schema(
     [
         *((name, pa.string()) for name in ("rule", "priority")),
         *((name, pa.int64()) for name in ("alerts", "hosts", "captures")),
-        *((name, pa.int64()) for name in ("captures_asked", "events_asked")),
+        *((name, pa.int64()) for name in ("captures_asked", "undetermined", "events_asked")),
         *((name, pa.timestamp("ns", "UTC")) for name in ("first", "last")),
         ("notes", pa.string()),
     ]

@@ -57,7 +57,7 @@ def write_parquet(findings: Findings, output: Path) -> None:
 _DATABASE = """
 CREATE TABLE alerts AS SELECT
     file, host, rule, priority, tags, source, num, time_ns,
-    make_timestamp_ns(time_ns) AS time, output, CAST(output_fields AS JSON) AS output_fields
+    make_timestamp_ns(time_ns) AS time, output, CAST(output_fields AS JSON) AS output_fields, steps
 FROM alert_rows
 """
 

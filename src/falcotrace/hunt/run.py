@@ -20,10 +20,11 @@ from falcotrace.capture.summary import describe_blindness, describe_losses, has_
 from falcotrace.engines.base import RuleGap, ScanOptions, default_threads, describe_gap, find_gaps
 from falcotrace.errors import FalcoTraceError
 from falcotrace.hunt.chunks import Asker, DuckdbAsker, ReplayAsker, SparkAsker
-from falcotrace.hunt.ledger import Ledger, LedgerPart, Outcome
+from falcotrace.hunt.ledger import NUMS_KEPT, Ledger, LedgerPart, Outcome
 from falcotrace.hunt.prune import Wanted, event_names_of, why_not_read
 from falcotrace.hunt.targets import Target
 from falcotrace.rules.plan import Plan
+from falcotrace.rules.sequences import correlation_digest
 
 if TYPE_CHECKING:
     from falcotrace.scap.capture import ScapCapture
@@ -132,6 +133,7 @@ class Hunt:
                 "events": sorted(rule.event_names or ()),
                 "output": rule.output.text,
                 "about": (rule.priority.title, rule.tags, rule.source),
+                "correlation": rule.correlation and correlation_digest(rule.correlation),
             }
             for rule in self.plan.enabled
         ]
@@ -260,6 +262,7 @@ class Hunt:
         names = {id(capture): target.text for target, capture in _pairs(chunk)}
         for batch in asker.ask(chunk.captures):
             part.add(names[id(batch.capture)], batch.alerts)
+            part.undetermined.setdefault(names[id(batch.capture)], []).extend(batch.undetermined)
 
     def _outcome(
         self, target: Target, capture: "Capture | ScapCapture", part: LedgerPart
@@ -272,6 +275,10 @@ class Hunt:
             losses=describe_losses(footer.losses) if has_losses(footer.losses) else "",
             blindness=describe_blindness(footer.partly_blind),
             gaps=[(gap.rule.name, describe_gap(gap)) for gap in gaps],
+            undetermined=[
+                (one.rule.name, one.reason, one.count, list(one.nums[:NUMS_KEPT]))
+                for one in part.undetermined.get(target.text, ())
+            ],
             idle_rules=[gap.rule.name for gap in gaps if gap.runs_on_no_event or gap.other_source],
         )
 

@@ -32,7 +32,10 @@ def json_fields(alert: Alert) -> dict[str, object]:
         name: readable(value) if isinstance(value, str) else value
         for name, value in alert.output_fields.items()
     }
+    # Of a rule about several events; Falco has neither.
+    steps = {"steps": list(alert.steps)} if alert.steps else {}
     return {
+        **steps,
         "hostname": readable(alert.hostname),
         "output": prefix + readable(alert.output),
         "output_fields": {"evt.time.iso8601": alert.time_ns, **fields},

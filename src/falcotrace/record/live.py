@@ -5,6 +5,7 @@ converter of its own follows the journal and makes columns of the events that ru
 neither the capture nor its row groups depend on whether anybody watches.
 """
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -172,7 +173,10 @@ class Watch:
     ) -> None:
         self._rights = rights
         self._capture = capture
-        self._plan = plan
+        # What comes first and what comes later is known when the recording is over.
+        self._later = tuple(rule for rule in plan.enabled if rule.correlation is not None)
+        alone = tuple(rule for rule in plan.rules if rule.correlation is None)
+        self._plan = dataclasses.replace(plan, rules=alone)
         self._on_alert = on_alert
         self._thread = threading.Thread(target=self._run, name="falcotrace-rules", daemon=True)
         self.failure: Exception | None = None
@@ -184,8 +188,12 @@ class Watch:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence for each rule that cannot fully run."""
-        return tuple(map(describe_gap, find_gaps(self._plan, self._capture)))
+        """One sentence for each rule that cannot fully run, or not while recording goes on."""
+        later = (
+            f"rule `{rule.name}` is about several events: `scan` asks it of the capture"
+            for rule in self._later
+        )
+        return (*map(describe_gap, find_gaps(self._plan, self._capture)), *later)
 
     @property
     def is_alive(self) -> bool:

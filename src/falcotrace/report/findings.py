@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from falcotrace.alerts import Alert
+from falcotrace.alerts import Alert, Undetermined
 from falcotrace.capture.reader import Capture
 from falcotrace.capture.summary import (
     Summary,
@@ -68,6 +68,7 @@ class Findings:
         near_losses: alerts within seconds of which events were lost.
         gaps: what captures could not answer.
         sources: the rules files as the user named them; empty for those that ship.
+        undetermined: what nobody can say of rules about several events.
     """
 
     captures: tuple[Capture, ...]
@@ -78,6 +79,7 @@ class Findings:
     near_losses: int
     gaps: tuple[RuleGap, ...]
     sources: tuple[Path, ...] = ()
+    undetermined: tuple[Undetermined, ...] = ()
 
     @property
     def alert_count(self) -> int:
@@ -127,6 +129,7 @@ class Findings:
     def quiet_rules(self) -> tuple[RulePlan, ...]:
         """Rules that ran and matched nothing."""
         stopped = {gap.rule.name for gap in self.gaps if gap.other_source or gap.runs_on_no_event}
+        stopped |= {found.rule.name for found in self.undetermined}
         return tuple(
             rule
             for rule in self.plan.enabled
@@ -155,9 +158,11 @@ def gather(
     chosen = options or ScanOptions()
     found: dict[str, RuleAlerts] = {}
     by_priority: Counter[Priority] = Counter()
+    undetermined: list[Undetermined] = []
     near = 0
     for batch in ReplayEngine().scan(captures, plan, chosen):
         losses = batch.capture.footer.losses
+        undetermined += batch.undetermined
         for alert in batch.alerts:
             found.setdefault(alert.rule.name, RuleAlerts(alert.rule)).add(alert)
             by_priority[alert.priority] += 1
@@ -165,7 +170,15 @@ def gather(
     severe = sorted(found.items(), key=lambda item: (item[1].rule.priority, -item[1].count))
     gaps = tuple(gap for capture in captures for gap in find_gaps(plan, capture))
     return Findings(
-        tuple(captures), plan, chosen, dict(severe), by_priority, near, gaps, tuple(sources)
+        tuple(captures),
+        plan,
+        chosen,
+        dict(severe),
+        by_priority,
+        near,
+        gaps,
+        tuple(sources),
+        tuple(undetermined),
     )
 
 

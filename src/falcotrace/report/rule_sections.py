@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from falcotrace.alerts import describe_undetermined
 from falcotrace.engines.base import describe_gap
 from falcotrace.outputs.svg import clock, date
 from falcotrace.report.findings import Findings
@@ -22,6 +23,7 @@ def rules(findings: Findings) -> Markup:
     plan = findings.plan
     gaps = dict.fromkeys(describe_gap(gap) for gap in findings.gaps)
     notes = (*describe_left_out(plan.left_out), *gaps)
+    open_ones = [describe_undetermined(found) for found in findings.undetermined]
     off = [rule.name for rule in plan.rules if not rule.enabled]
     quiet = [rule.name for rule in findings.quiet_rules]
     counts = (
@@ -33,6 +35,7 @@ def rules(findings: Findings) -> Markup:
             element("p", safe(counts)),
             _files(findings),
             _list("Rules that did not run, or only in part, and why", notes, is_open=True),
+            _list("Rules of which nobody can say, and why", open_ones, is_open=True),
             _list("Rules that ran and matched nothing", quiet, columns="columns"),
             _list("Rules that are switched off", off, columns="columns"),
         )

@@ -9,6 +9,7 @@ falco 13074749 userspace/engine/filter_warning_resolver.cpp.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import assert_never
 
 from falcotrace.errors import Span
@@ -73,6 +74,18 @@ class Hint:
     message: str
     span: Span
     help: str | None = None
+
+
+def once_per_field(hints: Sequence[Hint]) -> list[Hint]:
+    """Leave out repeated warnings about one deprecated field; Falco gives one for each rule."""
+    seen: set[tuple[LoadCode, str]] = set()
+    kept: list[Hint] = []
+    for hint in hints:
+        key = (hint.code, hint.message)
+        if hint.code is not LoadCode.DEPRECATED_ITEM or key not in seen:
+            kept.append(hint)
+        seen.add(key)
+    return kept
 
 
 class Checker:

@@ -19,6 +19,7 @@ from falcotrace.rules.exceptions import RuleExceptionState, add_exception, defin
 from falcotrace.rules.faults import Fault, suggest
 from falcotrace.rules.items import (
     Chain,
+    CorrelationItem,
     EngineRequirement,
     Item,
     ListItem,
@@ -81,6 +82,7 @@ class RuleState:
     chain: Chain
     condition_chain: Chain
     output_chain: Chain
+    correlation: CorrelationItem | None = None
     is_converted: bool = False
 
     @property
@@ -221,6 +223,7 @@ class Collector:
             chain=item.chain,
             condition_chain=(*item.chain, Context(ItemKind.RULE_CONDITION, span=keys.condition)),
             output_chain=(*item.chain, Context(ItemKind.OUTPUT, span=keys.output)),
+            correlation=keys.correlation,
         )
 
     def _append_to_rule(self, item: RuleAppend) -> None:
@@ -315,6 +318,8 @@ def _replace_settings(rule: RuleState, keys: RuleKeys) -> None:
         rule.capture = keys.capture
     if keys.capture_duration_ms is not None:
         rule.capture_duration_ms = keys.capture_duration_ms
+    if keys.correlation is not None:
+        rule.correlation = keys.correlation
 
 
 def _missing(kind: str, name: Span, known: Collection[str], chain: Chain) -> Fault:

@@ -11,13 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from falcotrace.errors import Context, Diagnostic, Severity, Source, Span
 from falcotrace.rules.ast import Condition
-from falcotrace.rules.check import DEPRECATED_FIELDS, Checker, Hint, unsafe_na_checks
+from falcotrace.rules.check import (
+    DEPRECATED_FIELDS,
+    Checker,
+    Hint,
+    once_per_field,
+    unsafe_na_checks,
+)
 from falcotrace.rules.codes import ItemKind, LoadCode
 from falcotrace.rules.collect import SYSCALL_SOURCE, Collector, ListState, MacroState, RuleState
+from falcotrace.rules.compile_sequences import compile_correlation, step_chain
 from falcotrace.rules.event_set import MANY_CODES, EventSet, find_events
 from falcotrace.rules.exceptions import RuleExceptionState, condition_pieces
 from falcotrace.rules.faults import Fault, diagnose
-from falcotrace.rules.items import Chain
+from falcotrace.rules.items import Chain, StepItem
 from falcotrace.rules.lists import ExpandedList, expand_lists
 from falcotrace.rules.output import parse_template, template_fields
 from falcotrace.rules.parser import parse_condition
@@ -34,6 +41,7 @@ from falcotrace.rules.plan import (
 )
 from falcotrace.rules.printer import print_condition
 from falcotrace.rules.resolve import MacroResolver, MacroScope
+from falcotrace.rules.sequences import Correlation, Key, Step
 from falcotrace.rules.texts import JoinedSource, Piece, join, spaced, without
 
 _CONTAINER_INFO = "%container.info"
@@ -193,8 +201,7 @@ class Compiler:
         macros: MacroScope,
         diagnostics: list[Diagnostic],
     ) -> RulePlan | None:
-        own = join(spaced(rule.condition))
-        pieces = condition_pieces(own, rule.exceptions)
+        pieces = condition_pieces(join(spaced(rule.condition)), rule.exceptions)
         chain = (*rule.condition_chain, Context(ItemKind.CONDITION))
         key = ("rule", rule.name.text)
         origins = [piece.origin for piece in pieces]
@@ -204,6 +211,7 @@ class Compiler:
         try:
             template = self._compile_output(rule, diagnostics)
             checked = self._check(tree, chain, diagnostics)
+            correlation = self._correlation(rule, lists, macros, diagnostics)
         except Fault as fault:
             if not (rule.skip_if_unknown_filter and fault.skippable):
                 raise
@@ -216,7 +224,24 @@ class Compiler:
                 )
             )
             return None
-        return self._plan(rule, index, checked, template, written, diagnostics)
+        plan = self._plan(rule, index, checked, template, written, diagnostics)
+        return dataclasses.replace(plan, correlation=correlation)
+
+    def _correlation(
+        self,
+        rule: RuleState,
+        lists: Sequence[ExpandedList],
+        macros: MacroScope,
+        diagnostics: list[Diagnostic],
+    ) -> Correlation | None:
+        def compile_step(item: StepItem, number: int, key: Key) -> Step:
+            chain, texts = step_chain(item), [item.condition]
+            place = (f"step {number}", rule.name.text)
+            tree = self._parse(place, join(spaced(texts)), texts, lists, chain)
+            found = self._check(self._resolve(tree, macros, chain), chain, diagnostics)
+            return Step(found.formula, found.text, found.events.names, found.fields, key)
+
+        return compile_correlation(rule.correlation, compile_step)
 
     def _written(self, tree: Condition, rule: RuleState) -> WrittenCondition:
         names = tuple(exception.name.text for exception in rule.exceptions if exception.values)
@@ -248,7 +273,7 @@ class Compiler:
             self._checked[id(tree)] = known
         diagnostics += [
             Diagnostic(hint.code, Severity.WARNING, hint.message, hint.span, chain, hint.help)
-            for hint in _once_per_field(known.hints)
+            for hint in once_per_field(known.hints)
         ]
         return known
 
@@ -343,7 +368,9 @@ class Compiler:
 
 def _describe_exception(state: RuleExceptionState) -> RuleException:
     fields = tuple(field.text for field in state.fields)
-    return RuleException(state.name.text, fields, state.comparisons, len(state.values))
+    return RuleException(
+        state.name.text, fields, state.comparisons, len(state.values), state.is_tuple
+    )
 
 
 def _index_of(state: ListState | MacroState | RuleState) -> int:
@@ -363,18 +390,6 @@ def _placed(fault: Fault, code: LoadCode, chain: Chain) -> Fault:
     fault.code = fault.code or code
     fault.chain = fault.chain or chain
     return fault
-
-
-def _once_per_field(hints: Sequence[Hint]) -> list[Hint]:
-    """Leave out repeated warnings about one deprecated field; Falco gives one for each rule."""
-    seen: set[tuple[LoadCode, str]] = set()
-    kept: list[Hint] = []
-    for hint in hints:
-        key = (hint.code, hint.message)
-        if hint.code is not LoadCode.DEPRECATED_ITEM or key not in seen:
-            kept.append(hint)
-        seen.add(key)
-    return kept
 
 
 def fields_of(formula: Formula) -> tuple[FieldOperand, ...]:

@@ -73,6 +73,50 @@ class ExceptionItem:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class KeyItem:
+    """One entry of `by`: a name or a field, and the field that a name of its own stands for."""
+
+    name: Span
+    field: Span | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepItem:
+    """A step of a sequence; `keys` are those that it reads elsewhere than the rule's event."""
+
+    condition: Span
+    keys: tuple[KeyItem, ...]
+    chain: Chain
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CountItem:
+    """The key `count` of a rule; the span in ns."""
+
+    at_least: int
+    distinct: Span | None
+    keys: tuple[KeyItem, ...]
+    within_ns: int
+    chain: Chain
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SequenceItem:
+    """The key `sequence` of a rule; the span in ns."""
+
+    keys: tuple[KeyItem, ...]
+    within_ns: int
+    after: tuple[StepItem, ...]
+    without: tuple[StepItem, ...]
+    unless_followed_by: tuple[StepItem, ...]
+    chain: Chain
+
+
+CorrelationItem = CountItem | SequenceItem
+"""What a rule says about several events."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RuleKeys:
     """What an item says about a rule; None where it says nothing."""
 
@@ -88,6 +132,7 @@ class RuleKeys:
     skip_if_unknown_filter: bool | None = None
     capture: bool | None = None
     capture_duration_ms: int | None = None
+    correlation: CorrelationItem | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

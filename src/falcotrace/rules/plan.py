@@ -22,6 +22,7 @@ from falcotrace.events.operators import Multiplicity, Operator, Quantifier
 from falcotrace.rules.ast import Condition, Transform
 from falcotrace.rules.left_out import LeftOut
 from falcotrace.rules.raw_arguments import raw_argument_types
+from falcotrace.rules.sequences import Correlation
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """A converted literal. Texts (CHARBUF, FSPATH ..) are in the form of `events.text.to_text`."""
@@ -220,12 +221,22 @@ class Template:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RuleException:
-    """An exception of a rule, for display: the condition contains it already."""
+    """An exception of a rule, for display: the condition contains it already.
+
+    Args:
+        name: what values are appended to.
+        fields: operands as written.
+        comparisons: one for each field.
+        value_count: how many values it has.
+        is_tuple: each value is a tuple, one element for each field; otherwise all values belong to
+            the one field.
+    """
 
     name: str
     fields: tuple[str, ...]
     comparisons: tuple[str, ...]
     value_count: int
+    is_tuple: bool = True
 
 
 CONDITION_NAME = "<condition>"
@@ -275,6 +286,7 @@ class RulePlan:
         capture_duration_ms: 0 is the configured default.
         span: where the rule begins.
         written: the condition before macros were replaced; None for rules of another front end.
+        correlation: what the rule says about events around that of its condition; None of most.
     """
 
     name: str
@@ -296,6 +308,7 @@ class RulePlan:
     capture_duration_ms: int
     span: Span | None = dataclasses.field(default=None, compare=False, repr=False)
     written: WrittenCondition | None = dataclasses.field(default=None, compare=False, repr=False)
+    correlation: Correlation | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -334,12 +347,7 @@ def fold_formula(
     any_of: Callable[[list[T]], T],
     not_of: Callable[[T], T],
 ) -> T:
-    """Compute something bottom up, without recursion.
-
-    Example:
-        >>> fold_formula(formula, atom=truth.__getitem__, all_of=all, any_of=any,
-        ...              not_of=lambda value: not value)  # doctest: +SKIP
-    """
+    """Compute something bottom up, without recursion."""
     results: list[T] = []
     pending: list[tuple[Formula, bool]] = [(formula, False)]
     while pending:

@@ -46,7 +46,7 @@ _KEYS: dict[str, frozenset[str]] = {
         {
             *("rule", "condition", "output", "desc", "priority", "source", "enabled", "tags"),
             *("warn_evttypes", "skip-if-unknown-filter", "exceptions", "append", "override"),
-            *("capture", "capture_duration"),
+            *("capture", "capture_duration", "count", "sequence"),
         }
     ),
 }

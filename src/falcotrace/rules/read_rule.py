@@ -22,12 +22,13 @@ from falcotrace.rules.items import (
 from falcotrace.rules.nodes import Fields, File
 from falcotrace.rules.overrides import read_overrides
 from falcotrace.rules.plan import Priority
+from falcotrace.rules.read_sequences import read_correlation
 from falcotrace.rules.source import MappingNode, Node, Scalar, SequenceNode
 
 _APPENDABLE = frozenset({"condition", "output", "desc", "tags", "exceptions"})
 _REPLACEABLE = _APPENDABLE | {
     *("priority", "enabled", "warn_evttypes", "skip-if-unknown-filter"),
-    *("capture", "capture_duration"),
+    *("capture", "capture_duration", "count", "sequence"),
 }
 _DEFINING = ("condition", "output", "desc", "priority")
 _PRIORITIES: Mapping[str, Priority] = {
@@ -142,6 +143,7 @@ def _read_keys(
         exceptions=(
             _read_exceptions(fields, diagnostics, adds=adds) if has("exceptions") else None
         ),
+        correlation=read_correlation(fields, wanted),
     )
 
 

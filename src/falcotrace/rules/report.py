@@ -6,8 +6,10 @@ The shape is part of the command's interface; nothing is printed here.
 from typing import TypedDict
 
 from falcotrace.errors import Diagnostic
+from falcotrace.rules.asked import asked_fields
 from falcotrace.rules.load import Ruleset
 from falcotrace.rules.plan import RulePlan
+from falcotrace.rules.sequences import describe_correlation
 
 
 class DiagnosticReport(TypedDict):
@@ -37,6 +39,7 @@ class RuleReport(TypedDict):
     capture_duration: int
     event_types: list[str] | None
     fields: list[str]
+    correlation: list[tuple[str, str]] | None
 
 
 class Report(TypedDict):
@@ -72,7 +75,8 @@ def _describe(diagnostic: Diagnostic) -> DiagnosticReport:
 
 
 def _describe_rule(rule: RulePlan) -> RuleReport:
-    fields = (*rule.condition_fields, *rule.output_fields)
+    fields = (*asked_fields(rule), *rule.output_fields)
+    correlation = None if rule.correlation is None else describe_correlation(rule.correlation)
     return RuleReport(
         name=rule.name,
         enabled=rule.enabled,
@@ -86,4 +90,5 @@ def _describe_rule(rule: RulePlan) -> RuleReport:
         capture_duration=rule.capture_duration_ms,
         event_types=None if rule.event_names is None else sorted(rule.event_names),
         fields=list(dict.fromkeys(field.text for field in fields)),
+        correlation=correlation,
     )

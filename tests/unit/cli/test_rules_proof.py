@@ -115,3 +115,35 @@ def test_coverage_is_what_fired(folder: Path) -> None:
     again = falcotrace(*layer, cwd=folder)
     assert again.returncode == 2
     assert "exists already" in again.stderr
+
+
+def test_tuned_rules_are_silent_and_still_proven(folder: Path) -> None:
+    """The file of `rules tune` behind the rules: the baseline is quiet, the fixtures hold."""
+    made(folder, FIXTURES, noise=[opened("backup"), opened("backup")])
+    done = falcotrace(
+        *("rules", "tune", "--baseline", "calm.parquet", "noise.parquet"),
+        *("-r", "rules.yaml", "-o", "tuned.yaml"),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "silences 2 alerts (100%) in 1 capture of 1 host" in done.stderr
+    rules = ("-r", "rules.yaml", "-r", "tuned.yaml")
+    assert falcotrace("scan", "noise.parquet", *rules, cwd=folder).stdout == ""
+    proof = falcotrace(
+        *("rules", "test", "rules.yaml", "tuned.yaml", "--fixtures", "fixtures"), cwd=folder
+    )
+    assert proof.returncode == 0, proof.stdout
+    again = falcotrace("rules", "tune", "--baseline", "noise.parquet", *rules, cwd=folder)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "no rule is noisy" in again.stderr
+
+
+def test_tune_overwrites_no_capture(folder: Path) -> None:
+    """-o with the name of a capture is refused before anything is read."""
+    done = falcotrace(
+        *("rules", "tune", "--baseline", "calm.parquet", "-o", "calm.parquet", "--force"),
+        *("-r", "rules.yaml"),
+        cwd=folder,
+    )
+    assert done.returncode == 2
+    assert "calm.parquet" in done.stderr

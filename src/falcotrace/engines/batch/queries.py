@@ -5,10 +5,11 @@ one query reads: many small captures, or some row groups of a large one, so memo
 whatever is asked. Rules that SQL cannot express are run by replay.
 """
 
+import functools
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,7 +32,16 @@ from falcotrace.engines.base import (
 from falcotrace.engines.batch.found import matches_by_group
 from falcotrace.engines.batch.gates import gates_of
 from falcotrace.engines.batch.parts import Part, cut_into_parts
+from falcotrace.engines.batch.verdicts import judge_by_sql
 from falcotrace.engines.capture_source import RowGroupSource
+from falcotrace.engines.correlations import (
+    NOTHING,
+    Correlated,
+    Correlator,
+    nothing_but,
+    step_plan,
+    widened,
+)
 from falcotrace.engines.group_matches import GroupMatches, alert_batches
 from falcotrace.engines.replay import ReplayEngine, matches_of_rules
 from falcotrace.engines.sql.batch import Batch, batch_of, events_query
@@ -94,7 +104,14 @@ class PreparedRules:
         self._options = options
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._numbers = itertools.count()
-        self._batch = batch_of(rule for rule in plan.rules if runs_on_captures(rule))
+        self._batch = batch_of(
+            rule for rule in plan.rules if runs_on_captures(rule) and rule.correlation is None
+        )
+        self._steps = step_plan(plan)
+        self._asks_steps: PreparedRules | None = None
+        if self._steps.rules:
+            wide = widened(self._steps, options)
+            self._asks_steps = PreparedRules(self._steps.plan, wide, settings)
         places = {rule.name: place for place, rule in enumerate(plan.rules)}
         self._places = np.array([places[rule.name] for rule in self._batch.rules], np.int32)
         self._connection = _connect(settings, options.threads)
@@ -111,6 +128,8 @@ class PreparedRules:
     def close(self) -> None:
         """Let go of DuckDB, and of links to files."""
         self._connection.close()
+        if self._asks_steps is not None:
+            self._asks_steps.close()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -125,10 +144,28 @@ class PreparedRules:
         Raises:
             CaptureError: a capture is damaged.
         """
+        correlated = self._correlate(captures)
+        for capture in captures:
+            undetermined = correlated.get(capture.path, NOTHING).undetermined
+            if undetermined:
+                yield nothing_but(capture, undetermined)
         for part in cut_into_parts(captures, self._options):
-            yield from self._match_part(part)
+            yield from self._match_part(part, correlated)
 
-    def _match_part(self, part: Part) -> Iterator[GroupMatches]:
+    def _correlate(self, captures: Sequence[Capture]) -> dict[Path, Correlated]:
+        """Ask the rules about several events: their steps as rules, then what they make up."""
+        if self._asks_steps is None:
+            return {}
+        correlator = Correlator(
+            self._steps, self._options, functools.partial(judge_by_sql, self._connection)
+        )
+        for found in self._asks_steps.match(captures):
+            correlator.take(found)
+        return {capture.path: correlator.judged(capture) for capture in captures}
+
+    def _match_part(
+        self, part: Part, correlated: Mapping[Path, Correlated]
+    ) -> Iterator[GroupMatches]:
         found = self._ask(part) if self._batch.rules else {}
         left_out = frozenset(rule.name for rule, _ in self._batch.left_out)
         for capture in part.captures:
@@ -138,9 +175,15 @@ class PreparedRules:
             ):
                 if left.source.index in wanted:
                     found.setdefault((capture, left.source.index), []).append(left.matches)
+        for capture, group in part.groups:
+            own = correlated.get(capture.path, NOTHING)
+            lying = own.matches_in(RowGroupSource(capture, group.index))
+            if len(lying):
+                found.setdefault((capture, group.index), []).append(lying)
         for (capture, index), batches in found.items():
             matches = order_matches(joined_matches(batches), first_match=self._options.first_match)
-            yield GroupMatches(capture, RowGroupSource(capture, index), matches)
+            steps_of = correlated.get(capture.path, NOTHING).steps
+            yield GroupMatches(capture, RowGroupSource(capture, index), matches, steps_of)
 
     def _ask(self, part: Part) -> dict[tuple[Capture, int], list[MatchBatch]]:
         try:

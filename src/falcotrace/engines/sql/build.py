@@ -22,7 +22,8 @@ FUNCTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "duckdb": frozenset(
             {
                 *("array_to_string", "chr", "coalesce", "concat", "contains", "count", "decode"),
-                *("ends_with", "from_base64", "hex", "if", "len"),
+                *("dense_rank", "ends_with", "from_base64", "greatest", "hex", "if", "lag"),
+                *("least", "len", "list", "list_sort", "range", "row_number"),
                 *("length", "list_bool_or", "list_contains", "list_filter", "list_has_all"),
                 *("list_has_any", "list_position", "list_reduce", "list_transform"),
                 *("lpad", "make_timestamp_ns", "map", "max", "min", "nullif", "octet_length"),

@@ -15,7 +15,9 @@ from falcotrace.engines.sql.condition import truth_sql, where_sql
 from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_arguments import all_arguments
 from falcotrace.engines.sql.operands import operand_sql
+from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.printer import LINE_WIDTH, dialect_of, print_sql
+from falcotrace.engines.sql.sequence_query import REMARK, with_verdicts
 from falcotrace.engines.sql.values import (
     Ends,
     Items,
@@ -71,8 +73,9 @@ def rule_sql(rule: RulePlan, capture: str = "capture.parquet", dialect: str = "d
             hidden.append(f"Not shown: {error.what}.")
         else:
             columns.append(exp.alias_(shown, build.quoted(text)))
-    query = print_sql(_select(rule, context, columns), dialect)
-    remarks = [*_description(rule), *_never(rule), *hidden, *_not_run(dialect)]
+    query = print_sql(_query(rule, context, columns, dialect), dialect)
+    around = [REMARK] if rule.correlation is not None else []
+    remarks = [*_description(rule), *_never(rule), *hidden, *around, *_not_run(dialect)]
     return "\n".join([*(f"-- {line}" for line in _wrapped(remarks)), query]) + "\n"
 
 
@@ -109,7 +112,23 @@ def matches_sql(rule: RulePlan, captures: Sequence[str], dialect: str = "duckdb"
         UnsupportedError: the dialect cannot express the rule; says what.
     """
     context = Context(tuple(captures), rule.event_names)
+    if rule.correlation is not None:
+        moments = template("SELECT DISTINCT moment FROM verdicts ORDER BY moment")
+        return print_sql(with_verdicts(rule, captures, moments, dialect), dialect)
     return print_sql(_select(rule, context, [build.column("evt.num")]), dialect)
+
+
+def _query(rule: RulePlan, context: Context, columns: Sequence[exp.Expr], dialect: str) -> exp.Expr:
+    """The events that a rule fires on, with some columns."""
+    if rule.correlation is None:
+        return _select(rule, context, columns)
+    query = template("SELECT verdicts.steps ORDER BY evt.num")
+    assert isinstance(query, exp.Select)
+    query.set("expressions", [*columns, *query.expressions])
+    query.set("from_", exp.From(this=context.table()))
+    verdicts = template("verdicts.moment = evt.num")
+    query.join(exp.to_table("verdicts"), on=verdicts, copy=False)
+    return with_verdicts(rule, context.paths, query, dialect)
 
 
 def _select(rule: RulePlan, context: Context, columns: Sequence[exp.Expr]) -> exp.Expr:

@@ -75,6 +75,8 @@ def spark_query(rules: Sequence[RulePlan]) -> SparkQuery:
 
 
 def _ask(place: int, rule: RulePlan) -> _Asked:
+    if rule.correlation is not None:
+        raise UnsupportedError("a rule about several events", f"{ENGINE} ({DIALECT})")
     if rule.source != SYSCALL_SOURCE:
         raise UnsupportedError(f"rules about the event source {rule.source!r}", ENGINE)
     tree = where_sql(rule.condition, Context((), rule.event_names))
