@@ -1,10 +1,15 @@
 """Rules that ship and read command lines: the forms that they know, and what they leave alone."""
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 import falcotrace as ft
 from small_captures import Row, write_capture
 
+RULES = Path(__file__).parents[3] / "rules"
 SETUID, GUARDS = "Privileged programs searched for", "Security software looked for"
 SCRIPT, CLUSTER = "Enumeration script started", "Cluster explored from a container"
 DOMAIN, SCANNER = "Domain explored", "Network scanner started"
@@ -237,3 +242,10 @@ def test_form_of_an_attack_is_known(number: int, rule: str, alerts: set[tuple[st
 def test_what_looks_alike_is_left(number: int, rule: str, alerts: set[tuple[str, int]]) -> None:
     """Ordinary uses of the same tools raise no alert."""
     assert (rule, number) not in alerts
+
+
+def test_no_list_or_macro_is_said_twice() -> None:
+    """A second one of the same name would take the first one's place in every other file."""
+    texts = [path.read_text() for path in RULES.glob("*.yaml")]
+    names = re.findall(r"^- (?:list|macro): (.*)$", "\n".join(texts), re.MULTILINE)
+    assert [name for name, count in Counter(names).items() if count > 1] == []
