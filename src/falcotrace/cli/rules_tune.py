@@ -77,6 +77,11 @@ def _tuned(
     )
     loaded = load_fixtures(sources.rules, sources.fixtures, takes_strangers=sources.takes_strangers)
     names = Names(*load_definitions(falco_sources(sources.rules)))
+    if not loaded.fixtures:
+        print(
+            "note: the rules have no fixtures: no attack speaks against what is proposed",
+            file=sys.stderr,
+        )
     with open_captures(captures) as opened, LiveLine() as line:
         known_good = Baseline(opened.stored)
         tuning = propose(

@@ -51,6 +51,7 @@ PATTERN_SHAPES: Final = (
 )
 _PROPOSED: Final = (
     Shape("tuned_program_and_file", (PROGRAM, FILE), ("=", "="), 1),
+    Shape("tuned_command_and_file", (PROGRAM, COMMAND, FILE), ("=", "=", "="), 1),
     Shape("tuned_program_and_peer", (PROGRAM, PEER), ("=", "="), 1),
     Shape("tuned_program_and_command", (PROGRAM, COMMAND), ("=", "="), 1.5),
     Shape("tuned_image_and_command", (IMAGE, COMMAND), ("=", "="), 1.5),
