@@ -12,7 +12,7 @@ from typing import Final
 
 from falcotrace.rules.plan import RulePlan
 
-PROGRAM, COMMAND, FILE = "proc.exepath", "proc.cmdline", "fd.name"
+PROGRAM, NAME, COMMAND, FILE = "proc.exepath", "proc.name", "proc.cmdline", "fd.name"
 PARENT, IMAGE, PEER, PORT = "proc.pname", "container.image.repository", "fd.sip", "fd.sport"
 
 
@@ -150,7 +150,7 @@ def _broad_folder(shape: Shape, of: dict[str, str]) -> str | None:
 
 
 def _broad_program(shape: Shape, of: dict[str, str]) -> str | None:
-    program, command = of.get(PROGRAM), of.get(COMMAND)
+    program, command = of.get(PROGRAM) or of.get(NAME), of.get(COMMAND)
     name = PurePosixPath(program).name if program else _first_word(command)
     if _INTERPRETER.fullmatch(name):
         if command is None:
