@@ -138,7 +138,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _duration(hours: float) -> str:
-    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 3600:.0f} s"
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    minutes = hours * 60
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{minutes * 60:.0f} s"
 
 
 def _shown(text: str) -> str:

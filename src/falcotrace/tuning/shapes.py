@@ -137,7 +137,7 @@ def too_broad(shape: Shape, values: Sequence[str]) -> str | None:
     if not specific and len(weak) < 2:
         named = " and ".join(f"`{field}`" for field in shape.fields)
         return f"only {named} tells it from anything else"
-    return _broad_folder(shape, of) or _broad_program(shape, of)
+    return _broad_folder(shape, of) or _broad_program(of)
 
 
 def _broad_folder(shape: Shape, of: dict[str, str]) -> str | None:
@@ -149,7 +149,7 @@ def _broad_folder(shape: Shape, of: dict[str, str]) -> str | None:
     return None
 
 
-def _broad_program(shape: Shape, of: dict[str, str]) -> str | None:
+def _broad_program(of: dict[str, str]) -> str | None:
     program, command = of.get(PROGRAM) or of.get(NAME), of.get(COMMAND)
     name = PurePosixPath(program).name if program else _first_word(command)
     if _INTERPRETER.fullmatch(name):
@@ -157,7 +157,7 @@ def _broad_program(shape: Shape, of: dict[str, str]) -> str | None:
             return f"{name} runs anything: its command has to be named"
         if len(command.split()) == 1:
             return f"{name} without arguments may do anything"
-    elif _TOOL.fullmatch(name) and command is None and not (shape.is_known and len(of) > 1):
+    elif _TOOL.fullmatch(name) and command is None:
         return f"{name} is everybody's tool: its command has to be named"
     return None
 
