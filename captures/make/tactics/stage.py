@@ -189,8 +189,7 @@ _EVERYWHERE: Mapping[str, str] = {
     "etc/shadow": "root:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n"
     "ops:*:20000:0:99999:7:::\n",
     "etc/gshadow": "root:*::\ntty:*::\nshadow:*::\nwww-data:*::\nops:*::\n",
-    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n"
-    "@includedir /etc/sudoers.d\n",
+    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n",
     "etc/pam.d/other": _PAM,
     "etc/shells": "/bin/sh\n/bin/bash\n",
     "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\n"
