@@ -44,8 +44,8 @@ def _record(chosen: argparse.Namespace) -> int:
     recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(chosen.output)]
     recorder += ["--rotate", chosen.rotate] if chosen.rotate else []
     command = [*recorder, "--", sys.executable, str(here), *played]
-    new_root(chosen.folder)
-    with network(), control_group():
+    with network(chosen.folder), control_group(chosen.folder):
+        new_root(chosen.folder)
         return subprocess.run(command, check=False, env=_ENVIRONMENT).returncode
 
 

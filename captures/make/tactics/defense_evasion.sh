@@ -80,7 +80,7 @@ host_decode_a_script() {
 # Ordinary work.
 
 host_cron_rotate_logs() {
-  echo a line > /var/log/kern.log
+  echo a line >> /var/log/kern.log
   cp /opt/tactic.sh /opt/logrotate
   /opt/logrotate rotate_logs
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ordinary.machine import HOSTNAME, NAMESPACE, PASSWORDS, boot_command, login_command
+from ordinary.machine import HOSTNAME, PASSWORDS, boot_command, login_command, namespace_of
 from ordinary.seats import SEATS, Seat
 from ordinary.sessions import Line, Session, read_session
 from ordinary.terminal import Terminal, think
@@ -163,9 +163,9 @@ def wait_while(condition: Callable[[], bool], limit_s: float) -> None:
         time.sleep(1)
 
 
-def enter_network() -> None:
-    """Enter the machine's network namespace; the threads that follow are in it too."""
-    with NAMESPACE.open() as namespace:
+def enter_network(folder: Path) -> None:
+    """Enter the network namespace of a folder's machine; the threads that follow are in it too."""
+    with namespace_of(folder).open() as namespace:
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
 
@@ -173,5 +173,5 @@ def enter_network() -> None:
 def play(plan: Plan) -> None:
     """Play it, at low priority."""
     os.nice(10)
-    enter_network()
+    enter_network(plan.folder)
     Play(plan).run()

@@ -11,11 +11,11 @@ from typing import assert_never
 from sqlglot import exp
 
 from falcotrace.engines.sql import build
+from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.condition import truth_sql, where_sql
 from falcotrace.engines.sql.context import ENGINE, Context
 from falcotrace.engines.sql.derived_arguments import all_arguments
 from falcotrace.engines.sql.operands import operand_sql
-from falcotrace.engines.sql.build import template
 from falcotrace.engines.sql.printer import LINE_WIDTH, dialect_of, print_sql
 from falcotrace.engines.sql.sequence_query import REMARK, with_verdicts
 from falcotrace.engines.sql.values import (

@@ -93,7 +93,9 @@ _TURNS = (
         """
         SELECT
             led.moment,
-            list_transform(list_sort(list([ordered.place, ordered.num])), lambda one: one[2]) AS steps
+            list_transform(
+                list_sort(list([ordered.place, ordered.num])), lambda one: one[2]
+            ) AS steps
         FROM led
         JOIN ordered ON ordered.key = led.key AND ordered.place = led.place
         GROUP BY led.moment
