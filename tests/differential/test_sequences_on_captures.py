@@ -127,17 +127,22 @@ def _footer(chance: random.Random, count: int) -> Footer:
     )  # fmt: skip
 
 
-def _told(alert: Alert) -> tuple[object, ...]:
+_Told = tuple[int, str, str, tuple[int, ...]]
+_Unclear = tuple[str, str, int, tuple[int, ...], int, int]
+_Found = tuple[list[_Told], list[_Unclear]]
+
+
+def _told(alert: Alert) -> _Told:
     return (alert.num, alert.rule.name, alert.output, alert.steps)
 
 
-def _unclear(found: Undetermined) -> tuple[object, ...]:
+def _unclear(found: Undetermined) -> _Unclear:
     return (found.rule.name, found.reason, found.count, found.nums, found.first_ns, found.last_ns)
 
 
 def _scanned(
     engine: ReplayEngine | DuckdbEngine, path: Path, plan: Plan, options: ScanOptions
-) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+) -> _Found:
     with open_capture(path) as capture:
         batches = list(engine.scan([capture], plan, options))
     alerts = [_told(alert) for batch in batches for alert in batch.alerts]
@@ -175,7 +180,7 @@ def test_engines_agree(tmp_path: Path, seed: int, *, first_match: bool, since: b
 def _compare_single_queries(
     plan: Plan,
     path: Path,
-    found: tuple[list[tuple[object, ...]], list[tuple[object, ...]]],
+    found: _Found,
 ) -> None:
     """A single query takes the capture for all that happened: what is certain is among that."""
     alerts, unclear = found
@@ -193,11 +198,11 @@ def test_limits_of_time_change_no_verdict(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     write_capture(path, [rows[:20], rows[20:40], rows[40:]]).close()
     every, unclear = _scanned(ReplayEngine(), path, _plan(), ScanOptions())
-    times = {row["evt.num"]: row["evt.time"] for row in rows}
+    times = {num: int(str(row["evt.time"])) for num, row in enumerate(rows, 1)}
     since, until = 60_000, 150_000
     options = ScanOptions(since_ns=since, until_ns=until)
     some, _ = _scanned(ReplayEngine(), path, _plan(), options)
-    assert some == [one for one in every if since <= int(str(times[one[0]])) < until]
+    assert some == [one for one in every if since <= times[one[0]] < until]
     assert 0 < len(some) < len(every)
     assert unclear
 
