@@ -143,12 +143,13 @@ TACTIC = Tale(
         {"0.0.0.0", "127.0.0.1", "127.0.0.53", "127.0.1.1", "169.254.169.254"}
         | {"172.18.0.1", "172.18.0.2", "192.0.2.1", "192.0.2.10"}
         | {"198.51.100.7", "198.51.100.110", "203.0.113.66", "203.0.113.80"}
+        | {"1.7.4.4"}  # the version that socat tells
     ),
     folders=re.compile(
-        r"/(\.|bin|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/(clerk|ops)|host/etc"
-        r"|index\.html|lib|lib64|media|mnt|nonexistent|opt/(at|logrotate|tactic)|proc|pyvenv\.cfg|root|run"
-        r"|sbin|srv|sys|tmp|usr|var|VAR/WWW)?(?![\w-])"
-        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt$"
+        r"/(\.|HEAD|VAR|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/(clerk|ops)"
+        r"|host/etc|index\.html|lib|lib64|media|mnt|nonexistent|opt/(at|logrotate|packages|tactic)|proc"
+        r"|pyvenv\.cfg|root|run|sbin|srv|sys|tmp|tool\.git|u|usr|var|VAR/WWW)?(?![\w-])"
+        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt/?$|/opt/tactic\.(sh|py)$"
     ),
     words=DEBIAN_WORDS.read_text()
     + "\n".join(path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))),
