@@ -18,6 +18,7 @@ DEBIAN_WORDS = Path(__file__).with_name("debian_words.txt")
 
 TEMPORARY = re.compile(
     r"(?<=/\.git/t)\w{6}\b|(?<=tmp_obj_)\w{6}\b|(?<=/tmp/cc)\w{6}\b|(?<=dpkg-deb\.)\w{6}\b"
+    r"|(?<=/sed)\w{6}\b|(?<=/Cu)\w{6}\b"
 )
 """Parts of names that programs draw."""
 
@@ -129,8 +130,9 @@ TACTIC_WORDS = Path(__file__).with_name("tactic_words")
 def _words_of_the_scripts() -> frozenset[str]:
     """Whatever a tactic's files name can be a program there."""
     scripts = [path for path in SCRIPTS.rglob("*") if path.suffix in (".sh", ".py", ".c")]
-    texts = [path.read_text() for path in (*scripts, *sorted(TACTIC_WORDS.glob("*.txt")))]
-    return frozenset(re.findall(r"[\w.:+\[-]*[\w\]]", "\n".join(texts)))
+    named = re.findall(r"[\w.:+\[-]*[\w\]]", "\n".join(path.read_text() for path in scripts))
+    listed = [path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))]
+    return frozenset({*named, *"\n".join(listed).split()})
 
 
 TACTIC = Tale(
@@ -144,9 +146,10 @@ TACTIC = Tale(
         | {"1.7.4.4"}  # the version that socat tells
     ),
     folders=re.compile(
-        r"/(\.|HEAD|VAR|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/ops|lib|lib64|media|mnt|nonexistent"
-        r"|index\.html|opt/packages|opt/tactic|proc|root|run|sbin|srv|sys|tmp|tool\.git|u|usr|var)?(?![\w-])"
-        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home$|/opt/?$|/opt/tactic\.(sh|py)$"
+        r"/(\.|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|HEAD|home/(clerk|ops)"
+        r"|host/etc|index\.html|lib|lib64|media|mnt|nonexistent|opt/(at|logrotate|packages|tactic)|proc"
+        r"|pyvenv\.cfg|root|run|sbin|srv|sys|tmp|tool\.git|u|usr|var|VAR/WWW)?(?![\w-])"
+        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt/?$"
     ),
     words=DEBIAN_WORDS.read_text()
     + "\n".join(path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))),
