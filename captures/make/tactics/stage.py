@@ -160,8 +160,8 @@ SETTINGS: Mapping[str, Setting] = {
         command=_SERVER,
         host_texts={
             "root/.ssh/id_ed25519": _KEY,
-            "home/ops/.aws/credentials": _TOKEN,
-            "home/ops/.gnupg/trustdb.gpg": _TOKEN,
+            "home/ops/.aws/credentials": _STAND_IN,
+            "home/ops/.gnupg/trustdb.gpg": _STAND_IN,
             "srv/orders.csv": "1,lamp\n2,candle\n",
         },
         container_texts=_SERVED,
