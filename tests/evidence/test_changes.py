@@ -6,17 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import duckdb
-import msgspec
 import polars
 import pyarrow.parquet as pq
 import pytest
 
-from chained_captures import CAPTURES, Layout, chain_anew
+from chained_captures import CAPTURES, Layout, chain_anew, write_unchained
 from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
-from falcotrace.capture.footer import METADATA_KEY, encode_footer
 from falcotrace.capture.parquet.file import MAGIC
 from falcotrace.capture.reader import open_capture
-from falcotrace.capture.writer import CaptureWriter
 from falcotrace.errors import CaptureError
 from falcotrace.evidence.findings import Finding, Place, Status, Verdict
 from falcotrace.evidence.verify import verify_capture
@@ -219,19 +216,11 @@ _NUMBERS = ("size_bytes", "row_count", "first_num", "last_num", "first_time_ns",
 
 def test_an_older_capture_has_no_chain(tmp_path: Path) -> None:
     """And that is what is said of it: neither intact nor changed."""
-    raw = _without_chain(tmp_path)
-    assert verdict_of(tmp_path, raw).status is Status.NO_CHAIN
-
-
-def _without_chain(tmp_path: Path) -> bytes:
-    """A capture as it was written before there were chains."""
     path = tmp_path / "old.parquet"
-    with open_capture(CAPTURES / "shop_network.parquet") as capture:
-        footer = msgspec.structs.replace(capture.footer, row_groups=[], chained=None)
-    with CaptureWriter(path) as writer:
-        writer._parquet.close({METADATA_KEY: encode_footer(footer)})
-        writer._file.close()
-    return path.read_bytes()
+    write_unchained(CAPTURES / "shop_network.parquet", path, 2)
+    verdict = verify_capture(path)
+    assert (verdict.status, verdict.row_group_count) == (Status.NO_CHAIN, 2)
+    assert verdict_of(tmp_path, flipped(path.read_bytes(), 5000, 1)).status is Status.NO_CHAIN
 
 
 @pytest.mark.parametrize(
