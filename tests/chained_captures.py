@@ -9,7 +9,7 @@ import pyarrow as pa
 from falcotrace.capture.chain import decode_chain, size_of_block
 from falcotrace.capture.footer import METADATA_KEY, encode_footer
 from falcotrace.capture.reader import Capture, open_capture
-from falcotrace.capture.writer import CaptureWriter
+from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup
 from falcotrace.events.columns import COLUMNS, Scope
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -24,6 +24,14 @@ def chain_anew(source: Path, target: Path, group_count: int) -> bytes:
     with open_capture(source) as capture, CaptureWriter(target) as writer:
         _write_row_groups(capture, writer, group_count)
         return writer.close(capture.footer)
+
+
+def chain_in_groups(source: Path, target: Path, group_count: int) -> list[WrittenRowGroup]:
+    """The same; returns what was told of the row groups."""
+    with open_capture(source) as capture, CaptureWriter(target) as writer:
+        _write_row_groups(capture, writer, group_count)
+        writer.close(capture.footer)
+        return writer._groups
 
 
 def write_unchained(source: Path, target: Path, group_count: int) -> None:
