@@ -103,7 +103,7 @@ class MomentCollector:
         if self.is_full:
             # The first ones stand for all: somebody wants to know where it begins.
             self._tables = self._tables[:1]
-            return
+            rows = rows[: 0 if self._tables else 1]
         key = _key_of(self._correlation.steps, step, self._correlation.key)
         row_set = RowSet(source, rows)
         columns = [_texts(row_set, value.operand) for value in key]
