@@ -113,7 +113,7 @@ host_log_in_elsewhere() {
 
 host_ping() {
   ln -sf /usr/bin/busybox /usr/local/bin/ping
-  ping -c 1 -W 1 192.0.2.1
+  ping -c 1 -W 1 -I 192.0.2.10 192.0.2.1
 }
 
 host_open_ordinary_sockets() {

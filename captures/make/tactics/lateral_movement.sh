@@ -26,7 +26,7 @@ host_try_a_password() {
 
 host_administer_windows() {
   cp /opt/tactic.py /tmp/wmiexec.py
-  python3 /tmp/wmiexec.py example.com/ops@192.0.2.20 whoami
+  python3 /tmp/wmiexec.py example.com/ops@198.51.100.110 whoami
 }
 
 host_ops_start_an_agent() {

@@ -72,7 +72,7 @@ class Setting:
 
 
 _KEY = "stands for a key; it was made for a recording and opens nothing\n"
-_TOKEN = "stands for a token\n"
+_STAND_IN = "stands for a token\n"
 _SERVER = ("/usr/sbin/lighttpd", "-D", "-f", "/etc/lighttpd.conf")
 _SERVER_SETTINGS = """server.modules = ("mod_cgi")
 server.document-root = "/var/www"
@@ -99,18 +99,18 @@ SETTINGS: Mapping[str, Setting] = {
             # The pair that Amazon's documentation prints.
             "root/.aws/credentials": "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
             "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
-            "root/.kube/config": _TOKEN,
+            "root/.kube/config": _STAND_IN,
             "root/.docker/config.json": "{}\n",
-            "home/ops/.config/gcloud/credentials.db": _TOKEN,
+            "home/ops/.config/gcloud/credentials.db": _STAND_IN,
             "home/ops/.mozilla/firefox/a1b2c3.default/logins.json": "{}\n",
-            "home/ops/.config/chromium/Default/Login Data": _TOKEN,
-            "home/ops/.local/share/keyrings/login.keyring": _TOKEN,
+            "home/ops/.config/chromium/Default/Login Data": _STAND_IN,
+            "home/ops/.local/share/keyrings/login.keyring": _STAND_IN,
             "home/ops/.bash_history": "ls\nmysql -u orders -pexample\n",
-            "etc/krb5.keytab": _TOKEN,
-            "tmp/krb5cc_1000": _TOKEN,
+            "etc/krb5.keytab": _STAND_IN,
+            "tmp/krb5cc_1000": _STAND_IN,
             "srv/orders.conf": "port = 8080\npassword = example\n",
         },
-        container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _TOKEN},
+        container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _STAND_IN},
     ),
     "container_escape": Setting(has_privileged=True),
     "execution": Setting(
@@ -160,8 +160,8 @@ SETTINGS: Mapping[str, Setting] = {
         command=_SERVER,
         host_texts={
             "root/.ssh/id_ed25519": _KEY,
-            "home/ops/.aws/credentials": _TOKEN,
-            "home/ops/.gnupg/trustdb.gpg": _TOKEN,
+            "home/ops/.aws/credentials": _STAND_IN,
+            "home/ops/.gnupg/trustdb.gpg": _STAND_IN,
             "srv/orders.csv": "1,lamp\n2,candle\n",
         },
         container_texts=_SERVED,
