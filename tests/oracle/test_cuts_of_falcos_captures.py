@@ -33,7 +33,7 @@ def plan(shared: Path) -> Plan:
 
 @pytest.mark.parametrize("name", CAPTURES)
 def test_each_rule_fires_on_its_cut(name: str, shared: Path, tmp_path: Path, plan: Plan) -> None:
-    """The same text and fields from both engines; redacted it fires too, with the rule's own words."""
+    """The same text and fields from both engines; redacted, the rule's own words are enough."""
     source = tmp_path / "imported.parquet"
     import_scap(shared / "oracle" / "captures" / f"{name}.scap.gz", source)
     firsts: dict[str, Alert] = {}
