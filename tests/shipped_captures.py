@@ -156,7 +156,29 @@ TACTIC = Tale(
 )
 """All tactics are played on the same machines (`captures/make/tactics/stage.py`)."""
 
+BENIGN_WORDS, BENIGN_PROGRAMS = (
+    Path(__file__).with_name(f"benign_{kind}.txt") for kind in ("words", "programs")
+)
+BENIGN = Tale(
+    hostname="web-1",
+    users=(
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp"),
+        *("proxy", "www-data", "backup", "list", "irc", "_apt", "nobody", "systemd-network"),
+        *("messagebus", "sshd", "ops", "dev"),
+    ),
+    programs=frozenset(BENIGN_PROGRAMS.read_text().splitlines()),
+    addresses=frozenset({"0.0.0.0", "127.0.0.1", "192.0.2.20", "198.51.100.7"}),
+    folders=re.compile(
+        r"/(CN|bin|dev|etc(\.dpkg-tmp)?|fastboot|force(fsck|quotacheck)|fusectl|home/(dev|ops)"
+        r"|hugetlbfs|lib(\.dpkg-tmp)?|lib64|nonexistent|org/freedesktop|proc|ramfs|root|run|sbin|srv"
+        r"|sys|sysroot|sysusr|tmp|tmpfs|usr(\.dpkg-tmp)?|var|web-1/payload)?(?![\w-])|/home/?$"
+    ),
+    words=DEBIAN_WORDS.read_text() + BENIGN_WORDS.read_text(),
+)
+"""A whole Debian is booted there, so the words are many: all of them are its packages'."""
+
 TALES = {
+    "benign.parquet": BENIGN,
     **{f"{script.stem}.parquet": TACTIC for script in SCRIPTS.glob("*.sh")},
     "shop_network.parquet": SHOP_NETWORK,
     "first_light.parquet": FIRST_LIGHT,

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, S603 - a script beside others; it runs fixed programs of Debian
+# ruff: noqa: INP001, S603, S607 - a script beside others; it runs fixed programs of Debian
 """Records captures/benign.parquet: some minutes of a machine on which nobody does any harm.
 
     sudo python captures/make/benign/record.py FOLDER [-o OUTPUT]
@@ -12,6 +12,7 @@ packages. It undoes what it did. A capture that has words of this machine is ref
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,12 +93,26 @@ def _install(root: Path) -> None:
         subprocess.run(told, check=True, env=environment, stdout=subprocess.DEVNULL)
     resolver.write_text(before)
     policy.unlink()
+    _add_key(root / "home/ops/.ssh")
     for path in (root / "var/lib/apt/lists").glob("*Packages*"):
         path.unlink()
 
 
+def _add_key(folder: Path) -> None:
+    """Give the operator a key that may log in: adding one is for rules to tell."""
+    key = folder / "id_ed25519"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", key], check=True
+    )
+    with (folder / "authorized_keys").open("a") as keys:
+        keys.write(key.with_suffix(".pub").read_text())
+    for path in (key, key.with_suffix(".pub")):
+        shutil.chown(path, 1000, 1000)
+
+
 def _run_recorder(folder: Path, raw: Path) -> None:
     calls = {name for name in recorded_events() if class_of(name) not in _LEFT_OUT} - _CHATTER
+    calls |= {"memfd_create"}
     play = [sys.executable, str(HERE / "play.py"), str(folder)]
     recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(raw)]
     command = [*recorder, "--syscalls", ",".join(sorted(calls)), "--", *play]

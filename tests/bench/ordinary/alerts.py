@@ -11,6 +11,7 @@ from pathlib import Path
 
 import falcotrace as ft
 from falcotrace.capture.reader import open_capture
+from falcotrace.capture.summary import recorded_ns
 from falcotrace.rules.shipped import load_plan, shipped_rules
 
 _NS_PER_HOUR = 3_600_000_000_000
@@ -68,7 +69,6 @@ def _extent(captures: Sequence[Path]) -> tuple[float, int]:
     duration_ns = events = 0
     for path in captures:
         with open_capture(path) as capture:
-            recording = capture.footer.recording
             events += capture.row_count
-            duration_ns += recording.ended_ns - recording.started_ns
+            duration_ns += recorded_ns(capture)
     return duration_ns / _NS_PER_HOUR, events

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ordinary.containers import Container
 from ordinary.machine import HOSTNAME, PASSWORDS, boot_command, login_command, namespace_of
 from ordinary.seats import SEATS, Seat
 from ordinary.sessions import Line, Session, read_session
@@ -93,6 +94,9 @@ class Play:
             threading.Thread(target=self._sit, args=(seat, console, number), daemon=True)
             for number, seat in enumerate(chosen)
         ]
+        if not self._plan.seats or "container" in self._plan.seats:
+            beside = Container(self._plan.folder, self._has_time, self._hold)
+            threads.append(threading.Thread(target=beside.run, daemon=True))
         for thread in threads:
             thread.start()
             time.sleep(2)

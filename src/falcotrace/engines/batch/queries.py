@@ -177,13 +177,14 @@ class PreparedRules:
                     found.setdefault((capture, left.source.index), []).append(left.matches)
         for capture, group in part.groups:
             own = correlated.get(capture.path, NOTHING)
+            batches = found.get((capture, group.index), [])
             lying = own.matches_in(RowGroupSource(capture, group.index))
             if len(lying):
-                found.setdefault((capture, group.index), []).append(lying)
-        for (capture, index), batches in found.items():
+                batches = [*batches, lying]
+            if not batches:
+                continue
             matches = order_matches(joined_matches(batches), first_match=self._options.first_match)
-            steps_of = correlated.get(capture.path, NOTHING).steps
-            yield GroupMatches(capture, RowGroupSource(capture, index), matches, steps_of)
+            yield GroupMatches(capture, RowGroupSource(capture, group.index), matches, own.steps)
 
     def _ask(self, part: Part) -> dict[tuple[Capture, int], list[MatchBatch]]:
         try:

@@ -68,7 +68,7 @@ def _moments(rule: RulePlan, captures: Sequence[str]) -> exp.Expr:
             for number, step in enumerate(correlation.steps, 1)
         ),
     ]
-    query = found[0]
+    query: exp.Expr = found[0]
     for other in found[1:]:
         query = exp.Union(this=query, expression=other, distinct=False)
     return query
