@@ -186,6 +186,7 @@ SILENT = (
     (STOPPED, "systemctl is-active mysql"),
     (STOPPED, "pkill mysqld"),
     (BOMB, "bash -c f() { g | h; }; f"),
+    (BOMB, "bash -c start() { server | logger & }; start"),
     (ACCOUNT, "usermod -aG docker ops"),
     (ACCOUNT, "passwd -S root"),
     (ACCOUNT, "chage -l ops"),
