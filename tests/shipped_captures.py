@@ -18,6 +18,7 @@ DEBIAN_WORDS = Path(__file__).with_name("debian_words.txt")
 
 TEMPORARY = re.compile(
     r"(?<=/\.git/t)\w{6}\b|(?<=tmp_obj_)\w{6}\b|(?<=/tmp/cc)\w{6}\b|(?<=dpkg-deb\.)\w{6}\b"
+    r"|(?<=/sed)\w{6}\b|(?<=/Cu)\w{6}\b"
 )
 """Parts of names that programs draw."""
 
@@ -129,8 +130,9 @@ TACTIC_WORDS = Path(__file__).with_name("tactic_words")
 def _words_of_the_scripts() -> frozenset[str]:
     """Whatever a tactic's files name can be a program there."""
     scripts = [path for path in SCRIPTS.rglob("*") if path.suffix in (".sh", ".py", ".c")]
-    texts = [path.read_text() for path in (*scripts, *sorted(TACTIC_WORDS.glob("*.txt")))]
-    return frozenset(re.findall(r"[\w.:+\[-]*[\w\]]", "\n".join(texts)))
+    named = re.findall(r"[\w.:+\[-]*[\w\]]", "\n".join(path.read_text() for path in scripts))
+    listed = [path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))]
+    return frozenset({*named, *"\n".join(listed).split()})
 
 
 TACTIC = Tale(
@@ -141,18 +143,42 @@ TACTIC = Tale(
         {"0.0.0.0", "127.0.0.1", "127.0.0.53", "127.0.1.1", "169.254.169.254"}
         | {"172.18.0.1", "172.18.0.2", "192.0.2.1", "192.0.2.10"}
         | {"198.51.100.7", "198.51.100.110", "203.0.113.66", "203.0.113.80"}
+        | {"1.7.4.4"}  # the version that socat tells
     ),
     folders=re.compile(
-        r"/(\.|bin|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/ops|lib|lib64|media|mnt|nonexistent"
-        r"|opt/tactic|proc|root|run|sbin|srv|sys|tmp|usr|var)?(?![\w-])"
-        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home$|/opt$|/opt/tactic\.(sh|py)$"
+        r"/(\.|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|HEAD|home/(clerk|ops)"
+        r"|host/etc|index\.html|lib|lib64|media|mnt|nonexistent|opt/(at|logrotate|packages|tactic)|proc"
+        r"|pyvenv\.cfg|root|run|sbin|srv|sys|tmp|tool\.git|u|usr|var|VAR/WWW)?(?![\w-])"
+        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt/?$"
     ),
     words=DEBIAN_WORDS.read_text()
     + "\n".join(path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))),
 )
 """All tactics are played on the same machines (`captures/make/tactics/stage.py`)."""
 
+BENIGN_WORDS, BENIGN_PROGRAMS = (
+    Path(__file__).with_name(f"benign_{kind}.txt") for kind in ("words", "programs")
+)
+BENIGN = Tale(
+    hostname="web-1",
+    users=(
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp"),
+        *("proxy", "www-data", "backup", "list", "irc", "_apt", "nobody", "systemd-network"),
+        *("messagebus", "sshd", "ops", "dev"),
+    ),
+    programs=frozenset(BENIGN_PROGRAMS.read_text().splitlines()),
+    addresses=frozenset({"0.0.0.0", "127.0.0.1", "192.0.2.20", "198.51.100.7"}),
+    folders=re.compile(
+        r"/(CN|bin|dev|etc(\.dpkg-tmp)?|fastboot|force(fsck|quotacheck)|fusectl|home/(dev|ops)"
+        r"|hugetlbfs|lib(\.dpkg-tmp)?|lib64|nonexistent|org/freedesktop|proc|ramfs|root|run|sbin|srv"
+        r"|sys|sysroot|sysusr|tmp|tmpfs|usr(\.dpkg-tmp)?|var|web-1/payload)?(?![\w-])|/home/?$"
+    ),
+    words=DEBIAN_WORDS.read_text() + BENIGN_WORDS.read_text(),
+)
+"""A whole Debian is booted there, so the words are many: all of them are its packages'."""
+
 TALES = {
+    "benign.parquet": BENIGN,
     **{f"{script.stem}.parquet": TACTIC for script in SCRIPTS.glob("*.sh")},
     "shop_network.parquet": SHOP_NETWORK,
     "first_light.parquet": FIRST_LIGHT,

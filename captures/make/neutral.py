@@ -27,8 +27,8 @@ from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, Scope, params_by_name
 from falcotrace.record.accounts import Accounts
 
-RUNTIME_PREFIX = "runc"
-"""Processes of the container runtime are in the namespace before the container's program is."""
+RUNTIME_PREFIXES = ("runc", "systemd-nspawn", "(sd-")
+"""Processes of the runtime are in the namespace before the machine's first program is."""
 
 ANCESTORS = ("proc.aname", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.apid")
 PARENT = (
@@ -79,7 +79,8 @@ def neutralise(
 def _kept(processes: pa.Table, pid_namespaces: frozenset[int]) -> np.ndarray:
     """Which process states belong to the sandboxes."""
     texts = processes["proc.name"].cast(pa.string())
-    names = pc.fill_null(pc.starts_with(texts, RUNTIME_PREFIX), True)
+    pattern = "|".join(re.escape(prefix) for prefix in RUNTIME_PREFIXES)
+    names = pc.fill_null(pc.match_substring_regex(texts, f"^({pattern})"), True)
     spaces = pc.is_in(processes["proc.pidns"], value_set=pa.array(sorted(pid_namespaces)))
     return np.asarray(pc.and_(pc.invert(names), spaces))
 

@@ -23,6 +23,7 @@ COMMON_WORDS = frozenset(
     {"/root", "root", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin"}
     | {"/usr/local/sbin", "/bin/bash", "/bin/sh", "nobody", "true", "false"}
     | {"cpu,cpuacct", "memory", "docker", "none", "info", "C.UTF-8"}
+    | {"/etc/ssl/certs", "/etc/ssl/certs/ca-certificates.crt"}
 )
 """Words that this machine shares with every other one."""
 

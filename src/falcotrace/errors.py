@@ -146,6 +146,14 @@ class CaptureError(FalcoTraceError):
         super().__init__(f"{escape_controls(str(path))}: {message}")
 
 
+class EvidenceError(FalcoTraceError):
+    """A key or a signature that cannot be used."""
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = path
+        super().__init__(f"{escape_controls(str(path))}: {message}")
+
+
 class ImporterError(FalcoTraceError):
     """Somebody else's capture that cannot be imported."""
 

@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 from ordinary.alerts import print_alerts
+from ordinary.containers import container
 from ordinary.machine import control_group, network, new_root, prepare
 from ordinary.play import Plan, play
 
@@ -34,6 +35,10 @@ _ENVIRONMENT = {
 }
 """The host's own is its own business, and environments are recorded."""
 
+_MOUNTS = 'mount --bind "$0/etc" /etc && mount --bind "$0/var/lib" /var/lib && exec "$@"'
+_BESIDE = ("unshare", "--mount", "/bin/sh", "-c", _MOUNTS)
+"""The recorder sees the machine's accounts and runtimes, as it would on a host of its own."""
+
 
 def _record(chosen: argparse.Namespace) -> int:
     here = Path(__file__).absolute()
@@ -43,9 +48,10 @@ def _record(chosen: argparse.Namespace) -> int:
     played += [f"--seat={seat}" for seat in chosen.seat]
     recorder = [sys.executable, "-m", "falcotrace", "record", "-o", str(chosen.output)]
     recorder += ["--rotate", chosen.rotate] if chosen.rotate else []
-    command = [*recorder, "--", sys.executable, str(here), *played]
-    new_root(chosen.folder)
-    with network(), control_group():
+    command = [*_BESIDE, str(chosen.folder / "root"), *recorder, "--"]
+    command += [sys.executable, str(here), *played]
+    with network(chosen.folder), control_group(chosen.folder), container(chosen.folder):
+        new_root(chosen.folder)
         return subprocess.run(command, check=False, env=_ENVIRONMENT).returncode
 
 

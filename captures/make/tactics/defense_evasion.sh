@@ -15,6 +15,7 @@ host_empty_logs() {
   : > /var/log/syslog
   rm -f /var/log/wtmp
   ln -sf /dev/null /var/log/lastlog
+  journalctl --vacuum-time=1s || true
 }
 
 host_stop_watchers() {
@@ -80,7 +81,7 @@ host_decode_a_script() {
 # Ordinary work.
 
 host_cron_rotate_logs() {
-  echo a line > /var/log/kern.log
+  echo a line >> /var/log/kern.log
   cp /opt/tactic.sh /opt/logrotate
   /opt/logrotate rotate_logs
 }
@@ -98,6 +99,8 @@ host_ask_about_services() {
   sleep 5 &
   kill -9 $!
   wait || true
+  systemctl kill -s HUP rsyslog || true
+  journalctl --vacuum-time=2weeks || true
   iptables -L -n || true
   sysctl kernel.randomize_va_space
 }

@@ -64,11 +64,6 @@ now() {
   cat
 }
 
-host_run_what_is_gone() {
-  cp /usr/bin/sleep /srv/gone
-  python3 /opt/tactic.py
-}
-
 # Ordinary work.
 
 container_check_health() {

@@ -14,6 +14,9 @@ NAMES: Mapping[str, str] = {
     "packages.example.org": MIRROR,
     "cdn.example.net": INTRUDER,
     "collect.example.net": COLLECTOR,
+    # Names that rules know; in here they are the intruder's.
+    "api.telegram.org": COLLECTOR,
+    "pool.supportxmr.com": COLLECTOR,
 }
 LISTENING: Mapping[str, tuple[int, ...]] = {
     MIRROR: (22, 443),

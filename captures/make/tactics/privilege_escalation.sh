@@ -4,6 +4,7 @@
 # The intruder, as root on the host, prepares the way back.
 
 host_prepare() {
+  mkdir -p -m 1777 /var/tmp
   cp /usr/bin/id /tmp/helper
   chmod 4755 /tmp/helper
   install -m 6755 /usr/bin/id /var/tmp/helper
@@ -40,7 +41,8 @@ host_ops_leave_allowed_programs() {
 host_ops_try_flaws() {
   sudoedit -s '\' AAAAAAAA || true
   sudo -n -R /tmp id || true
-  cp /opt/tactic.py /tmp/pkexec
+  cp /usr/bin/true /tmp/pkexec
+  /tmp/pkexec
   LD_PRELOAD=/tmp/hook.so su --version || true
   python3 /opt/tactic.py || true
 }
@@ -53,8 +55,10 @@ host_ops_trace_others() {
   strace -o /tmp/trace -p 1 || true
 }
 
-host_server_becomes_root() {
-  setpriv --reuid 33 --regid 33 --clear-groups sudo -n id
+internet_ask_the_server() {
+  exec 3<> /dev/tcp/172.18.0.2/8080
+  printf 'GET /cgi-bin/status HTTP/1.0\r\n\r\n' >&3
+  cat <&3
 }
 
 # Ordinary work.
@@ -63,10 +67,10 @@ host_ops_administer() {
   sudo -n true
   sudo -n bash -c 'id; true'
   sudo -n find /srv -maxdepth 1
-  cp /usr/bin/id /tmp/mine
-  chmod 755 /tmp/mine
-  chmod u+x,g-w /tmp/mine
-  /tmp/mine
+  cp /usr/bin/id mine
+  chmod 755 mine
+  chmod u+x,g-w mine
+  ./mine
   cat /proc/sys/kernel/core_pattern
 }
 
@@ -83,11 +87,6 @@ host_separate() {
 
 host_ops_trace_own() {
   strace -o /tmp/own -e trace=openat cat notes.txt
-  sleep 3 &
-  strace -o /tmp/own -p $! &
-  sleep 0.3
-  kill %1
-  wait || true
 }
 
 host_install_package() {

@@ -72,7 +72,7 @@ class Setting:
 
 
 _KEY = "stands for a key; it was made for a recording and opens nothing\n"
-_TOKEN = "stands for a token\n"
+_STAND_IN = "stands for a token\n"
 _SERVER = ("/usr/sbin/lighttpd", "-D", "-f", "/etc/lighttpd.conf")
 _SERVER_SETTINGS = """server.modules = ("mod_cgi")
 server.document-root = "/var/www"
@@ -81,6 +81,14 @@ server.username = "www-data"
 server.groupname = "www-data"
 cgi.assign = ("" => "")
 """
+
+_WITH_NAMES = "files=0,sockets=512"
+_SERVED: Mapping[str, str] = {
+    "etc/lighttpd.conf": _SERVER_SETTINGS,
+    "var/www/cgi-bin/status": "#!/bin/bash\n# Says how things are, or else.\n"
+    'echo "Content-Type: text/plain"; echo; /bin/bash /opt/tactic.sh "served_$QUERY_STRING"\n',
+}
+"""A server with a hole, for what `served_` steps do."""
 
 SETTINGS: Mapping[str, Setting] = {
     "credential_access": Setting(
@@ -91,18 +99,18 @@ SETTINGS: Mapping[str, Setting] = {
             # The pair that Amazon's documentation prints.
             "root/.aws/credentials": "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
             "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
-            "root/.kube/config": _TOKEN,
+            "root/.kube/config": _STAND_IN,
             "root/.docker/config.json": "{}\n",
-            "home/ops/.config/gcloud/credentials.db": _TOKEN,
+            "home/ops/.config/gcloud/credentials.db": _STAND_IN,
             "home/ops/.mozilla/firefox/a1b2c3.default/logins.json": "{}\n",
-            "home/ops/.config/chromium/Default/Login Data": _TOKEN,
-            "home/ops/.local/share/keyrings/login.keyring": _TOKEN,
+            "home/ops/.config/chromium/Default/Login Data": _STAND_IN,
+            "home/ops/.local/share/keyrings/login.keyring": _STAND_IN,
             "home/ops/.bash_history": "ls\nmysql -u orders -pexample\n",
-            "etc/krb5.keytab": _TOKEN,
-            "tmp/krb5cc_1000": _TOKEN,
+            "etc/krb5.keytab": _STAND_IN,
+            "tmp/krb5cc_1000": _STAND_IN,
             "srv/orders.conf": "port = 8080\npassword = example\n",
         },
-        container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _TOKEN},
+        container_texts={"run/secrets/kubernetes.io/serviceaccount/token": _STAND_IN},
     ),
     "container_escape": Setting(has_privileged=True),
     "execution": Setting(
@@ -112,6 +120,14 @@ SETTINGS: Mapping[str, Setting] = {
             "var/www/index.html": "<p>orders</p>\n",
             "var/www/cgi-bin/status": "#!/bin/sh\n# Says what an application should not.\n"
             'echo "Content-Type: text/plain"; echo; sh -c "id; uname -n"\n',
+        },
+    ),
+    "privilege_escalation": Setting(
+        command=_SERVER,
+        container_texts={
+            "etc/lighttpd.conf": _SERVER_SETTINGS,
+            "var/www/cgi-bin/status": "#!/bin/sh\n# Says what an application should not.\n"
+            'echo "Content-Type: text/plain"; echo; sudo -n id\n',
         },
     ),
     "defense_evasion": Setting(
@@ -128,6 +144,33 @@ SETTINGS: Mapping[str, Setting] = {
             'echo "Content-Type: text/plain"; echo; '
             'echo "<?php" > "/var/www/${QUERY_STRING#name=}"\n',
         },
+    ),
+    "command_and_control": Setting(
+        snaplen=_WITH_NAMES, command=_SERVER, container_texts=_SERVED | {"var/www/index.html": ""}
+    ),
+    "discovery": Setting(
+        command=_SERVER,
+        host_texts={
+            "home/ops/.ssh/known_hosts": "packages.example.org ssh-ed25519 AAAA\n",
+            "srv/orders.conf": "port = 8080\n",
+        },
+        container_texts=_SERVED | {"var/www/index.html": ""},
+    ),
+    "exfiltration": Setting(
+        command=_SERVER,
+        host_texts={
+            "root/.ssh/id_ed25519": _KEY,
+            "home/ops/.aws/credentials": _STAND_IN,
+            "home/ops/.gnupg/trustdb.gpg": _STAND_IN,
+            "srv/orders.csv": "1,lamp\n2,candle\n",
+        },
+        container_texts=_SERVED,
+    ),
+    "impact": Setting(snaplen=_WITH_NAMES, command=_SERVER, container_texts=_SERVED),
+    "lateral_movement": Setting(
+        command=_SERVER,
+        host_texts={"home/ops/.ssh/id_ed25519.pub": "ssh-ed25519 AAAA ops\n"},
+        container_texts=_SERVED,
     ),
 }
 """By tactic; the others need nothing."""
@@ -146,8 +189,7 @@ _EVERYWHERE: Mapping[str, str] = {
     "etc/shadow": "root:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\n"
     "ops:*:20000:0:99999:7:::\n",
     "etc/gshadow": "root:*::\ntty:*::\nshadow:*::\nwww-data:*::\nops:*::\n",
-    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n"
-    "@includedir /etc/sudoers.d\n",
+    "etc/sudoers": "root ALL=(ALL) ALL\nops ALL=(ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n",
     "etc/pam.d/other": _PAM,
     "etc/shells": "/bin/sh\n/bin/bash\n",
     "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\n"

@@ -185,10 +185,27 @@ class RowGroupEntry(msgspec.Struct, frozen=True, kw_only=True):
     process_count: int
 
 
+class Chained(msgspec.Struct, frozen=True, kw_only=True):
+    """Says that a capture has a hash chain (`capture/chain.py`), and where it stands in a rotation.
+
+    Attributes:
+        series: a number of the rotation that it belongs to, in hexadecimal; empty without one.
+        number: its place in the rotation, from 1; 0 without one.
+        after: the head of the capture before it in the rotation, in hexadecimal; empty without one.
+        changed: what was changed between its recording and its recovery.
+    """
+
+    series: str = ""
+    number: int = 0
+    after: str = ""
+    changed: list[str] = msgspec.field(default_factory=list)
+
+
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a capture says about itself.
 
     Attributes:
+        chained: None in captures that are older than the hash chain.
         unrecorded: columns that this kind of recording never fills: their null says nothing.
         event_counts: events by type.
         partly_blind: processes that did things which the capture does not have.
@@ -205,6 +222,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     event_counts: dict[str, int] = msgspec.field(default_factory=dict)
     partly_blind: list[PartlyBlind] = msgspec.field(default_factory=list)
     cut_from: CutFrom | None = None
+    chained: Chained | None = None
     row_groups: list[RowGroupEntry] = msgspec.field(default_factory=list)
 
 

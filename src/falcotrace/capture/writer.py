@@ -1,4 +1,4 @@
-"""Writes a capture: encoded row groups, one behind the other, and the footer.
+"""Writes a capture: encoded row groups, one behind the other, their hash chain, and the footer.
 
 In: row groups, as columns or encoded already. Out: one Parquet file. The writer knows nothing about
     where events come from.
@@ -7,6 +7,7 @@ In: row groups, as columns or encoded already. Out: one Parquet file. The writer
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,8 +16,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
 from falcotrace.capture.encoding import KEY, EncodedRowGroup, encode_row_group
-from falcotrace.capture.footer import METADATA_KEY, Footer, RowGroupEntry, encode_footer
+from falcotrace.capture.footer import METADATA_KEY, Chained, Footer, RowGroupEntry, encode_footer
 from falcotrace.capture.parquet.file import MAGIC, ParquetFile
 from falcotrace.capture.parquet.moved import moved_row_group
 from falcotrace.capture.parquet.values import Sparse, Stepwise
@@ -32,11 +34,18 @@ class WrittenRowGroup(msgspec.Struct, frozen=True, kw_only=True):
         entry: its place and span.
         about: what Parquet's footer says of it.
         event_counts: events by type.
+        digest: SHA-256 of its bytes, those of its process table among them.
     """
 
     entry: RowGroupEntry
     about: bytes
     event_counts: dict[str, int]
+    digest: bytes
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.entry.processes_offset + self.entry.processes_bytes
 
 
 class CaptureWriter:
@@ -72,11 +81,10 @@ class CaptureWriter:
         self._parquet = ParquetFile(
             self._file, capture_schema(), f"falcotrace version {__version__}"
         )
-        self._entries: list[RowGroupEntry] = []
-        self._event_counts: dict[str, int] = {}
+        self._groups: list[WrittenRowGroup] = []
         for group in resume or ():
             self._parquet.adopt(group.about, group.entry.row_count)
-            self._note(group)
+            self._groups.append(group)
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +105,7 @@ class CaptureWriter:
     @property
     def row_group_count(self) -> int:
         """Row groups written so far."""
-        return len(self._entries)
+        return len(self._groups)
 
     @property
     def bytes_written(self) -> int:
@@ -133,6 +141,10 @@ class CaptureWriter:
             about = self._parquet.write_row_group(group.chunks, group.row_count, group.statistics)
             offset = self._file.tell()
             self._file.write(group.processes)
+        digest = sha256()
+        for part in (part for chunk in group.chunks for part in chunk.parts):
+            digest.update(part)
+        digest.update(group.processes)
         entry = RowGroupEntry(
             row_count=group.row_count,
             first_num=group.nums[0],
@@ -143,12 +155,19 @@ class CaptureWriter:
             processes_bytes=len(group.processes),
             process_count=group.process_count,
         )
-        written = WrittenRowGroup(entry=entry, about=about, event_counts=dict(group.event_counts))
-        self._note(written)
+        written = WrittenRowGroup(
+            entry=entry,
+            about=about,
+            event_counts=dict(group.event_counts),
+            digest=digest.digest(),
+        )
+        self._groups.append(written)
         return written
 
     def copy(self, source: int, begin: int, group: WrittenRowGroup) -> WrittenRowGroup:
         """Write a row group that stands in another file, as it stands there.
+
+        Its digest stays the one of when it was written: if it was changed since, the chain says so.
 
         Args:
             source: the other file, open for reading.
@@ -165,7 +184,7 @@ class CaptureWriter:
         with self._reported():
             self._file.flush()
             distance = self._file.tell() - begin
-            end = _end_of(group)
+            end = group.end
             while begin < end:
                 count = os.sendfile(self._file.fileno(), source, begin, end - begin)
                 if not count:
@@ -177,7 +196,7 @@ class CaptureWriter:
         entry = msgspec.structs.replace(group.entry, processes_offset=offset)
         written = msgspec.structs.replace(group, about=about, entry=entry)
         self._parquet.adopt(about, entry.row_count)
-        self._note(written)
+        self._groups.append(written)
         return written
 
     def sync(self) -> None:
@@ -190,25 +209,34 @@ class CaptureWriter:
             self._file.flush()
             os.fdatasync(self._file.fileno())
 
-    def _note(self, written: WrittenRowGroup) -> None:
-        self._entries.append(written.entry)
-        for name, count in written.event_counts.items():
-            self._event_counts[name] = self._event_counts.get(name, 0) + count
+    def close(self, footer: Footer, chained: Chained | None = None) -> bytes:
+        """Write chain and footer.
 
-    def close(self, footer: Footer) -> None:
-        """Write the footer; row groups and event counts in it are replaced by the writer's own.
+        Args:
+            footer: row groups, event counts and place in a rotation are replaced by the writer's.
+            chained: its place in a rotation; None: in none.
+
+        Returns:
+            The head of the chain.
 
         Raises:
             CaptureError: the file cannot be written.
         """
+        place = chained or Chained()
         complete = msgspec.structs.replace(
-            footer, row_groups=self._entries, event_counts=self._event_counts
+            footer,
+            row_groups=[group.entry for group in self._groups],
+            event_counts=_event_counts(self._groups),
+            chained=place,
         )
+        chain = chain_of(self._groups, bytes.fromhex(place.after) or NO_HEAD)
         with self._reported():
-            self._parquet.close({METADATA_KEY: encode_footer(complete)})
+            last = self._parquet.footer({METADATA_KEY: encode_footer(complete)})
+            self._file.write(chain.block(last) + last)
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
+        return chain.head
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -231,17 +259,29 @@ def _create(path: Path, overwrite: bool) -> int:  # noqa: FBT001 - an option pas
     return descriptor
 
 
-def _end_of(group: WrittenRowGroup) -> int:
-    return group.entry.processes_offset + group.entry.processes_bytes
+def _event_counts(groups: Sequence[WrittenRowGroup]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for group in groups:
+        for name, count in group.event_counts.items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def chain_of(groups: Sequence[WrittenRowGroup], before: bytes = NO_HEAD) -> ChainBuilder:
+    """The chain of the row groups of one file, given all of them in their order."""
+    chain = ChainBuilder(before)
+    for begin, group in zip(begins(groups), groups, strict=True):
+        chain.add(Link.of(group.entry, group.end - begin, group.digest))
+    return chain
 
 
 def begins(groups: Sequence[WrittenRowGroup]) -> list[int]:
     """The first byte of each row group of one file, given all of them in their order."""
-    return [len(MAGIC), *map(_end_of, groups)][: len(groups)]
+    return [len(MAGIC), *(group.end for group in groups)][: len(groups)]
 
 
 def _reopen(path: Path, groups: Sequence[WrittenRowGroup]) -> int:
-    end = max(map(_end_of, groups), default=0)
+    end = max((group.end for group in groups), default=0)
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)

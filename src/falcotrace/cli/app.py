@@ -22,11 +22,13 @@ from falcotrace.cli import (
     scan,
     seal,
     show,
+    sign,
     sql,
     stream,
     timeline,
     top,
     tree,
+    verify,
 )
 from falcotrace.version import __version__
 
@@ -41,6 +43,8 @@ app = typer.Typer(
 app.command("record")(record.record)
 app.command("seal")(seal.seal)
 app.command("recover")(recover.recover)
+app.command("verify")(verify.verify)
+app.command("sign")(sign.sign)
 app.command("import")(import_.import_)
 app.command("scan")(scan.scan)
 app.command("hunt")(hunt.hunt)

@@ -9,5 +9,7 @@ class ExitCode(IntEnum):
     CLEAN = 0
     ALERTS = 1
     ERROR = 2
+    CHANGED = 1
     LOST_EVENTS = 3
+    NO_CHAIN = 3
     INTERRUPTED = 130

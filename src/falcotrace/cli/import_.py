@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.sign import SignOption, signer_of
+
 if TYPE_CHECKING:
     from falcotrace.network.packet_join import JoinReport
     from falcotrace.scap.importer import ImportReport, Progress
@@ -39,6 +41,7 @@ def import_(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite the file of -o if it exists.")
     ] = False,
+    sign: SignOption = None,
 ) -> None:
     """Make a capture of what Falco, sysdig or Stratoshark recorded.
 
@@ -47,22 +50,25 @@ def import_(
     Exit codes: 0 done, 2 error, 3 done, but the file was cut or damaged.
     """
     if pcap is not None:
+        if sign is not None:
+            raise typer.BadParameter("--sign is for captures, not for tables of packets")
         _join_packets(file, pcap, capture, output, force=force)
     elif file is None:
         raise typer.BadParameter("expected a .scap file, or --pcap FILE --capture CAPTURE")
     elif capture:
         raise typer.BadParameter("--capture goes with --pcap")
     else:
-        _import_scap(file, output, force=force)
+        _import_scap(file, output, sign, force=force)
 
 
-def _import_scap(file: Path, output: Path | None, *, force: bool) -> None:
+def _import_scap(file: Path, output: Path | None, sign: Path | None, *, force: bool) -> None:
     from falcotrace.cli.exit_codes import ExitCode
     from falcotrace.cli.live_line import LiveLine
     from falcotrace.outputs.escape import for_terminal
     from falcotrace.scap.importer import import_scap
 
     target = output or Path(_stem(file.name) + ".parquet")
+    signer = signer_of(sign, target, overwrite=force) if sign else None
     with LiveLine() as line:
         report = import_scap(
             file, target, overwrite=force, progress=lambda now: line.show(_progress_text(now))
@@ -70,6 +76,8 @@ def _import_scap(file: Path, output: Path | None, *, force: bool) -> None:
     for warning in report.warnings:
         print(f"warning: {for_terminal(str(warning))}", file=sys.stderr)
     print(for_terminal(_outcome_text(target, report)), file=sys.stderr)
+    if signer is not None:
+        signer.sign(target, overwrite=force)
     sys.exit(ExitCode.LOST_EVENTS if report.warnings else ExitCode.CLEAN)
 
 

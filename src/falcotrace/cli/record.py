@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.rule_sources import RulesOption, at_least, load_for_use, priority_of
+from falcotrace.cli.sign import SignOption, signer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,7 @@ def record(
             help="End before the recording is larger, such as 2G; with --ring drop the oldest.",
         ),
     ] = "",
+    sign: SignOption = None,
     disk_free: Annotated[
         str,
         typer.Option(
@@ -156,9 +158,13 @@ def record(
         raise RecordError(str(error)) from None
     from falcotrace.outputs import falco
 
-    with RecordingLines(getattr(falco, _LINES[output_format])) as lines:
+    # Before recording begins: somebody may have to type a passphrase.
+    signer = signer_of(sign, output, overwrite=force) if sign else None
+    with RecordingLines(getattr(falco, _LINES[output_format]), signer) as lines:
         outcome = record_host(options, lines)
     print(_outcome_text(outcome), file=sys.stderr)
+    if signer is not None:
+        signer.sign(outcome.path, overwrite=force)
     sys.exit(outcome.exit_code)
 
 

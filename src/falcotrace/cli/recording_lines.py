@@ -10,6 +10,8 @@ from falcotrace.alerts import Alert
 from falcotrace.capture.summary import describe_losses
 from falcotrace.cli.live_line import LiveLine
 from falcotrace.cli.quantities import show_bytes, show_duration
+from falcotrace.errors import EvidenceError
+from falcotrace.evidence.signing import CaptureSigner
 from falcotrace.outputs.escape import for_terminal
 from falcotrace.record.options import Observer, Progress
 from falcotrace.record.parts import WrittenCapture
@@ -22,9 +24,13 @@ class RecordingLines(Observer):
 
     Args:
         alert_line: how an alert is written.
+        signer: signs captures that are written while recording goes on; None: nobody.
     """
 
-    def __init__(self, alert_line: Callable[[Alert], str]) -> None:
+    def __init__(
+        self, alert_line: Callable[[Alert], str], signer: CaptureSigner | None = None
+    ) -> None:
+        self._signer = signer
         self._line = LiveLine()
         self._alert_line = alert_line
         self._lock = threading.Lock()
@@ -52,8 +58,13 @@ class RecordingLines(Observer):
             self._line.show(text)
 
     def wrote(self, capture: WrittenCapture) -> None:
-        """Say which capture was written."""
+        """Say which capture was written, and sign it."""
         self._print(captured(capture))
+        if self._signer is not None:
+            try:
+                self._signer.sign(capture.path)
+            except EvidenceError as error:
+                self.noted(f"not signed: {error}")
 
     def noted(self, text: str) -> None:
         """Say what did not go as asked."""

@@ -81,6 +81,10 @@ def loaded_fixtures(
     from falcotrace.rules.select import Selection
 
     chosen = fixtures_beside(rules) if fixtures is None else fixtures
+    if not (rules or chosen):
+        raise FalcoTraceError(
+            "the captures that prove the rules which ship are not installed: they are in a checkout"
+        )
     # The folder beside one file of rules has the fixtures of its neighbours, too.
     loaded = load_fixtures(rules, chosen, takes_strangers=any(not path.is_dir() for path in rules))
     if not names:

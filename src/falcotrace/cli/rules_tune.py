@@ -77,6 +77,11 @@ def _tuned(
     )
     loaded = load_fixtures(sources.rules, sources.fixtures, takes_strangers=sources.takes_strangers)
     names = Names(*load_definitions(falco_sources(sources.rules)))
+    if not loaded.fixtures:
+        print(
+            "note: the rules have no fixtures: no attack speaks against what is proposed",
+            file=sys.stderr,
+        )
     with open_captures(captures) as opened, LiveLine() as line:
         known_good = Baseline(opened.stored)
         tuning = propose(
@@ -133,7 +138,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _duration(hours: float) -> str:
-    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 3600:.0f} s"
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    minutes = hours * 60
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{minutes * 60:.0f} s"
 
 
 def _shown(text: str) -> str:

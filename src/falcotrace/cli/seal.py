@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from falcotrace.cli.sign import SignOption, signer_of
+
 
 def seal(
     recording: Annotated[
@@ -19,6 +21,7 @@ def seal(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite the capture if it exists.")
     ] = False,
+    sign: SignOption = None,
 ) -> None:
     """Make a capture of what a recording has kept, while it goes on.
 
@@ -30,6 +33,7 @@ def seal(
     from falcotrace.outputs.escape import for_terminal
     from falcotrace.record.sealing import seal_recording
 
+    signer = signer_of(sign, output, overwrite=force) if sign else None
     with LiveLine() as line:
         found = seal_recording(
             recording,
@@ -38,3 +42,5 @@ def seal(
             on_wait=lambda seconds: line.show(f"sealing {show_duration(seconds)}"),
         )
     print(for_terminal(captured(found)), file=sys.stderr)
+    if signer is not None:
+        signer.sign(found.path, overwrite=force)

@@ -85,7 +85,8 @@ class Conversion:
         self._known_file = checkpoint.known_file
         self._containers = Containers(folder.path, wait)
         self.other_readers: list[JournalReader] = []
-        self.parts = folder.open_parts(checkpoint, start.footer.recording.started_ns)
+        started_ns = start.footer.recording.started_ns
+        self.parts = folder.open_parts(checkpoint, started_ns, start.series)
         try:
             self._restore(checkpoint)
         except BaseException:

@@ -33,7 +33,7 @@ from falcotrace.record.framed_log import FramedLog, read_log
 from falcotrace.record.parts import Part, Parts
 
 SUFFIX: Final = ".recording"
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
 _KNOWN_FILE: Final = re.compile(r"known\d{0,9}\.log")
 
@@ -52,6 +52,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
         data_bytes: how much of each buffer was asked for.
         has_answers: whether answers of name servers are among what is recorded.
         rotates: whether the recording goes on from capture to capture.
+        series: a number of these captures, in hexadecimal; empty where it does not.
     """
 
     format_version: int = FORMAT_VERSION
@@ -62,6 +63,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     data_bytes: int = 0
     has_answers: bool = False
     rotates: bool = False
+    series: str = ""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,15 +233,16 @@ class RecordingFolder:
         if path.exists():
             yield from read_log(path, checkpoint.known_bytes)
 
-    def open_parts(self, checkpoint: Checkpoint, started_ns: int) -> Parts:
+    def open_parts(self, checkpoint: Checkpoint, started_ns: int, series: str = "") -> Parts:
         """The files of row groups, gone on with behind what a checkpoint says.
 
         Args:
             checkpoint: what counts.
             started_ns: when recording began, for the first part.
+            series: of a rotation.
         """
         kept = checkpoint.parts or (Part(number=1, began_ns=started_ns),)
-        return Parts(self.path, kept, checkpoint.finished)
+        return Parts(self.path, kept, checkpoint.finished, series)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Say how much belongs together; everything named must be on disk already."""

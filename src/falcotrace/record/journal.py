@@ -7,6 +7,8 @@ The journal is a folder's files `journal-NUMBER`. Each has a head and then batch
 and samples with the kernel's headers between them, as they lay in the ring, compressed block by
 block. What was written last may be torn, and a power cut may leave zeros in it: batches count up
 to the first that is not whole. Positions are counted in bytes of samples, before compression.
+Batches are chained, each to the one before it and files to each other, by digests that recovery
+looks at (`journal_check.py`).
 
 Compressed, because two busy cores make 350 MB/s of samples, more than most disks take: zstd at
 level 1 leaves a ninth of it and takes 850 MB/s on one core.
@@ -15,6 +17,7 @@ level 1 leaves a ninth of it and takes 850 MB/s on one core.
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +37,13 @@ _LARGEST_BATCH_BYTES: Final = 1 << 33
 """More than the largest ring; a file that claims more is damaged."""
 
 _PREFIX: Final = "journal-"
-_MARK: Final = b"FTJOURN2"
-_HEAD: Final = struct.Struct("<8sI4xQ")
-_BATCH_MARK: Final = b"FTBATCH2"
-_BATCH: Final = struct.Struct("<8sQQQ")
+MARK: Final = b"FTJOURN3"
+HEAD: Final = struct.Struct("<8sI4xQ32s")  # the mark, magic, position, chain before it
+BATCH_MARK: Final = b"FTBATCH3"
+BATCH: Final = struct.Struct("<8sQQQ32s")  # the mark, bytes, stored bytes, sum, chain
+CHAINED_BYTES: Final = BATCH.size - 32
+"""What of a batch's frame is under its own link of the chain."""
+
 _BLOCK: Final = struct.Struct("<I")
 
 
@@ -57,6 +63,7 @@ class Journal:
         self._room = 0
         self._is_synced = True
         self._codec = pa.Codec("zstd", compression_level=1)
+        self._link = bytes(32)
         self.end = 0
         self.sample_count = 0
 
@@ -72,16 +79,21 @@ class Journal:
             self._begin_segment()
         blocks = self._compressed(batch.raw)
         stored = sum(map(len, blocks))
-        frame = _BATCH.pack(_BATCH_MARK, len(batch.raw), stored, _sum(batch.raw))
+        frame = BATCH.pack(BATCH_MARK, len(batch.raw), stored, _sum(batch.raw), bytes(32))
+        frame = frame[:CHAINED_BYTES]
+        link = sha256(self._link + frame)
+        for block in blocks:
+            link.update(block)
         before = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
-            for data in (memoryview(frame), *blocks):
+            for data in (memoryview(frame + link.digest()), *blocks):
                 _write(self._file, data)
         except OSError:
             os.ftruncate(self._file, before)
             os.lseek(self._file, before, os.SEEK_SET)
             raise
         self._is_synced = False
+        self._link = link.digest()
         self._room -= stored
         self.end += len(batch.raw)
         self.sample_count += len(batch)
@@ -114,7 +126,7 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         file = os.open(path, flags, 0o600)
         try:
-            os.write(file, _HEAD.pack(_MARK, self._magic, self.end))
+            os.write(file, HEAD.pack(MARK, self._magic, self.end, self._link))
         except OSError:
             os.close(file)
             path.unlink()
@@ -187,14 +199,14 @@ class JournalReader:
 
     def _read(self) -> Batch | None:
         """The batch that begins at the offset; None if it is not there, or not whole."""
-        frame = os.pread(self._file, _BATCH.size, self._offset)
-        if len(frame) < _BATCH.size:
+        frame = os.pread(self._file, BATCH.size, self._offset)
+        if len(frame) < BATCH.size:
             return None
-        mark, size, stored, expected = _BATCH.unpack(frame)
-        end = self._offset + _BATCH.size + stored
-        if mark != _BATCH_MARK or end > os.fstat(self._file).st_size:
+        mark, size, stored, expected, _ = BATCH.unpack(frame)
+        end = self._offset + BATCH.size + stored
+        if mark != BATCH_MARK or end > os.fstat(self._file).st_size:
             return None
-        blocks = os.pread(self._file, stored, self._offset + _BATCH.size)
+        blocks = os.pread(self._file, stored, self._offset + BATCH.size)
         raw = _expanded(memoryview(blocks), size, self._codec)
         if raw is None or _sum(raw) != expected:
             return None
@@ -216,13 +228,13 @@ class JournalReader:
         self.close()
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._path = path
-        head = os.read(self._file, _HEAD.size)
-        if len(head) < _HEAD.size:
+        head = os.read(self._file, HEAD.size)
+        if len(head) < HEAD.size:
             return self._open_next()
-        mark, magic, first = _HEAD.unpack(head)
-        if mark != _MARK or magic != self._magic:
+        mark, magic, first, _ = HEAD.unpack(head)
+        if mark != MARK or magic != self._magic:
             raise RecordError(f"{path} is not a part of this recording")
-        self._offset = _HEAD.size
+        self._offset = HEAD.size
         self._pass_known(first)
         return True
 

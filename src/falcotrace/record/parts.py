@@ -2,21 +2,25 @@
 
 In: row groups. Out: captures, of one part as it stands or of several put together. Beside each part
 lies a log of what a capture's footer says of its row groups; both count as far as a checkpoint says
-(`folder.py`).
+(`folder.py`). The log has the digests of row groups from when they were written, and a checkpoint
+the chain of these, so that what was changed in between is found.
 """
 
 import contextlib
 import os
+import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
+from falcotrace.capture.digests import digest_of
 from falcotrace.capture.encoding import EncodedRowGroup
-from falcotrace.capture.footer import Footer, Losses
-from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup, begins
+from falcotrace.capture.footer import Chained, Footer, Losses
+from falcotrace.capture.writer import CaptureWriter, WrittenRowGroup, begins, chain_of
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.framed_log import FramedLog, read_log
 
@@ -31,12 +35,16 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         began_ns: events since then are in it, ns since the epoch.
         groups_bytes: how much of its log counts.
         losses: the account when it began, without intervals.
+        after: the head of the capture before it in a rotation, in hexadecimal.
+        link: the chain of its row groups, likewise.
     """
 
     number: int
     began_ns: int
     groups_bytes: int = 0
     losses: Losses = Losses(is_known=True)
+    after: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class WrittenCapture:
-    """A capture that is complete, and its account of losses."""
+    """A capture that is complete, and its account of losses.
+
+    Attributes:
+        changed: what was changed between its recording and its recovery.
+    """
 
     path: Path
     event_count: int
     size_bytes: int
     losses: Losses
+    changed: tuple[str, ...] = ()
 
 
 FooterOf = Callable[[Content], Footer]
@@ -68,18 +81,28 @@ class Parts:
         folder: where they are.
         kept: as a checkpoint has them; the last one is gone on with.
         finished: captures that wait to be moved to their place.
+        series: of a rotation, see `Chained`.
 
     Attributes:
         newest_bytes: size of the newest part.
         size_bytes: size of all parts.
+        changed: what was found to have been changed; captures say so.
 
     Raises:
         CaptureError: a file is not what it should be.
         RecordError: a log is not.
     """
 
-    def __init__(self, folder: Path, kept: Sequence[Part], finished: Sequence[Part] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kept: Sequence[Part],
+        finished: Sequence[Part] = (),
+        series: str = "",
+    ) -> None:
         self._folder = folder
+        self._series = series
+        self.changed: tuple[str, ...] = ()
         self._closed = list(kept[:-1])
         self._finished = list(finished)
         self._bytes: dict[int, int] = {}
@@ -90,6 +113,7 @@ class Parts:
         groups = self._groups(part)
         self._newest = part
         self._event_count = sum(group.entry.row_count for group in groups)
+        self._chain = self._chain_of(part, groups)
         self._log = FramedLog(self._log_path(part.number), part.groups_bytes)
         self._writer = CaptureWriter(self._path(part.number), resume=groups)
         self._note_sizes()
@@ -110,7 +134,8 @@ class Parts:
     @property
     def kept(self) -> tuple[Part, ...]:
         """The parts, for a checkpoint."""
-        newest = msgspec.structs.replace(self._newest, groups_bytes=self._log.end)
+        link = self._chain.link.hex()
+        newest = msgspec.structs.replace(self._newest, groups_bytes=self._log.end, link=link)
         return (*self._closed, newest)
 
     @property
@@ -129,19 +154,22 @@ class Parts:
         Raises:
             CaptureError: it cannot be written.
         """
+        begin = self._writer.bytes_written
         written = self._writer.append(group)
         self._writer.sync()
+        self._chain.add(Link.of(written.entry, self._writer.bytes_written - begin, written.digest))
         self._log.append(_GROUP, msgspec.msgpack.encode(written))
         self._log.sync()
         self._event_count += group.row_count
         self._note_sizes()
 
-    def begin(self, began_ns: int, losses: Losses) -> None:
-        """Begin a part."""
+    def begin(self, began_ns: int, losses: Losses, after: str = "") -> None:
+        """Begin a part; `after` is the head of the capture that was made of the one before."""
         part = Part(
             number=self._newest.number + 1,
             began_ns=began_ns,
             losses=msgspec.structs.replace(losses, intervals=[]),
+            after=after,
         )
         self._closed = list(self.kept)
         self.close()
@@ -176,10 +204,22 @@ class Parts:
         Raises:
             CaptureError: it cannot be written.
         """
-        footer = footer_of(Content(self._newest, self._event_count))
-        self._writer.close(footer)
-        path = self._path(self._newest.number)
-        return WrittenCapture(path, self._event_count, path.stat().st_size, footer.losses)
+        return self._finish_newest(footer_of)[0]
+
+    def _finish_newest(self, footer_of: FooterOf) -> tuple[WrittenCapture, str]:
+        """The capture, and the head of its chain."""
+        newest = self._newest
+        footer = footer_of(Content(newest, self._event_count))
+        chained = Chained(changed=list(self.changed))
+        if self._series:
+            chained = msgspec.structs.replace(
+                chained, series=self._series, number=newest.number, after=newest.after
+            )
+        head = self._writer.close(footer, chained)
+        path = self._path(newest.number)
+        size = path.stat().st_size
+        found = WrittenCapture(path, self._event_count, size, footer.losses, self.changed)
+        return found, head.hex()
 
     def finish_and_begin(
         self, footer_of: FooterOf, began_ns: int, losses: Losses
@@ -189,8 +229,8 @@ class Parts:
         Raises:
             CaptureError: it cannot be written.
         """
-        found = self.finish_newest(footer_of)
-        self.begin(began_ns, losses)
+        found, head = self._finish_newest(footer_of)
+        self.begin(began_ns, losses, head)
         self._finished.append(self._closed.pop())
         return found
 
@@ -242,18 +282,14 @@ class Parts:
                     first = first or part
                     count += self._copy(part, wanted, writer)
             footer = footer_of(Content(first or self._newest, count))
-            writer.close(footer)
-        return WrittenCapture(path, count, path.stat().st_size, footer.losses)
+            writer.close(footer, Chained(changed=list(self.changed)))
+        return WrittenCapture(path, count, path.stat().st_size, footer.losses, self.changed)
 
     def _copy(
         self, part: Part, groups: Sequence[tuple[int, WrittenRowGroup]], writer: CaptureWriter
     ) -> int:
         """Copy row groups; returns their events."""
-        path = self._path(part.number)
-        try:
-            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise CaptureError(path, f"cannot be read: {error.strerror}") from None
+        source = self._opened(part)
         try:
             for begin, group in groups:
                 writer.copy(source, begin, group)
@@ -275,11 +311,54 @@ class Parts:
         except (OSError, msgspec.MsgspecError) as error:
             raise RecordError(f"{path} cannot be read: {error}") from None
 
+    def _chain_of(self, part: Part, groups: Sequence[WrittenRowGroup]) -> ChainBuilder:
+        try:
+            return chain_of(groups, bytes.fromhex(part.after) or NO_HEAD)
+        except (struct.error, ValueError) as error:
+            raise RecordError(f"{self._log_path(part.number)} is damaged: {error}") from None
+
+    def find_changes(self) -> None:
+        """Compare row groups with their digests, and these with the checkpoint; see `changed`.
+
+        Raises:
+            CaptureError: a file cannot be read.
+            RecordError: a log is not one.
+        """
+        changed = []
+        for part in (*self._closed, self._newest):
+            if not part.groups_bytes:
+                continue
+            groups = self._groups(part)
+            if self._chain_of(part, groups).link.hex() != part.link:
+                changed.append(f"the account of row groups in {self._log_path(part.number).name}")
+            file = self._opened(part)
+            try:
+                changed += _changed_groups(file, groups, self._path(part.number).name)
+            finally:
+                os.close(file)
+        self.changed = tuple(changed)
+
+    def _opened(self, part: Part) -> int:
+        path = self._path(part.number)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise CaptureError(path, f"cannot be read: {error.strerror}") from None
+
     def _path(self, number: int) -> Path:
         return self._folder / f"part-{number:06}.parquet"
 
     def _log_path(self, number: int) -> Path:
         return self._folder / f"part-{number:06}.log"
+
+
+def _changed_groups(file: int, groups: Sequence[WrittenRowGroup], name: str) -> Iterator[str]:
+    """Row groups that are not as they were written."""
+    ends = [*begins(groups)[1:], groups[-1].end] if groups else []
+    for begin, end, group in zip(begins(groups), ends, groups, strict=True):
+        if digest_of(file, begin, end - begin) != group.digest:
+            nums = f"{group.entry.first_num:,} to {group.entry.last_num:,}"
+            yield f"events {nums} in {name}"
 
 
 def stamped(output: Path, time_ns: int) -> Path:

@@ -4,6 +4,7 @@ In: options. Out: one capture, and numbers about it. The recorder leaves its own
 """
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -205,6 +206,7 @@ def _start(options: RecordOptions, session: KernelSession, started_ns: int) -> S
     )
     return Start(
         rotates=options.rotates,
+        series=secrets.token_hex(8) if options.rotates else "",
         data_bytes=max(options.data_bytes, options.socket_data_bytes or 0),
         has_answers=has_answers(options),
         magic=session.magic,

@@ -14,6 +14,7 @@ from falcotrace.capture.footer import Losses
 from falcotrace.errors import CaptureError, RecordError
 from falcotrace.record.conversion import Conversion, Ending
 from falcotrace.record.folder import RecordingFolder
+from falcotrace.record.journal_check import journal_changes
 from falcotrace.record.parts import WrittenCapture, stamped
 
 INTERRUPTED = "interruption"
@@ -49,6 +50,9 @@ def recover_recording(
         losses, ended_ns = _account(folder)
         try:
             with Conversion(folder, start) as conversion:
+                conversion.parts.find_changes()
+                in_journal = journal_changes(folder.path, start.magic, conversion.position)
+                conversion.parts.changed += tuple(in_journal)
                 while conversion.step():
                     on_progress(conversion.event_count)
                 if start.rotates:

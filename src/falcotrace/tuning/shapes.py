@@ -12,7 +12,7 @@ from typing import Final
 
 from falcotrace.rules.plan import RulePlan
 
-PROGRAM, COMMAND, FILE = "proc.exepath", "proc.cmdline", "fd.name"
+PROGRAM, NAME, COMMAND, FILE = "proc.exepath", "proc.name", "proc.cmdline", "fd.name"
 PARENT, IMAGE, PEER, PORT = "proc.pname", "container.image.repository", "fd.sip", "fd.sport"
 
 
@@ -51,6 +51,7 @@ PATTERN_SHAPES: Final = (
 )
 _PROPOSED: Final = (
     Shape("tuned_program_and_file", (PROGRAM, FILE), ("=", "="), 1),
+    Shape("tuned_command_and_file", (PROGRAM, COMMAND, FILE), ("=", "=", "="), 1),
     Shape("tuned_program_and_peer", (PROGRAM, PEER), ("=", "="), 1),
     Shape("tuned_program_and_command", (PROGRAM, COMMAND), ("=", "="), 1.5),
     Shape("tuned_image_and_command", (IMAGE, COMMAND), ("=", "="), 1.5),
@@ -136,7 +137,7 @@ def too_broad(shape: Shape, values: Sequence[str]) -> str | None:
     if not specific and len(weak) < 2:
         named = " and ".join(f"`{field}`" for field in shape.fields)
         return f"only {named} tells it from anything else"
-    return _broad_folder(shape, of) or _broad_program(shape, of)
+    return _broad_folder(shape, of) or _broad_program(of)
 
 
 def _broad_folder(shape: Shape, of: dict[str, str]) -> str | None:
@@ -148,15 +149,15 @@ def _broad_folder(shape: Shape, of: dict[str, str]) -> str | None:
     return None
 
 
-def _broad_program(shape: Shape, of: dict[str, str]) -> str | None:
-    program, command = of.get(PROGRAM), of.get(COMMAND)
+def _broad_program(of: dict[str, str]) -> str | None:
+    program, command = of.get(PROGRAM) or of.get(NAME), of.get(COMMAND)
     name = PurePosixPath(program).name if program else _first_word(command)
     if _INTERPRETER.fullmatch(name):
         if command is None:
             return f"{name} runs anything: its command has to be named"
         if len(command.split()) == 1:
             return f"{name} without arguments may do anything"
-    elif _TOOL.fullmatch(name) and command is None and not (shape.is_known and len(of) > 1):
+    elif _TOOL.fullmatch(name) and command is None:
         return f"{name} is everybody's tool: its command has to be named"
     return None
 

@@ -49,6 +49,9 @@ def _exception(shape: Shape, values: Sequence[ProposedValue]) -> Iterator[str]:
 
 
 def _note(value: ProposedValue) -> str:
-    alerts = "1 alert" if value.alerts == 1 else f"{value.alerts:,} alerts"
-    also = "" if value.also is None else f", also covers {value.also:,} other events"
-    return f"  # {alerts}{also}"
+    also = f", also covers {_count(value.also, 'other event')}" if value.also else ""
+    return f"  # {_count(value.alerts, 'alert')}{also}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

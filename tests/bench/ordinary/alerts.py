@@ -4,12 +4,14 @@ In: captures of ordinary work and rules. Out: a table of rules with their alerts
 and the commonest kinds of alerts of each: the program, its parent, what it touched.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import falcotrace as ft
 from falcotrace.capture.reader import open_capture
+from falcotrace.capture.summary import recorded_ns
 from falcotrace.rules.shipped import load_plan, shipped_rules
 
 _NS_PER_HOUR = 3_600_000_000_000
@@ -17,7 +19,9 @@ _COLUMNS = (
     *("proc.name", "proc.pname", "proc.cmdline", "container.id", "user.name"),
     *("fd.name", "fs.path.name", "evt.type"),
 )
-_WIDTH = 150
+_WIDTH = 170
+_NUMBER = re.compile(r"\d{3,}")
+"""What differs from one alert to the next without telling anything."""
 
 
 def print_alerts(captures: Sequence[Path], rules: Sequence[Path], examples: int) -> None:
@@ -56,6 +60,7 @@ def _kind(event: Mapping[str, object]) -> str:
         f"{event.get('evt.type')} `{touched}` by `{event.get('proc.cmdline')}` "
         f"({event.get('user.name')}) under `{event.get('proc.pname')}`{where}"
     )
+    told = _NUMBER.sub("N", told)
     return told if len(told) <= _WIDTH else f"{told[: _WIDTH - 3]}..."
 
 
@@ -64,8 +69,6 @@ def _extent(captures: Sequence[Path]) -> tuple[float, int]:
     duration_ns = events = 0
     for path in captures:
         with open_capture(path) as capture:
-            groups = capture.row_groups
             events += capture.row_count
-            begin = min(group.first_time_ns for group in groups)
-            duration_ns += max(group.last_time_ns for group in groups) - begin
+            duration_ns += recorded_ns(capture)
     return duration_ns / _NS_PER_HOUR, events

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HOSTNAME = "web-1"
-NETWORK = "ordinary-work"
-NAMESPACE = Path("/run/netns") / NETWORK
 RESOLVER = "10.0.2.3"
 """slirp4netns's own."""
 
@@ -41,6 +39,9 @@ _TEXTS = {
     "etc/npmrc": "cafile=/usr/local/share/bundle.crt\n",
 }
 _CONTROL_GROUPS = tuple(Path("/sys/fs/cgroup") / name for name in ("", "systemd", "unified"))
+_RIGHTS_OF_THE_HOST = ("CAP_SYS_TIME", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYSLOG")
+"""What no namespace keeps apart: a time zone that is set would set the host's clock."""
+
 _UNWANTED_UNITS = ("networking.service", "systemd-networkd-wait-online.service")
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -104,7 +105,7 @@ def _add_users(base: Path, folder: Path) -> None:
 
 
 def new_root(folder: Path) -> Path:
-    """A fresh copy of the base, in the folder's `root`."""
+    """A fresh copy of the base, in the folder's `root`; no machine may run there."""
     root = folder / "root"
     if root.exists():
         shutil.rmtree(root)
@@ -113,12 +114,12 @@ def new_root(folder: Path) -> Path:
 
 
 @contextmanager
-def network() -> Iterator[None]:
+def network(folder: Path) -> Iterator[None]:
     """The machine's network: a namespace, and a program that passes its connections on."""
-    with lone_network():
+    with lone_network(folder):
         options = ["--configure", "--mtu=1400", "--netns-type=path"]
         passing = subprocess.Popen(
-            ["slirp4netns", *options, str(NAMESPACE), "tap0"],
+            ["slirp4netns", *options, str(namespace_of(folder)), "tap0"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -131,32 +132,42 @@ def network() -> Iterator[None]:
 
 
 @contextmanager
-def lone_network(*addresses: str) -> Iterator[None]:
-    """A namespace in which the machine is alone with itself, under these addresses."""
-    _run("ip", "netns", "add", NETWORK)
+def lone_network(folder: Path, *addresses: str) -> Iterator[None]:
+    """A namespace in which the machine is alone with itself, under these addresses.
+
+    Raises:
+        CalledProcessError: the machine of this folder has one already: it runs.
+    """
+    name = namespace_of(folder).name
+    _run("ip", "netns", "add", name)
     try:
-        _run("ip", "-n", NETWORK, "link", "set", "lo", "up")
+        _run("ip", "-n", name, "link", "set", "lo", "up")
         for address in addresses:
-            _run("ip", "-n", NETWORK, "addr", "add", f"{address}/32", "dev", "lo")
+            _run("ip", "-n", name, "addr", "add", f"{address}/32", "dev", "lo")
         yield
     finally:
-        _run("ip", "netns", "delete", NETWORK)
+        _run("ip", "netns", "delete", name)
+
+
+def namespace_of(folder: Path) -> Path:
+    """Where the network namespace of a folder's machine is."""
+    return Path("/run/netns") / f"{folder.name}-work"
 
 
 @contextmanager
-def control_group() -> Iterator[None]:
+def control_group(folder: Path) -> Iterator[None]:
     """A control group of systemd's for this process and all that it starts, then none again."""
-    folders = [tree / HOSTNAME for tree in _CONTROL_GROUPS if (tree / "cgroup.procs").exists()]
-    before = [folder.parent / _group_of(folder.parent) for folder in folders]
-    for folder in folders:
-        folder.mkdir(exist_ok=True)
-        (folder / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    groups = [tree / folder.name for tree in _CONTROL_GROUPS if (tree / "cgroup.procs").exists()]
+    before = [group.parent / _group_of(group.parent) for group in groups]
+    for group in groups:
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text(f"{os.getpid()}\n")
     try:
         yield
     finally:
-        for folder, home in zip(folders, before, strict=True):
+        for group, home in zip(groups, before, strict=True):
             (home / "cgroup.procs").write_text(f"{os.getpid()}\n")
-            for path, _, _ in os.walk(folder, topdown=False):
+            for path, _, _ in os.walk(group, topdown=False):
                 Path(path).rmdir()
 
 
@@ -175,6 +186,7 @@ def boot_command(root: Path) -> list[str]:
     return [
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}", f"--machine={HOSTNAME}"),
         *("--register=no", "--keep-unit", "--capability=all", "--console=interactive"),
+        f"--drop-capability={','.join(_RIGHTS_OF_THE_HOST)}",
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
     ]
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ordinary.machine import HOSTNAME, NAMESPACE, PASSWORDS, boot_command, login_command
+from ordinary.containers import Container
+from ordinary.machine import HOSTNAME, PASSWORDS, boot_command, login_command, namespace_of
 from ordinary.seats import SEATS, Seat
 from ordinary.sessions import Line, Session, read_session
 from ordinary.terminal import Terminal, think
@@ -93,6 +94,9 @@ class Play:
             threading.Thread(target=self._sit, args=(seat, console, number), daemon=True)
             for number, seat in enumerate(chosen)
         ]
+        if not self._plan.seats or "container" in self._plan.seats:
+            beside = Container(self._plan.folder, self._has_time, self._hold)
+            threads.append(threading.Thread(target=beside.run, daemon=True))
         for thread in threads:
             thread.start()
             time.sleep(2)
@@ -163,9 +167,9 @@ def wait_while(condition: Callable[[], bool], limit_s: float) -> None:
         time.sleep(1)
 
 
-def enter_network() -> None:
-    """Enter the machine's network namespace; the threads that follow are in it too."""
-    with NAMESPACE.open() as namespace:
+def enter_network(folder: Path) -> None:
+    """Enter the network namespace of a folder's machine; the threads that follow are in it too."""
+    with namespace_of(folder).open() as namespace:
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
 
@@ -173,5 +177,5 @@ def enter_network() -> None:
 def play(plan: Plan) -> None:
     """Play it, at low priority."""
     os.nice(10)
-    enter_network()
+    enter_network(plan.folder)
     Play(plan).run()

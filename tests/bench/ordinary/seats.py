@@ -24,14 +24,21 @@ SEATS = (
         "operator",
         "ops",
         (
-            *("look", "users", "web", "jobs", "backup", "services", "databases", "containers"),
-            *("certificates", "logs", "mail", "names", "playbook", "transfer"),
+            *("look", "policy", "databases", "containers", "web", "transfer", "playbook"),
+            *("mail", "names", "users", "jobs", "backup", "services", "certificates", "logs"),
         ),
     ),
     Seat(
         "developer",
         "dev",
-        ("settings", "ledger", "git", "python", "debug", "source", "search", "node", "archives"),
+        (
+            *("settings", "ledger", "git", "python", "debug", "source", "search", "node"),
+            "archives",
+        ),
     ),
-    Seat("tester", "dev", ("serve", "requests", "scripts", "keys", "windows", "orders")),
+    Seat(
+        "tester",
+        "dev",
+        ("habits", "serve", "requests", "scripts", "keys", "windows", "orders"),
+    ),
 )

@@ -56,13 +56,13 @@ class Session:
     is_once: bool = False
 
 
-def read_session(name: str) -> Session:
+def read_session(name: str, folder: Path = SESSIONS) -> Session:
     """Read one session.
 
     Raises:
         ValueError: a directive is not known.
     """
-    texts = (SESSIONS / f"{name}.session").read_text().splitlines()
+    texts = (folder / f"{name}.session").read_text().splitlines()
     needs = tuple(text.split()[1] for text in texts if text.startswith("@needs "))
     return Session(name, tuple(_lines(texts)), needs, "@once" in texts)
 

@@ -9,7 +9,7 @@ import pytest
 
 from falcotrace.errors import RecordError
 from falcotrace.record import journal as journal_module
-from falcotrace.record.journal import Journal, JournalReader, segments
+from falcotrace.record.journal import HEAD, Journal, JournalReader, segments
 from falcotrace.record.ring import Batch
 from unit.record.made_samples import Stream
 
@@ -99,7 +99,7 @@ def test_a_torn_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 1 << 20)
     journal = written(tmp_path, batch_of(1))
     (path,) = segments(tmp_path)
-    head, first = 24, path.stat().st_size
+    head, first = HEAD.size, path.stat().st_size
     journal.append(batch_of(2, 3))
     raw = path.read_bytes()
     assert head < first < len(raw)
@@ -117,7 +117,7 @@ def test_changed_bytes_are_no_samples(tmp_path: Path) -> None:
     written(tmp_path, batch_of(1), batch_of(2))
     (path, *_) = segments(tmp_path)
     raw = path.read_bytes()
-    for place in range(24, len(raw)):
+    for place in range(HEAD.size, len(raw)):
         for change in (0x01, 0x80, 0xFF):
             changed = bytearray(raw)
             changed[place] ^= change

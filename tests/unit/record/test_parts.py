@@ -27,10 +27,10 @@ def small_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversion_module, "ROW_GROUP_EVENTS", 1)
 
 
-def ending(time_ns: int, lost_count: int = 0) -> Ending:
+def ending(time_ns: int, lost_count: int = 0, reason: str = "signal") -> Ending:
     """An end with an account of 100 events and some that were lost."""
     losses = Losses(is_known=True, made_count=100, lost_count=lost_count, by_cpu=[lost_count])
-    return Ending(time_ns, "signal", losses)
+    return Ending(time_ns, reason, losses)
 
 
 def nums(capture: Path) -> list[object]:

@@ -115,7 +115,7 @@ def test_a_fixture_is_never_silenced(tmp_path: Path) -> None:
     attack = [{**opened("agent"), "proc.cmdline": "agent -x"}]
     found = tuned(tmp_path, [opened("agent", parent="init")], fixtures=fixtures, a=attack)
     assert told(found) == [
-        ("tuned_program_and_command", ("/usr/bin/agent", "agent /etc/shadow"), 1)
+        ("tuned_command_and_file", ("/usr/bin/agent", "agent /etc/shadow", "/etc/shadow"), 1)
     ]
     (refused,) = only(found).refused
     assert refused.candidate.values == ("/usr/bin/agent", "/etc/shadow")

@@ -48,6 +48,8 @@ def test_a_condition_reads_a_value_as_itself(text: str) -> None:
         (["proc.exepath", "proc.cmdline"], ["/usr/bin/dash", "sh"], "without arguments"),
         (["proc.exepath", "proc.cmdline"], ["/usr/bin/dash", "sh -c x"], None),
         (["proc.exepath", "proc.pname"], ["/usr/bin/dpkg", "apt"], None),
+        (["proc.name", "fd.name"], ["bash", "/root/.ssh/authorized_keys"], "bash runs anything"),
+        (["proc.pname", "proc.cmdline"], ["bash", "useradd nina"], None),
         (["container.image.repository", "proc.exepath"], ["shop", "/bin/bash"], "bash runs"),
     ],
 )

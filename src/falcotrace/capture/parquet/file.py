@@ -80,6 +80,10 @@ class ParquetFile:
 
     def close(self, metadata: Mapping[bytes, bytes]) -> None:
         """Write the footer; the file itself stays open."""
+        self._file.write(self.footer(metadata))
+
+    def footer(self, metadata: Mapping[bytes, bytes]) -> bytes:
+        """The file's last bytes, which do not depend on where they stand."""
         pairs = [structure({1: binary(key), 2: binary(raw)}) for key, raw in metadata.items()]
         footer = structure(
             {
@@ -92,4 +96,4 @@ class ParquetFile:
                 7: sequence([_TYPE_ORDER] * len(leaves(self._schema))),
             }
         ).raw
-        self._file.write(footer + len(footer).to_bytes(4, "little") + MAGIC)
+        return footer + len(footer).to_bytes(4, "little") + MAGIC
