@@ -146,10 +146,10 @@ TACTIC = Tale(
         | {"1.7.4.4"}  # the version that socat tells
     ),
     folders=re.compile(
-        r"/(\.|HEAD|VAR|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|home/(clerk|ops)"
+        r"/(\.|bin|boot|cgi-bin|data|dev|docker/(b3f8a1d27c60|e94c07b5f1a2)|etc|HEAD|home/(clerk|ops)"
         r"|host/etc|index\.html|lib|lib64|media|mnt|nonexistent|opt/(at|logrotate|packages|tactic)|proc"
         r"|pyvenv\.cfg|root|run|sbin|srv|sys|tmp|tool\.git|u|usr|var|VAR/WWW)?(?![\w-])"
-        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt/?$|/opt/tactic\.(sh|py)$"
+        r"|/docker/(b3f8a1d27c60|e94c07b5f1a2)\w+$|/home/?$|/opt/?$"
     ),
     words=DEBIAN_WORDS.read_text()
     + "\n".join(path.read_text() for path in sorted(TACTIC_WORDS.glob("*.txt"))),

@@ -1,5 +1,6 @@
 """Any changed byte of a sealed capture is found, and what it belongs to is named."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,12 +12,12 @@ import polars
 import pyarrow.parquet as pq
 import pytest
 
-from chained_captures import CAPTURES, Layout, chain_anew
+from chained_captures import CAPTURES, Layout, chain_anew, chain_in_groups, write_unchained
 from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
 from falcotrace.capture.footer import METADATA_KEY, encode_footer
 from falcotrace.capture.parquet.file import MAGIC
-from falcotrace.capture.reader import open_capture
-from falcotrace.capture.writer import CaptureWriter
+from falcotrace.capture.reader import open_capture, read_footer
+from falcotrace.capture.writer import CaptureWriter, begins
 from falcotrace.errors import CaptureError
 from falcotrace.evidence.findings import Finding, Place, Status, Verdict
 from falcotrace.evidence.verify import verify_capture
@@ -190,6 +191,35 @@ def test_a_row_group_of_another_capture(shop: Path, tmp_path: Path) -> None:
     assert "chain" in names(verdict)
 
 
+def test_a_row_group_that_a_footer_made_anew_leaves_out(tmp_path: Path) -> None:
+    """A Parquet file that every reader takes, with its chain as it was, or with none."""
+    source = tmp_path / "whole.parquet"
+    written = chain_in_groups(CAPTURES / "shop_network.parquet", source, 4)
+    raw = source.read_bytes()
+    layout = Layout(raw)
+    footer = read_footer(source)
+    target = tmp_path / "less.parquet"
+    with source.open("rb") as file, CaptureWriter(target) as writer:
+        for index, (begin, group) in enumerate(zip(begins(written), written, strict=True)):
+            if index != 1:
+                writer.copy(file.fileno(), begin, group)
+        entries = [group.entry for group in writer._groups]
+        less = msgspec.structs.replace(footer, row_groups=entries)
+        last = writer._parquet.footer({METADATA_KEY: encode_footer(less)})
+        for block in (raw[layout.chain : layout.footer], b""):
+            writer._file.truncate()
+            place = writer._file.tell()
+            writer._file.write(block + last)
+            writer._file.flush()
+            rows = sum(group.entry.row_count for group in writer._groups)
+            assert pq.read_metadata(target).num_rows == rows
+            verdict = verify_capture(target)
+            assert verdict.status is Status.CHANGED
+            expected = ["row group 2", "file", "footer"] if block else ["chain"]
+            assert names(verdict) == expected
+            writer._file.seek(place)
+
+
 def test_a_chain_made_anew_is_not_found_without_a_key(shop: Path, tmp_path: Path) -> None:
     """It says what a chain is worth: whoever makes it anew is not found out, but has another head.
 
@@ -219,19 +249,11 @@ _NUMBERS = ("size_bytes", "row_count", "first_num", "last_num", "first_time_ns",
 
 def test_an_older_capture_has_no_chain(tmp_path: Path) -> None:
     """And that is what is said of it: neither intact nor changed."""
-    raw = _without_chain(tmp_path)
-    assert verdict_of(tmp_path, raw).status is Status.NO_CHAIN
-
-
-def _without_chain(tmp_path: Path) -> bytes:
-    """A capture as it was written before there were chains."""
     path = tmp_path / "old.parquet"
-    with open_capture(CAPTURES / "shop_network.parquet") as capture:
-        footer = msgspec.structs.replace(capture.footer, row_groups=[], chained=None)
-    with CaptureWriter(path) as writer:
-        writer._parquet.close({METADATA_KEY: encode_footer(footer)})
-        writer._file.close()
-    return path.read_bytes()
+    write_unchained(CAPTURES / "shop_network.parquet", path, 2)
+    verdict = verify_capture(path)
+    assert (verdict.status, verdict.row_group_count) == (Status.NO_CHAIN, 2)
+    assert verdict_of(tmp_path, flipped(path.read_bytes(), 5000, 1)).status is Status.NO_CHAIN
 
 
 @pytest.mark.parametrize(
@@ -254,6 +276,18 @@ def test_numbers_that_a_hostile_chain_claims(shop: Path, tmp_path: Path) -> None
             changed = raw[:begin] + number.to_bytes(8, "little") + raw[begin + 8 :]
             verdict = verdict_of(tmp_path, changed)
             assert (verdict.status is Status.CHANGED) == (changed != raw)
+
+
+def test_events_that_a_hostile_chain_claims(shop: Path, tmp_path: Path) -> None:
+    """A chain that is whole may say any number of rows; the answer is still JSON."""
+    raw = shop.read_bytes()
+    layout = Layout(raw)
+    chain = ChainBuilder()
+    for link in layout.links:
+        chain.add(dataclasses.replace(link, row_count=(1 << 64) - 1, last_time_ns=-(1 << 63)))
+    footer = raw[layout.footer :]
+    verdict = verdict_of(tmp_path, raw[: layout.chain] + chain.block(footer) + footer)
+    assert msgspec.json.decode(msgspec.json.encode(verdict))["event_count"] == (1 << 63) - 1
 
 
 def test_other_tools_do_not_see_the_chain(sealed: Path) -> None:

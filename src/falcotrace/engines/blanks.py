@@ -30,6 +30,7 @@ class Reason(enum.StrEnum):
     BEGINNING = "the span reaches before the capture's beginning"
     END = "the span reaches behind the capture's end"
     UNRECORDED = "not all events that must be missing were recorded"
+    TOO_MANY = "its steps hold for more events than can be kept: narrow their conditions"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

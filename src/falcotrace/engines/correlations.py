@@ -213,6 +213,9 @@ class Correlator:
         for place, collector in taken.moments.items():
             rule = self._steps.rules[place]
             moments = self._known_births(collector.moments(), coverage)
+            if collector.is_full:
+                undetermined += self._too_many(rule, moments, capture)
+                continue
             verdicts = self._judge(rule, moments, _blanks(rule, coverage))
             is_asked = self._is_asked(moments.times_ns.take(verdicts.alerts))
             found = moments.nums.take(verdicts.alerts)[is_asked]
@@ -221,10 +224,11 @@ class Correlator:
             rules.append(np.full(len(found), place))
             nums.append(found)
             undetermined += self._undetermined(rule, moments, verdicts, coverage, capture)
-        order = np.argsort(np.concatenate(nums), kind="stable")
+        found_nums = np.concatenate([_NONE, *nums])
+        order = np.argsort(found_nums, kind="stable")
         return Correlated(
-            np.concatenate(rules).take(order),
-            np.concatenate(nums).take(order),
+            np.concatenate([_NONE, *rules]).take(order),
+            found_nums.take(order),
             steps,
             tuple(undetermined),
         )
@@ -258,17 +262,34 @@ class Correlator:
         for number, reason in enumerate(_REASONS):
             chosen = rows[reasons == number]
             if len(chosen):
-                times = moments.times_ns.take(chosen)
-                yield Undetermined(
-                    rule=rule,
-                    reason=str(reason),
-                    count=len(chosen),
-                    nums=tuple(moments.nums.take(chosen[:MOST_NAMED]).tolist()),
-                    first_ns=int(times[0]),
-                    last_ns=int(times[-1]),
-                    hostname=capture.footer.host.hostname,
-                    capture=capture.path.name,
-                )
+                yield _undetermined(rule, reason, moments, chosen, capture)
+
+    def _too_many(
+        self, rule: RulePlan, moments: Moments, capture: CaptureData | StreamedCapture
+    ) -> Iterator[Undetermined]:
+        if len(moments):
+            rows = np.lexsort((moments.nums, moments.times_ns))
+            yield _undetermined(rule, Reason.TOO_MANY, moments, rows, capture)
+
+
+def _undetermined(
+    rule: RulePlan,
+    reason: Reason,
+    moments: Moments,
+    rows: Integers,
+    capture: CaptureData | StreamedCapture,
+) -> Undetermined:
+    times = moments.times_ns.take(rows)
+    return Undetermined(
+        rule=rule,
+        reason=str(reason),
+        count=len(rows),
+        nums=tuple(moments.nums.take(rows[:MOST_NAMED]).tolist()),
+        first_ns=int(times[0]),
+        last_ns=int(times[-1]),
+        hostname=capture.footer.host.hostname,
+        capture=capture.path.name,
+    )
 
 
 def correlate(

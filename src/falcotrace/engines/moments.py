@@ -33,6 +33,9 @@ from falcotrace.rules.sequences import Count, Key, Step
 _NUMBERS = ("step", "num", "time", "birth")
 _NO_TEXT = pa.scalar("")
 
+MOST_MOMENTS = 10_000_000
+"""Of a rule and a capture; while they are judged they take some 200 bytes each."""
+
 
 def moment_schema(rule: RulePlan) -> pa.Schema:
     """Columns of a rule's moments: numbers, the parts of the key as `k0` .., and what is counted.
@@ -87,9 +90,20 @@ class MomentCollector:
         self._correlation = rule.correlation
         self._schema = moment_schema(rule)
         self._tables: list[pa.Table] = []
+        self._count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more moments than are kept; then none is."""
+        return self._count > MOST_MOMENTS
 
     def add(self, source: RowGroupSource, step: int, rows: Rows) -> None:
         """Take the rows of a row group that a step holds for."""
+        self._count += len(rows)
+        if self.is_full:
+            # The first ones stand for all: somebody wants to know where it begins.
+            self._tables = self._tables[:1]
+            rows = rows[: 0 if self._tables else 1]
         key = _key_of(self._correlation.steps, step, self._correlation.key)
         row_set = RowSet(source, rows)
         columns = [_texts(row_set, value.operand) for value in key]

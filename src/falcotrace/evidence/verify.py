@@ -18,13 +18,15 @@ from falcotrace.capture.reader import read_footer
 from falcotrace.errors import CaptureError
 from falcotrace.evidence.allowed_signers import Signer
 from falcotrace.evidence.chain_check import ChainCheck
-from falcotrace.evidence.chain_search import FoundChain, expected_chain, searched_chain
+from falcotrace.evidence.chain_search import expected_chain, searched_chain
 from falcotrace.evidence.findings import Finding, Place, SignatureFound, Status, Verdict
 from falcotrace.evidence.signature_check import check_signature
 from falcotrace.evidence.signing import signature_path
 
 _UNREADABLE = frozenset({Place.BEGINNING, Place.FOOTER, Place.FILE})
 """With these the footer is not there, or not what was written."""
+
+_MOST_EVENTS = (1 << 63) - 1
 
 _RECOVERED = "interruption"  # `Recording.ended_by` of what was recovered
 _ROTATED = "rotation"  # the same of what the recorder went on behind
@@ -73,7 +75,7 @@ def verify_capture(
 def _verdict(path: Path, file: int, threads: int) -> Verdict:
     found = expected_chain(file)
     if found is not None:
-        return _chained(path, ChainCheck(file, found, threads).findings(), found)
+        return _chained(path, ChainCheck(file, found, threads))
     footer: Footer | CaptureError
     try:
         footer = read_footer(path)
@@ -88,7 +90,7 @@ def _verdict(path: Path, file: int, threads: int) -> Verdict:
         )
     found = searched_chain(file)
     if found is not None:
-        return _chained(path, ChainCheck(file, found, threads).findings(), found)
+        return _chained(path, ChainCheck(file, found, threads))
     return _chain_gone(path, file, footer)
 
 
@@ -103,20 +105,24 @@ def _chain_gone(path: Path, file: int, footer: Footer | CaptureError) -> Verdict
     return Verdict(path=str(path), status=Status.CHANGED, findings=[finding])
 
 
-def _chained(path: Path, findings: list[Finding], found: FoundChain) -> Verdict:
-    chain = found.chain
+def _chained(path: Path, check: ChainCheck) -> Verdict:
+    findings = check.findings()
+    chain = check.found.chain
     verdict = Verdict(
         path=str(path),
         status=Status.CHANGED if findings else Status.INTACT,
         findings=findings,
         row_group_count=len(chain.links),
-        event_count=sum(link.row_count for link in chain.links),
+        # A hostile chain may claim any number, and JSON has room for 64 bits.
+        event_count=min(sum(link.row_count for link in chain.links), _MOST_EVENTS),
         head=chain.head.hex() if chain.is_whole else "",
     )
     if not _UNREADABLE.isdisjoint(finding.place for finding in findings):
         return verdict
     try:
-        footer = read_footer(path)
+        # The file that was digested, not another one that has its name by now.
+        with os.fdopen(os.dup(check.file), "rb") as file:
+            footer = read_footer(path, file)
     except CaptureError as error:
         # The chain has been made of a footer that is none: accidents do not do that.
         return _with_finding(verdict, Finding(place=Place.FOOTER, text=str(error)))
