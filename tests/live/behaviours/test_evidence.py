@@ -1,6 +1,7 @@
 """What is recorded is chained and signed, also when the recorder is killed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -46,16 +47,21 @@ def signed(path: Path, key: Path) -> Verdict:
 
 def test_a_rotation_is_chained_and_signed(tmp_path: Path, key: Path) -> None:
     """Every capture by itself and each to the one before; one that is taken away is missed."""
-    command = ["record", "--rotate", "2s", "--duration", "7s", "--sign", str(key)]
-    done = subprocess.run(
-        [*FALCOTRACE, *command, "-o", str(tmp_path / "r.parquet")],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    command = ["record", "--rotate", "2s", "--sign", str(key), "-o", str(tmp_path / "r.parquet")]
+    with subprocess.Popen(
+        [*FALCOTRACE, *command], env=environment(), stderr=subprocess.PIPE, text=True
+    ) as recorder:
+        try:
+            ends = time.monotonic() + 300
+            while len(list(tmp_path.glob("r-*.sig"))) < 2:
+                assert recorder.poll() is None
+                assert time.monotonic() < ends, "no capture was followed by another"
+                time.sleep(0.1)
+            recorder.send_signal(signal.SIGINT)
+            _, told = recorder.communicate(timeout=200)
+        finally:
+            recorder.kill()
+    assert recorder.returncode == 0, told
     captures = sorted(tmp_path.glob("r-*.parquet"))
     assert len(captures) >= 3
     found = with_series([signed(path, key) for path in captures])
