@@ -179,7 +179,7 @@ def _told_in_clear(redacted: "Redacted") -> "list[str]":
         "words that the rule mentions": redacted.words,
         "endings of file names": redacted.extensions,
         "addresses": redacted.addresses,
-        "all words of what the rule does not fire without": redacted.columns,
+        "further words that the rule does not fire without": redacted.needed,
     }
     told = [
         f"readable as before: {kind}: {', '.join(found)}" for kind, found in kinds.items() if found
