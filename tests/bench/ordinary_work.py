@@ -4,9 +4,10 @@
     python tests/bench/ordinary_work.py record FOLDER -o CAPTURE [--minutes 60] [--rotate 20m]
     python tests/bench/ordinary_work.py alerts CAPTURE ... [-r RULES ...]
 
-Needs root, eBPF, Debian's registry, and its debootstrap, systemd-container and slirp4netns.
+Needs root, eBPF, Debian's registry, and its debootstrap, runc, slirp4netns and systemd-container.
 `prepare` installs a Debian into FOLDER, once; `record` boots a copy of it, in which people install,
-compile, test, serve, back up and administer, and records that machine and nothing else of the host:
+compile, test, serve, back up and administer (`ordinary/sessions`), starts a container beside it as
+Docker does, and records these two and nothing else of the host, at low priority:
 
     falcotrace record -o CAPTURE -- python tests/bench/ordinary_work.py play FOLDER
 

@@ -231,3 +231,18 @@ def test_reports_carry_what_is_undetermined(tmp_path: Path) -> None:
         led = [alert for alert in alerts if alert.rule.name == "written and run"]
         assert led
         assert all(len(alert.steps) == 1 and alert.steps[0] != alert.num for alert in led)
+
+
+def test_times_of_any_size(tmp_path: Path) -> None:
+    """What is recorded may be any number: a span less than the first time or more than the last."""
+    ends = [-(1 << 63), -(1 << 63) + 5, 0, (1 << 63) - 9, (1 << 63) - 1]
+    rows: list[Row] = [
+        {"evt.type": kind, "evt.time": time, "fd.name": "x", "proc.exepath": "x", "proc.pid": 1}
+        for time in ends
+        for kind in ("openat", "execve", "connect", "openat", "openat")
+    ]
+    path = tmp_path / "c.parquet"
+    write_capture(path, [rows]).close()
+    by_replay = _scanned(ReplayEngine(), path, _plan(), ScanOptions())
+    assert _scanned(DuckdbEngine(), path, _plan(), ScanOptions()) == by_replay
+    assert by_replay[0]

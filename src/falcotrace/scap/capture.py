@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from falcotrace.capture.footer import Footer
@@ -53,6 +54,7 @@ class ScapCapture:
             CaptureError: the file cannot be read.
         """
         next_key = 1
+        last_ns = 0
         with open_scap(self.path) as file:
             for section in file:
                 engine = StateEngine(section.metadata, first_key=next_key)
@@ -61,11 +63,15 @@ class ScapCapture:
                     if not self._started_ns:
                         self._started_ns = first_event_ns(batch)
                         self.footer = footer_of(self._metadata, file.warnings, self._started_ns)
+                    # Also of events that have no rows: the end of the file is known by them.
+                    last_ns = max(last_ns, int(batch.times_ns.max(initial=0)))
                     columns = BatchColumns(batch, engine.run(batch), interfaces, event_names)
                     if len(columns):
                         yield ScapRowGroup(self.path, self.footer, columns)
                 next_key = engine.next_key
-            self.footer = footer_of(self._metadata, file.warnings, self._started_ns)
+            footer = footer_of(self._metadata, file.warnings, self._started_ns)
+            recording = msgspec.structs.replace(footer.recording, ended_ns=last_ns)
+            self.footer = msgspec.structs.replace(footer, recording=recording)
 
 
 class ScapRowGroup:

@@ -45,7 +45,7 @@ class Plan:
         seed: decides the pauses.
         pace: pauses are so many times as long.
         hold: while this file exists everybody waits.
-        seats: whose seats are played; all if empty.
+        seats: whose seats are played, `container` for the one beside; all if empty.
     """
 
     folder: Path

@@ -99,7 +99,7 @@ def test_more_than_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_asked_has_the_steps() -> None:
     """Recordings of what rules ask for, and notes on captures, know of steps and keys."""
     (rule,) = _plan(DROPPED).rules
-    assert asked_events(rule) == {"execve", "creat"}
+    assert asked_events(rule) == frozenset({"execve", "creat"})
     assert {field.text for field in asked_fields(rule)} == {"evt.type", "proc.exepath", "fd.name"}
 
 

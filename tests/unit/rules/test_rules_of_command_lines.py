@@ -28,7 +28,7 @@ DRIVE, SNIFFED, NAMES = (
 )
 MINER, DISK, ENCRYPTED = "Miner started", "Disk overwritten", "Files encrypted one after the other"
 BACKUPS, STOPPED, BOMB = "Backups destroyed", "Service with data stopped", "Fork bomb"
-ACCOUNT, HALTED = "Account locked or taken over by a script", "Machine stopped at once"
+ACCOUNT, HALTED = "Account locked by a script", "Machine stopped at once"
 REMOVED = "Everything below a directory of the system removed"
 EMPTIED = "Database emptied from the command line"
 UNSAFE = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
@@ -186,8 +186,11 @@ SILENT = (
     (STOPPED, "systemctl is-active mysql"),
     (STOPPED, "pkill mysqld"),
     (BOMB, "bash -c f() { g | h; }; f"),
+    (BOMB, "bash -c start() { server | logger & }; start"),
     (ACCOUNT, "usermod -aG docker ops"),
     (ACCOUNT, "passwd -S root"),
+    (ACCOUNT, "chpasswd"),
+    (ACCOUNT, "userdel -r clerk"),
     (ACCOUNT, "chage -l ops"),
     (HALTED, "systemctl reboot"),
     (HALTED, "reboot --help"),

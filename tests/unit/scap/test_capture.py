@@ -9,7 +9,7 @@ import pytest
 from falcotrace.api import open_captures
 from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
-from falcotrace.rules.load import load_rules
+from falcotrace.rules.load import RulesText, load_rules
 from falcotrace.rules.plan import Plan
 from falcotrace.scap import blocks
 from falcotrace.scap.capture import ScapCapture
@@ -111,6 +111,45 @@ def test_a_scan_of_a_file_is_a_scan_of_its_import(shared: Path, tmp_path: Path, 
     assert found or name == "sd_io"
     each = load_rules([shared / "oracle" / "rules" / "ops_rules.yaml"]).plan
     assert matches(source, each) == matches(tmp_path / "a.parquet", each) != set()
+
+
+SEVERAL = """
+- rule: many names
+  desc: d
+  condition: evt.type in (open, openat)
+  output: o %fd.name
+  priority: NOTICE
+  count: {at_least: 5, distinct: fd.name, by: process, within: 10s}
+- rule: forked and executed, not followed by a connection
+  desc: d
+  condition: evt.type in (execve, execveat) and evt.rawres >= 0
+  output: o %proc.exepath
+  priority: NOTICE
+  sequence:
+    by: {parent: proc.ppid}
+    within: 1s
+    after: [{condition: "evt.type in (clone, clone3, fork, vfork)", by: {parent: proc.pid}}]
+    unless_followed_by: [{condition: evt.type=connect}]
+"""
+
+
+def test_rules_over_several_events_need_no_import(shared: Path, tmp_path: Path) -> None:
+    """A file that is read twice from front to back says what its import says, its end included."""
+    (source,) = (shared / "oracle" / "captures").glob("container.scap*")
+    import_scap(source, tmp_path / "a.parquet")
+    plan = load_rules([RulesText(SEVERAL)]).plan
+    told = []
+    for path in (source, tmp_path / "a.parquet"):
+        with open_captures([path]) as captures:
+            report = captures.scan(plan)
+            found = sorted((one.num, one.rule.name, one.steps, one.output) for one in report)
+            unclear = [
+                (one.rule.name, one.reason, one.count, one.nums) for one in report.undetermined
+            ]
+            told.append((found, sorted(unclear)))
+    assert told[0] == told[1]
+    assert {name for _, name, *_ in told[0][0]} == {rule.name for rule in plan.rules}
+    assert told[0][1]
 
 
 OPTIONS: list[Mapping[str, Any]] = [
