@@ -3,7 +3,7 @@
 In: a rule of a plan. Out: types of events and fields.
 """
 
-from falcotrace.rules.plan import FieldOperand, RulePlan, iter_fields
+from falcotrace.rules.plan import FieldOperand, Formula, RulePlan, iter_atoms, iter_fields
 from falcotrace.rules.sequences import iter_operands
 
 
@@ -25,4 +25,14 @@ def asked_fields(rule: RulePlan) -> tuple[FieldOperand, ...]:
             fields.update(dict.fromkeys(step.condition_fields))
         for operand in iter_operands(rule.correlation):
             fields.update(dict.fromkeys(iter_fields(operand)))
+    return tuple(fields)
+
+
+def fields_of(formula: Formula) -> tuple[FieldOperand, ...]:
+    """Every field that a formula reads, once each."""
+    fields: dict[FieldOperand, None] = {}
+    for atom in iter_atoms(formula):
+        fields.update(dict.fromkeys(iter_fields(atom.left)))
+        if atom.right is not None:
+            fields.update(dict.fromkeys(iter_fields(atom.right)))
     return tuple(fields)

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from falcotrace.errors import Context, Diagnostic, Severity, Source, Span
+from falcotrace.rules.asked import fields_of
 from falcotrace.rules.ast import Condition
 from falcotrace.rules.check import (
     DEPRECATED_FIELDS,
@@ -35,14 +36,12 @@ from falcotrace.rules.plan import (
     RuleException,
     RulePlan,
     Template,
-    WrittenCondition,
-    iter_atoms,
-    iter_fields,
 )
 from falcotrace.rules.printer import print_condition
 from falcotrace.rules.resolve import MacroResolver, MacroScope
 from falcotrace.rules.sequences import Correlation, Key, Step
 from falcotrace.rules.texts import JoinedSource, Piece, join, spaced, without
+from falcotrace.rules.written import WrittenCondition
 
 _CONTAINER_INFO = "%container.info"
 
@@ -390,13 +389,3 @@ def _placed(fault: Fault, code: LoadCode, chain: Chain) -> Fault:
     fault.code = fault.code or code
     fault.chain = fault.chain or chain
     return fault
-
-
-def fields_of(formula: Formula) -> tuple[FieldOperand, ...]:
-    """Every field that a formula reads, once each."""
-    fields: dict[FieldOperand, None] = {}
-    for atom in iter_atoms(formula):
-        fields.update(dict.fromkeys(iter_fields(atom.left)))
-        if atom.right is not None:
-            fields.update(dict.fromkeys(iter_fields(atom.right)))
-    return tuple(fields)

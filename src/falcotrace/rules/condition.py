@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from falcotrace.errors import RulesError, Source, Span
+from falcotrace.rules.asked import fields_of
 from falcotrace.rules.check import Checker
 from falcotrace.rules.check_parser import parse_operand
 from falcotrace.rules.codes import LoadCode
 from falcotrace.rules.collect import SYSCALL_SOURCE
-from falcotrace.rules.compile import fields_of
 from falcotrace.rules.event_set import EventSet, find_events
 from falcotrace.rules.faults import Fault, diagnose
 from falcotrace.rules.lexer import Lexer

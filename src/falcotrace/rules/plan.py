@@ -12,17 +12,18 @@ is.
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar, assert_never
 
 from falcotrace.errors import Span
 from falcotrace.events.fields import Field, FieldType
 from falcotrace.events.operators import Multiplicity, Operator, Quantifier
-from falcotrace.rules.ast import Condition, Transform
+from falcotrace.rules.ast import Transform
 from falcotrace.rules.left_out import LeftOut
 from falcotrace.rules.raw_arguments import raw_argument_types
 from falcotrace.rules.sequences import Correlation
+from falcotrace.rules.written import WrittenCondition
 
 Value = str | int | bool | float | bytes | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """A converted literal. Texts (CHARBUF, FSPATH ..) are in the form of `events.text.to_text`."""
@@ -241,22 +242,6 @@ class RuleException:
 
 CONDITION_NAME = "<condition>"
 """The name of a condition that stands in no rule, as a rule and in messages."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class WrittenCondition:
-    """A condition as its author wrote it, for display: engines read the formula.
-
-    Args:
-        tree: the condition with its exceptions, macro references not replaced.
-        macros: the macros that it may refer to, references in them not replaced either.
-        exceptions: names of the exceptions that have values; each is the negation of one of the
-            last children of `tree`, in order.
-    """
-
-    tree: Condition
-    macros: Mapping[str, Condition]
-    exceptions: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
