@@ -102,8 +102,9 @@ print(rule_sql(rules.rules[0], "captures/*.parquet"))
 
 # %% [markdown]
 # ## The answer
-# For the captures that ship: **two of the four have it.** `app-1` in the capture `intrusion`, by a program in `/dev/shm`; and `web-1` in
-# `first_light`, hours before, by a program that lies in memory only and reports to another address. The other two are silent.
+# For the captures that ship: **three hosts have it.** `app-1` in the capture `intrusion`, by a program in `/dev/shm`; `web-1` in `first_light`,
+# hours before, by a program that lies in memory only and reports to another address; and `host-1`, on which attackers' tactics are played: by
+# a tunnel (`command_and_control`) and a miner (`impact`). All others are silent, those of ordinary work among them.
 #
-# **Next:** both hosts are incidents; open each with `02_root_cause`. Keep the rule: put it into your rules folder, and it is asked while recording
+# **Next:** these hosts are incidents; open each with `02_root_cause`. Keep the rule: put it into your rules folder, and it is asked while recording
 # (`falcotrace record -r`). Hunt again tomorrow with `--state`, and only what is new is read. How to make a rule that stays quiet on ordinary days: `05_write_a_rule`.

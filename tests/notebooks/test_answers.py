@@ -43,7 +43,7 @@ def test_triage_chooses_the_alert_where_the_intruder_came_in() -> None:
     assert found == [
         "Server program started a shell or a tool",
         "status /srv/www/cgi-bin/status",
-        12,
+        21,
     ]
 
 
@@ -68,8 +68,8 @@ def test_root_cause_is_the_request_and_impact_the_cron_entry() -> None:
     assert {"/root/.ssh/authorized_keys", "/root/.bash_history"} <= set(found["files"])
 
 
-def test_hunt_finds_both_hosts_and_nothing_on_the_quiet_day() -> None:
-    """One rule of behaviour finds two intruders who share no name and no address."""
+def test_hunt_finds_every_host_and_nothing_on_quiet_days() -> None:
+    """One rule of behaviour finds intruders who share no name and no address."""
     found = run(
         "03_hunt",
         "{'where': by_host[['host', 'capture']].values.tolist(), "
@@ -77,9 +77,12 @@ def test_hunt_finds_both_hosts_and_nothing_on_the_quiet_day() -> None:
     )
     assert sorted(found["where"]) == [
         ["app-1", "intrusion.parquet"],
+        ["host-1", "command_and_control.parquet"],
+        ["host-1", "impact.parquet"],
         ["web-1", "first_light.parquet"],
     ]
-    assert found["status"]["../captures/ordinary.parquet"] == ["hunted", 0]
+    for quiet in ("ordinary", "benign"):
+        assert found["status"][f"../captures/{quiet}.parquet"] == ["hunted", 0]
 
 
 def test_network_reads_what_was_typed_into_the_shell() -> None:
