@@ -5,11 +5,12 @@ where either side has no value. Pairs of texts are compared once for each distin
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import pyarrow as pa
 
 from falcotrace.engines.addresses import parse_address
 from falcotrace.engines.checks import spread
@@ -18,11 +19,13 @@ from falcotrace.engines.text_match import glob_matches
 from falcotrace.engines.vectors import (
     MISSING,
     Bools,
+    Integers,
     ListVector,
     NumberVector,
     Rows,
     TextVector,
     Vector,
+    arrow_integers,
 )
 from falcotrace.events.operators import Operator, ValueKind, kind_of
 from falcotrace.events.text import to_bytes
@@ -121,12 +124,8 @@ class Comparison:
         pairs = left.codes.astype(np.int64) * width + right.codes
         pairs[(left.codes == MISSING) | (right.codes == MISSING)] = MISSING
         distinct, places = np.unique(pairs, return_inverse=True)
-        lefts = (
-            left.domain.values.take(np.maximum(distinct, 0) // width) if len(left.domain) else []
-        )
-        rights = (
-            right.domain.values.take(np.maximum(distinct, 0) % width) if len(right.domain) else []
-        )
+        lefts = _values(left, np.maximum(distinct, 0) // width)
+        rights = _values(right, np.maximum(distinct, 0) % width)
         test = self._text_test()
         truth = [
             pair != MISSING and test(one.as_py(), other.as_py())
@@ -144,6 +143,10 @@ class Comparison:
             return _TEXT_COMPARISONS[self.atom.operator]
         compare = _BYTE_COMPARISONS[self.atom.operator]
         return lambda left, right: compare(_raw(left), _raw(right))
+
+
+def _values(vector: TextVector, codes: Integers) -> Iterable[pa.Scalar]:
+    return vector.domain.values.take(arrow_integers(codes)) if len(vector.domain) else ()
 
 
 def _raw(value: str | bytes) -> bytes:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from falcotrace.engines.blanks import LOWEST_NS
 from falcotrace.engines.capture_source import RowGroupSource
-from falcotrace.engines.derived_base import as_int64
+from falcotrace.engines.derived_base import as_int64, number_texts
 from falcotrace.engines.row_set import RowSet
 from falcotrace.engines.vectors import (
     Bools,
@@ -22,6 +21,8 @@ from falcotrace.engines.vectors import (
     Rows,
     TextVector,
     arrow_codes,
+    arrow_integers,
+    arrow_text,
     bools_of,
     codes_of,
     integers_of,
@@ -31,7 +32,7 @@ from falcotrace.rules.plan import Operand, RulePlan
 from falcotrace.rules.sequences import Count, Key, Step
 
 _NUMBERS = ("step", "num", "time", "birth")
-_NO_TEXT = pa.scalar("")
+_NO_TEXT = arrow_text("")
 
 MOST_MOMENTS = 10_000_000
 """Of a rule and a capture; while they are judged they take some 200 bytes each."""
@@ -123,7 +124,7 @@ class MomentCollector:
             source.integers("evt.time").take(rows),
             _births(row_set, key),
         )
-        arrays = [pa.array(column.take(places)) for column in numbers]
+        arrays = [arrow_integers(column.take(places)) for column in numbers]
         chosen = arrow_codes(places)
         arrays += [
             column.fill_null(_NO_TEXT).take(chosen).dictionary_encode() for column in columns
@@ -132,7 +133,9 @@ class MomentCollector:
 
     def moments(self) -> Moments:
         """Everything that was taken."""
-        table = pa.concat_tables([self._schema.empty_table(), *self._tables])
+        # `empty_table` would import pandas.
+        empty = pa.Table.from_batches([], schema=self._schema)
+        table = pa.concat_tables([empty, *self._tables])
         table = table.unify_dictionaries().combine_chunks()
         return moments_of(table)
 
@@ -177,9 +180,12 @@ def _texts(rows: RowSet, operand: Operand) -> pa.Array:
         small = vector.compact()
         return texts_of(small).cast(pa.string())
     assert isinstance(vector, NumberVector), "keys have single values"
-    values, codes = np.unique(vector.values, return_inverse=True)
-    texts = pc.cast(pa.array(values), pa.string())
-    return texts.take(arrow_codes(np.where(vector.present(), codes, -1)))
+    return texts_of(number_texts(vector, _number_text))
+
+
+def _number_text(value: float) -> str:
+    """As casts to text print numbers, truths among them."""
+    return str(value).lower()
 
 
 def _births(rows: RowSet, key: Key) -> Integers:

@@ -41,3 +41,19 @@ assert not heavy, heavy
     question = ["query", str(CAPTURE), "proc.name=bash", "--format", form, *options]
     command = [sys.executable, "-c", program, *question]
     subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def test_a_scan_imports_no_heavy_package() -> None:
+    """Shipped rules, those about several events among them, find their alerts without pandas."""
+    program = """
+import sys
+from falcotrace.cli.app import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 1, end.code
+heavy = {"pandas", "duckdb", "sqlglot", "scapy"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    command = [sys.executable, "-c", program, "scan", str(CAPTURE), "--format", "text"]
+    subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
