@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from falcotrace.capture.appended_file import AppendedFile, MakeRoom
 from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
 from falcotrace.capture.encoding import KEY, EncodedRowGroup, encode_row_group
 from falcotrace.capture.footer import METADATA_KEY, Chained, Footer, RowGroupEntry, encode_footer
@@ -61,6 +62,7 @@ class CaptureWriter:
         *,
         overwrite: bool = False,
         resume: Sequence[WrittenRowGroup] | None = None,
+        make_room: MakeRoom | None = None,
     ) -> None:
         """Create the file, or go on where another writer stopped.
 
@@ -69,6 +71,7 @@ class CaptureWriter:
             overwrite: replace a file that exists.
             resume: what `append` told of the row groups of a writer that did not come to an end;
                 what stands behind them is cut off.
+            make_room: asked for room when the disk is full, before that is an error.
 
         Raises:
             CaptureError: the file exists and may not be overwritten, cannot be created, or is
@@ -76,11 +79,11 @@ class CaptureWriter:
         """
         self._path = path
         descriptor = _create(path, overwrite) if resume is None else _reopen(path, resume)
-        self._file = os.fdopen(descriptor, "r+b" if resume else "wb")
-        self._file.seek(0, os.SEEK_END)
-        self._parquet = ParquetFile(
-            self._file, capture_schema(), f"falcotrace version {__version__}"
-        )
+        self._file = AppendedFile(descriptor, make_room)
+        with self._reported():
+            self._parquet = ParquetFile(
+                self._file, capture_schema(), f"falcotrace version {__version__}"
+            )
         self._groups: list[WrittenRowGroup] = []
         for group in resume or ():
             self._parquet.adopt(group.about, group.entry.row_count)
@@ -100,7 +103,7 @@ class CaptureWriter:
         # Nobody called `close`: what was written stays readable as Parquet, but is no capture.
         with contextlib.suppress(OSError):
             self._parquet.close({})
-            self._file.close()
+        self._file.close()
 
     @property
     def row_group_count(self) -> int:
@@ -182,15 +185,13 @@ class CaptureWriter:
             ValueError: `group` does not describe a row group.
         """
         with self._reported():
-            self._file.flush()
             distance = self._file.tell() - begin
-            end = group.end
-            while begin < end:
-                count = os.sendfile(self._file.fileno(), source, begin, end - begin)
-                if not count:
-                    raise CaptureError(self._path, "cannot be made: a part of it ends too early")
-                begin += count
-            self._file.seek(0, os.SEEK_END)
+            try:
+                self._file.copy_from(source, begin, group.end)
+            except EOFError:
+                raise CaptureError(
+                    self._path, "cannot be made: a part of it ends too early"
+                ) from None
         about = moved_row_group(group.about, distance)
         offset = group.entry.processes_offset + distance
         entry = msgspec.structs.replace(group.entry, processes_offset=offset)
@@ -206,8 +207,7 @@ class CaptureWriter:
             CaptureError: the file cannot be written.
         """
         with self._reported():
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
+            self._file.sync()
 
     def close(self, footer: Footer, chained: Chained | None = None) -> bytes:
         """Write chain and footer.
@@ -233,8 +233,7 @@ class CaptureWriter:
         with self._reported():
             last = self._parquet.footer({METADATA_KEY: encode_footer(complete)})
             self._file.write(chain.block(last) + last)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file.sync()
             self._file.close()
         return chain.head
 

@@ -11,6 +11,7 @@ In: what conversion has done so far. Out: the same after a crash. It holds
     containers.log   what runtimes told of containers (`runtimes/container_log.py`)
     checkpoint.json  how much of all these belongs together
     counters.json    the kernel's account of losses, once a second
+    reserve          nothing: room to bring the recording to its end (`room.py`)
 
 A checkpoint is valid when it stands there under its name; whatever is written beyond it is cut off.
 Nothing of it is executed or trusted when it is read: everything has a type and a checksum.
@@ -27,10 +28,12 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
+from falcotrace.capture.appended_file import write_whole
 from falcotrace.capture.footer import Footer, PartlyBlind
 from falcotrace.errors import RecordError
 from falcotrace.record.framed_log import FramedLog, read_log
 from falcotrace.record.parts import Part, Parts
+from falcotrace.record.room import Reserve
 
 SUFFIX: Final = ".recording"
 FORMAT_VERSION: Final = 5
@@ -112,12 +115,16 @@ class RecordingFolder:
     Args:
         path: the folder, which exists.
 
+    Attributes:
+        reserve: room that is kept for what has to be written when the disk is full.
+
     Raises:
         RecordError: somebody records into it, or it is none.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reserve = Reserve(path)
         try:
             self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -225,7 +232,7 @@ class RecordingFolder:
 
     def open_known(self, name: str, end: int = 0) -> FramedLog:
         """The log of what is known; cut off behind a byte."""
-        return FramedLog(self.path / name, end)
+        return FramedLog(self.path / name, end, self.reserve.give_back)
 
     def read_known(self, checkpoint: Checkpoint) -> Iterator[tuple[int, bytes]]:
         """Records of that log."""
@@ -242,7 +249,7 @@ class RecordingFolder:
             series: of a rotation.
         """
         kept = checkpoint.parts or (Part(number=1, began_ns=started_ns),)
-        return Parts(self.path, kept, checkpoint.finished, series)
+        return Parts(self.path, kept, checkpoint.finished, series, self.reserve.give_back)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Say how much belongs together; everything named must be on disk already."""
@@ -284,11 +291,13 @@ class RecordingFolder:
         """Write a document so that it is there whole, before and after."""
         new = self.path / f"{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
-            file.write(raw)
+        file = os.open(new, flags, 0o600)
+        try:
+            write_whole(file, raw, self.reserve.give_back if is_lasting else None)
             if is_lasting:
-                file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file)
+        finally:
+            os.close(file)
         new.replace(self.path / name)
         if is_lasting:
             os.fsync(self._lock)

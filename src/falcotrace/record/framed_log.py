@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from falcotrace.capture.appended_file import MakeRoom, write_whole
+
 _FRAME: Final = struct.Struct("<III")  # kind, bytes of the payload, checksum of both and of it
 FRAME_BYTES: Final = _FRAME.size
 MAX_PAYLOAD_BYTES: Final = 1 << 30
@@ -21,9 +23,11 @@ class FramedLog:
     Args:
         path: the file; created where it is not there.
         end: what stands behind this byte is cut off.
+        make_room: asked for room when the disk is full, before that is an error.
     """
 
-    def __init__(self, path: Path, end: int = 0) -> None:
+    def __init__(self, path: Path, end: int = 0, make_room: MakeRoom | None = None) -> None:
+        self._make_room = make_room
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, end)
         os.lseek(self._file, end, os.SEEK_SET)
@@ -35,16 +39,14 @@ class FramedLog:
         Raises:
             OSError: it could not be written; it does not count.
         """
-        record = memoryview(_frame(kind, payload) + payload)
-        size = len(record)
+        record = _frame(kind, payload) + payload
         try:
-            while record:
-                record = record[os.write(self._file, record) :]
+            write_whole(self._file, record, self._make_room)
         except OSError:
             os.ftruncate(self._file, self.end)
             os.lseek(self._file, self.end, os.SEEK_SET)
             raise
-        self.end += size
+        self.end += len(record)
 
     def sync(self) -> None:
         """Have everything survive the machine's end."""

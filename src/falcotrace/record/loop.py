@@ -126,7 +126,10 @@ class Loop:
         self._conversion = running.conversion
         self._signals = signals
         self._watch = running.watch
-        self._room = RoomKeeper(running.folder.path, options.max_bytes, options.free_bytes)
+        folder = running.folder
+        self._room = RoomKeeper(folder.path, folder.reserve, options.max_bytes, options.free_bytes)
+        folder.reserve.take()
+        folder.reserve.before = running.spool.halt
         self.cost = Cost()
         self.upkeep = Upkeep(
             options, running.conversion, running.spool, running.account.read, self.cost
@@ -162,7 +165,7 @@ class Loop:
 
     def convert_rest(self) -> None:
         """Convert what waits when recording has ended; what was on no disk comes last."""
-        self._room.give_back()
+        self._running.folder.reserve.give_back()
         self.cost.look()
         if self._step is not None:
             self._result(self._step)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from falcotrace.capture.appended_file import MakeRoom
 from falcotrace.capture.chain import NO_HEAD, ChainBuilder, Link
 from falcotrace.capture.digests import digest_of
 from falcotrace.capture.encoding import EncodedRowGroup
@@ -82,6 +83,7 @@ class Parts:
         kept: as a checkpoint has them; the last one is gone on with.
         finished: captures that wait to be moved to their place.
         series: of a rotation, see `Chained`.
+        make_room: asked for room for row groups when the disk is full.
 
     Attributes:
         newest_bytes: size of the newest part.
@@ -99,8 +101,10 @@ class Parts:
         kept: Sequence[Part],
         finished: Sequence[Part] = (),
         series: str = "",
+        make_room: MakeRoom | None = None,
     ) -> None:
         self._folder = folder
+        self._make_room = make_room
         self._series = series
         self.changed: tuple[str, ...] = ()
         self._closed = list(kept[:-1])
@@ -114,8 +118,9 @@ class Parts:
         self._newest = part
         self._event_count = sum(group.entry.row_count for group in groups)
         self._chain = self._chain_of(part, groups)
-        self._log = FramedLog(self._log_path(part.number), part.groups_bytes)
-        self._writer = CaptureWriter(self._path(part.number), resume=groups)
+        make_room = self._make_room
+        self._log = FramedLog(self._log_path(part.number), part.groups_bytes, make_room)
+        self._writer = CaptureWriter(self._path(part.number), resume=groups, make_room=make_room)
         self._note_sizes()
 
     def _note_sizes(self) -> None:

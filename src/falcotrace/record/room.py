@@ -7,7 +7,10 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from falcotrace.capture.appended_file import MakeRoom
 
 DEFAULT_FREE_BYTES: Final = 256 << 20
 RESERVE_BYTES: Final = 16 << 20
@@ -16,11 +19,43 @@ RESERVE_BYTES: Final = 16 << 20
 _LOOK_SECONDS: Final = 0.1
 
 
+class Reserve:
+    """A file that takes room, for what has to be written when there is none left.
+
+    Args:
+        folder: the recording's folder.
+
+    Attributes:
+        path: the file; one that an interrupted recording has left counts as well.
+        before: done before the room is given back, so that only conversion takes of it: the
+            journal would fill it again at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "reserve"
+        self.before: MakeRoom = lambda: None
+
+    def take(self) -> None:
+        """Take the room, as far as there is some."""
+        with contextlib.suppress(OSError):
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(file, 0, RESERVE_BYTES)
+            finally:
+                os.close(file)
+
+    def give_back(self) -> None:
+        """Give it back; from any thread, and more than once."""
+        self.before()
+        self.path.unlink(missing_ok=True)
+
+
 class RoomKeeper:
     """Watches how much room a recording takes and leaves.
 
     Args:
-        folder: the recording's folder; the reserve is in it.
+        folder: the recording's folder.
+        reserve: what does not count.
         max_bytes: what it may take; 0 for no limit.
         free_bytes: what must be left for others.
 
@@ -28,20 +63,14 @@ class RoomKeeper:
         moved_bytes: what the recording has written to other places.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, free_bytes: int) -> None:
+    def __init__(self, folder: Path, reserve: Reserve, max_bytes: int, free_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._free_bytes = free_bytes
         self._looked = 0.0
         self._reason = ""
-        self._reserve = folder / "reserve"
+        self._reserve = reserve
         self.moved_bytes = 0
-        with contextlib.suppress(OSError):
-            file = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(file, 0, RESERVE_BYTES)
-            finally:
-                os.close(file)
 
     def reached_limit(self) -> str:
         """Which limit is reached; empty while none is."""
@@ -50,10 +79,6 @@ class RoomKeeper:
             self._looked = now
             self._reason = self._look()
         return self._reason
-
-    def give_back(self) -> None:
-        """Give the reserve back."""
-        self._reserve.unlink(missing_ok=True)
 
     def _look(self) -> str:
         if self._free_bytes:
@@ -69,5 +94,5 @@ class RoomKeeper:
         for path in self._folder.iterdir():
             # A part of the journal may be given back meanwhile.
             with contextlib.suppress(FileNotFoundError):
-                sizes += path.stat().st_size if path != self._reserve else 0
+                sizes += path.stat().st_size if path != self._reserve.path else 0
         return sizes

@@ -5,6 +5,7 @@ memory, nor the conversion.
 """
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -48,6 +49,7 @@ class Spool:
         self.failure: OSError | None = None
         self.is_held = False
         self.unwritten: list[Batch] = []
+        self._is_halted = False
 
     @property
     def written_count(self) -> int:
@@ -74,6 +76,15 @@ class Spool:
         while (batch := self._drain.take()) is not None:
             self.unwritten.append(batch)
 
+    def halt(self) -> None:
+        """Write no more: the disk is full, and what room is left is for others.
+
+        What is not written stays in memory until `stop`.
+        """
+        if self._thread.is_alive():
+            self._is_halted = True
+            self._thread.join()
+
     def _run(self) -> None:
         # Memory is all that stands between a busy host and losses: it must not fill.
         with contextlib.suppress(OSError):
@@ -91,6 +102,8 @@ class Spool:
 
     def _write_one(self) -> bool:
         """Write the batch that has waited longest, if any waits and may be written."""
+        if self._is_halted:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             self._sync()
         batch = None if self.is_held else self._drain.take()

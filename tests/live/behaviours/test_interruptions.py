@@ -16,6 +16,7 @@ from falcotrace.record.folder import SUFFIX
 from falcotrace.record.journal import segments
 from falcotrace.record.options import Observer, Outcome, Progress, RecordOptions
 from falcotrace.record.recorder import record_host
+from small_disk import small_disk
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("live_kernel")]
 
@@ -103,17 +104,6 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int, *, noise: bool) -> None
     assert len(set(nums[0])) == 1
     names = ask(capture, "SELECT count(*) FROM events WHERE proc.name IS NULL")
     assert names == [(0,)]
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A filesystem of its own."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def record_noise(options: RecordOptions) -> Outcome:

@@ -7,7 +7,7 @@ The layout is described in Apache Parquet, README.md and parquet.thrift.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,22 @@ _VERSION: Final = 2
 _TYPE_ORDER: Final = structure({1: EMPTY})  # statistics are in the order of the column's type
 
 
+class Sink(Protocol):
+    """What a Parquet file is written to."""
+
+    def tell(self) -> int:
+        """How many bytes stand there."""
+        ...
+
+    def write(self, data: bytes, /) -> object:
+        """Add bytes, all of them."""
+        ...
+
+    def writelines(self, parts: Iterable[bytes], /) -> object:
+        """Add pieces, one behind the other."""
+        ...
+
+
 class ParquetFile:
     """A Parquet file that is being written.
 
@@ -30,7 +46,7 @@ class ParquetFile:
         created_by: who writes it, as `NAME version NUMBER`.
     """
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema, created_by: str) -> None:
+    def __init__(self, file: Sink, schema: pa.Schema, created_by: str) -> None:
         self._file = file
         self._schema = schema
         self._created_by = created_by
