@@ -21,9 +21,10 @@ from scap_mutations import mutated
 from scap_soundness import check_threads
 
 from falcotrace.capture.reader import Capture, open_capture
-from falcotrace.engines import replay
+from falcotrace.engines import group_worker
 from falcotrace.engines.base import ScanOptions
-from falcotrace.engines.replay import ReplayEngine, compile_plan
+from falcotrace.engines.group_program import compile_plan
+from falcotrace.engines.replay import ReplayEngine
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS
 from falcotrace.rules.plan import Plan
@@ -80,7 +81,7 @@ class Cases:
         self._other_plan = load_plan(*options.other_rules) if options.other_rules else self._plan
         # Compiling rules would take a fifth of the time.
         programs = {id(plan): compile_plan(plan) for plan in (self._plan, self._other_plan)}
-        replay.compile_plan = lambda plan: programs[id(plan)]
+        group_worker.__dict__["compile_plan"] = lambda plan: programs[id(plan)]
         _check_each_batch()
         self._source, self._out = folder / "case.scap", folder / "case.parquet"
 

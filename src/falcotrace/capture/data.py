@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from falcotrace.capture.footer import Footer
+from falcotrace.capture.parquet.stored import StoredColumn
 from falcotrace.capture.reader import RowGroup
 
 
@@ -51,6 +52,10 @@ class CaptureData(Protocol):
 
     def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
         """Columns of one row group."""
+        ...
+
+    def stored(self, row_group: int, path: str) -> StoredColumn | None:
+        """A column of one row group as a file has it; None where `read` has to be asked."""
         ...
 
     def processes(self, row_group: int) -> ProcessTable:

@@ -5,6 +5,7 @@ In: a file that calls itself a capture. Out: its footer, and columns by path wit
     Nothing is evaluated here.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +24,9 @@ from falcotrace.capture.footer import (
     decode_footer,
 )
 from falcotrace.capture.parquet.levels import run_begins
+from falcotrace.capture.parquet.stored import StoredColumn, stored_column
 from falcotrace.capture.process_table import PROCESS_TABLE_LIMIT_BYTES, decode_processes
-from falcotrace.capture.schema import flat_type
+from falcotrace.capture.schema import REQUIRED_COLUMNS, flat_type
 from falcotrace.errors import CaptureError
 from falcotrace.events.columns import COLUMNS, PROCESS_COLUMNS
 
@@ -32,6 +34,8 @@ _MAGIC = b"PAR1"
 _KEY = "proc.key"
 _SCAP_MAGIC = b"\x0a\x0d\x0d\x0a"
 _GZIP_MAGIC = b"\x1f\x8b"
+_CODECS = frozenset({"UNCOMPRESSED", "ZSTD"})
+_LARGEST_CHUNK_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,13 @@ class RowGroup:
 class Capture:
     """An open capture. Make one with `open_capture`; close it or use it as a context manager."""
 
-    def __init__(self, path: Path, footer: Footer, file: pq.ParquetFile) -> None:
+    def __init__(self, path: Path, footer: Footer, file: pq.ParquetFile, raw: pa.OSFile) -> None:
         self.path = path
         self.footer = footer
         self._file = file
-        self._names = _leaf_names(file)
+        self._raw = raw
+        self._leaves = _leaf_indexes(file)
+        self._schema: pa.Schema | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +70,7 @@ class Capture:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._raw.close()
 
     @cached_property
     def row_groups(self) -> tuple[RowGroup, ...]:
@@ -93,7 +100,7 @@ class Capture:
     @cached_property
     def lacking(self) -> frozenset[str]:
         """Columns that the file does not have at all: those that came after its version."""
-        return frozenset(COLUMNS.keys() - self._names)
+        return frozenset(COLUMNS.keys() - self._leaves.keys())
 
     def read(self, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
         """Read columns of one row group.
@@ -115,7 +122,7 @@ class Capture:
         return {path: self._read_leaf(row_group, path, rows) for path in paths}
 
     def _read_leaf(self, row_group: int, path: str, rows: int) -> pa.Array:
-        if path not in self._names or not rows:
+        if path not in self._leaves or not rows:
             return pa.nulls(rows, flat_type(path))
         try:
             table = self._file.read_row_group(row_group, columns=[path], use_threads=False)
@@ -124,6 +131,51 @@ class Capture:
         if table.num_rows != rows:
             raise CaptureError(self.path, "is damaged: row group and footer disagree")
         return _leaf(table, path)
+
+    def stored(self, row_group: int, path: str) -> StoredColumn | None:
+        """A column of one row group as it is stored, for whoever needs few of its rows.
+
+        Returns:
+            None where `read` has to be asked: of lists and bytes, of columns that are stored in
+            another way, and of damaged ones.
+        """
+        rows = self.footer.row_groups[row_group].row_count
+        leaf = self._leaves.get(path)
+        if leaf is None or not rows or not self._is_usual(path):
+            return None
+        about = self._file.metadata.row_group(row_group).column(leaf)
+        codec = about.compression
+        if codec not in _CODECS or about.total_compressed_size > _LARGEST_CHUNK_BYTES:
+            return None
+        begin = about.data_page_offset
+        if about.dictionary_page_offset is not None:
+            begin = min(begin, about.dictionary_page_offset)
+        try:
+            raw = self._raw.read_at(about.total_compressed_size, begin)
+        except (OSError, ValueError):
+            return None
+        return stored_column(
+            raw,
+            flat_type(path),
+            rows,
+            is_required=path in REQUIRED_COLUMNS,
+            is_compressed=codec != "UNCOMPRESSED",
+        )
+
+    def _is_usual(self, path: str) -> bool:
+        """Whether the file has a column as a capture's schema says it."""
+        if self._schema is None:
+            self._schema = self._file.schema_arrow
+        found = self._schema
+        *above, name = path.split(".")
+        for step in above:
+            field = found.field(step)
+            if field.nullable:
+                return False
+            found = field.type
+        leaf = found.field(name)
+        kind = leaf.type.value_type if pa.types.is_dictionary(leaf.type) else leaf.type
+        return bool(kind == flat_type(path) and leaf.nullable != (path in REQUIRED_COLUMNS))
 
     def processes(self, row_group: int) -> "pa.Table | RowStates":
         """The states of processes that occur in a row group, sorted by `proc.key`.
@@ -219,14 +271,14 @@ def open_capture(path: Path) -> Capture:
     coded = _coded_names(file)
     # Without reading ahead: one leaf at a time gains nothing by it, and Arrow 26 was seen to wait
     # for ever in it, when many threads read (its future's condition variable was gone).
+    raw = pa.OSFile(os.fsencode(path))
     dictionaries = pq.ParquetFile(
-        path,
+        raw,
         metadata=file.metadata,
         read_dictionary=coded,
-        memory_map=False,
         pre_buffer=False,
     )
-    return Capture(path, footer, dictionaries)
+    return Capture(path, footer, dictionaries, raw)
 
 
 def read_footer(path: Path | str, file: BinaryIO | None = None) -> Footer:
@@ -303,10 +355,11 @@ def _check_entries(path: Path, file: pq.ParquetFile, entries: Sequence[RowGroupE
             raise CaptureError(path, "is damaged: a process table lies outside the file")
 
 
-def _leaf_names(file: pq.ParquetFile) -> frozenset[str]:
+def _leaf_indexes(file: pq.ParquetFile) -> dict[str, int]:
+    """Columns of ours that the file has, and their places among its leaves."""
     schema = file.metadata.schema
-    found = (schema.column(i).path.removesuffix(".list.element") for i in range(len(schema)))
-    return frozenset(found) & COLUMNS.keys()
+    paths = (schema.column(i).path.removesuffix(".list.element") for i in range(len(schema)))
+    return {path: place for place, path in enumerate(paths) if path in COLUMNS}
 
 
 def _coded_names(file: pq.ParquetFile) -> list[str]:

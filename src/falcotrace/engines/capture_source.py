@@ -1,8 +1,9 @@
 """A row group of a capture as a source of vectors.
 
 In: an open capture and the index of a row group. Out: the vectors of fields for some of its rows.
-A column is decoded when it is first asked for and never twice; columns of the process come from
-the row group's table of process states and are never decoded from the events.
+A column is read when it is first asked for and never twice, and spread over all rows only where
+that is asked; columns of the process come from the row group's table of process states and are
+never decoded from the events.
 """
 
 import threading
@@ -18,6 +19,7 @@ from falcotrace.engines.derived_base import Inputs, as_int64, number_texts
 from falcotrace.engines.derived_fields import DERIVED_FUNCTIONS
 from falcotrace.engines.field_columns import columns_of, is_unsupported
 from falcotrace.engines.row_set import RowSet
+from falcotrace.engines.stored_vectors import RowsOf, rows_of
 from falcotrace.engines.vectors import (
     Codes,
     EndsVector,
@@ -67,6 +69,7 @@ class RowGroupSource:
         self._capture = capture
         self.index = index
         self._columns: dict[str, Vector] = {}
+        self._stored: dict[str, RowsOf | None] = {}
         self._process_columns: dict[str, Vector] = {}
         self._table: ProcessTable | None = None
         self._places: Codes | None = None
@@ -79,7 +82,18 @@ class RowGroupSource:
         """A column's values for some rows."""
         if COLUMNS[path].scope is Scope.PROCESS:
             return self.process_column(path).take(self.places.take(rows))
-        return self.column(path).take(rows)
+        if path in self._columns:
+            return self._columns[path].take(rows)
+        stored = self._stored_rows(path)
+        return stored(rows) if stored else self.column(path).take(rows)
+
+    def _stored_rows(self, path: str) -> RowsOf | None:
+        """What gives single rows of a column, if the file has it in a form that allows it."""
+        if path not in self._stored:
+            with _lock_of(self._capture):
+                column = self._capture.stored(self.index, path)
+            self._stored[path] = rows_of(column) if column else None
+        return self._stored[path]
 
     def column(self, path: str) -> Vector:
         """A column of the events."""

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -47,6 +48,11 @@ from falcotrace.rules.sequences import Sequence as EventSequence
 
 Judge = Callable[[RulePlan, Moments, Sequence[Blanks]], Verdicts]
 """Puts the moments of a rule together; each engine has its own."""
+
+MatchCapture: TypeAlias = Callable[
+    [CaptureData | StreamedCapture, Plan, ScanOptions], Iterator[GroupMatches]
+]
+"""Asks rules about single events of a capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +302,7 @@ def correlate(
     captures: Iterable[CaptureData | StreamedCapture],
     plan: Plan,
     options: ScanOptions,
-    match: Callable[[CaptureData | StreamedCapture, Plan, ScanOptions], Iterator[GroupMatches]],
+    match: MatchCapture,
 ) -> dict[Path, Correlated]:
     """Ask the rules about several events, one capture after the other, by replay.
 

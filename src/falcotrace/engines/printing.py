@@ -40,11 +40,19 @@ def printed_texts(operand: Operand, vector: Vector) -> list[str | None]:
             return printed_texts(operand, left)
 
 
-def json_values(operand: Operand, vector: Vector) -> Sequence[FieldValue]:
-    """The typed value of each row; numbers that are printed in a special form stay texts."""
+def json_values(
+    operand: Operand, vector: Vector, texts: Sequence[str | None] | None = None
+) -> Sequence[FieldValue]:
+    """The typed value of each row; numbers that are printed in a special form stay texts.
+
+    Args:
+        operand: what is printed.
+        vector: its values.
+        texts: what `printed_texts` has made of them, if it was asked already.
+    """
     if isinstance(vector, NumberVector) and is_plain_number(operand):
         return _numbers(vector)
-    return printed_texts(operand, vector)
+    return printed_texts(operand, vector) if texts is None else texts
 
 
 def is_plain_number(operand: Operand) -> bool:

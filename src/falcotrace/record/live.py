@@ -139,6 +139,10 @@ class LiveRowGroup:
         del row_group
         return {path: self._array(path) for path in paths}
 
+    def stored(self, row_group: int, path: str) -> None:
+        """Nothing is stored: columns are in memory."""
+        del row_group, path
+
     def processes(self, row_group: int) -> pa.Table:
         """States of processes."""
         del row_group

@@ -90,6 +90,10 @@ class ScapRowGroup:
         del row_group
         return {path: self._columns.array(path) for path in paths}
 
+    def stored(self, row_group: int, path: str) -> None:
+        """Nothing is stored: columns are in memory."""
+        del row_group, path
+
     def processes(self, row_group: int) -> ProcessStates:
         """States of processes."""
         del row_group

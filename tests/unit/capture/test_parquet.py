@@ -24,6 +24,7 @@ from falcotrace.capture.parquet.file import ParquetFile
 from falcotrace.capture.parquet.rows import null_chunk, rising_chunk, rows_chunk
 from falcotrace.capture.parquet.runs import lists_chunk, runs_chunk
 from falcotrace.capture.parquet.schema import Leaf, leaves
+from falcotrace.capture.parquet.stored import StoredColumn, stored_column
 from falcotrace.capture.parquet.values import Presence, Sparse, Stepwise
 from falcotrace.capture.schema import capture_schema
 
@@ -83,6 +84,36 @@ def by_duckdb(raw: bytes, path: Path) -> list[Any]:
     ]
 
 
+def by_stored(raw: bytes) -> list[Any] | None:
+    """The column, as rules read it row by row; None where that is left to Arrow."""
+    file = pq.ParquetFile(io.BytesIO(raw))
+    about = file.metadata.row_group(0).column(0)
+    leaf = file.schema_arrow.field("fields").type.field(0)
+    begin = about.data_page_offset
+    if about.has_dictionary_page:
+        begin = about.dictionary_page_offset
+    column = stored_column(
+        raw[begin : begin + about.total_compressed_size],
+        leaf.type,
+        file.metadata.num_rows,
+        is_required=not leaf.nullable,
+        is_compressed=about.compression == "ZSTD",
+    )
+    return None if column is None else spread(column)
+
+
+def spread(column: StoredColumn) -> list[Any]:
+    """What every row of a stored column has."""
+    rows = np.arange(column.row_count)
+    places, has_value = column.ranks.find(rows) if column.ranks else (rows, rows >= 0)
+    values = column.values.tolist()
+    if column.dictionary is not None:
+        dictionary = column.dictionary.tolist()
+        values = [dictionary[place] for place in values]
+    pairs = zip(places.tolist(), has_value.tolist(), strict=True)
+    return [values[place] if there else None for place, there in pairs]
+
+
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file for DuckDB."""
@@ -94,6 +125,8 @@ def all_read(raw: bytes, values: Sequence[Any], scratch: Path) -> None:
     assert by_arrow(raw) == values
     assert by_polars(raw) == values
     assert by_duckdb(raw, scratch) == values
+    stored = by_stored(raw)
+    assert stored is None or stored == values
 
 
 def columns(values: dict[pa.DataType, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:

@@ -38,7 +38,9 @@ row group costs anyway the time does not matter, and the room does."""
 SMALL_COUNT: Final = 1 << 15
 """The same, compressed as well as can be had for a few tenths of a second."""
 
-_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+DATA_PAGE: Final = 0
+DICTIONARY_PAGE: Final = 2
+
 _TINY_BYTES = 64  # what a frame of zstd costs is more than it saves
 
 _MEDIUM_LEVEL, _SMALL_LEVEL = 10, 15
@@ -120,6 +122,20 @@ def plain_chunk(leaf: Leaf, pages: Sequence[Page]) -> Chunk:
     return _chunk(leaf, None, pages, PLAIN)
 
 
+def bare_chunk(leaf: Leaf, page: Page) -> Chunk:
+    """A chunk whose values are written as they are, and not compressed."""
+    parts = [_data_head(page, len(page.body), PLAIN), page.body]
+    return Chunk(
+        leaf=leaf,
+        parts=parts,
+        count=page.count,
+        dictionary_bytes=0,
+        plain_bytes=sum(map(len, parts)),
+        encodings=[PLAIN, RLE],
+        codec=UNCOMPRESSED,
+    )
+
+
 def differences_chunk(leaf: Leaf, page: Page) -> Chunk:
     """A chunk of a required column whose values are differences."""
     return _chunk(leaf, None, [page], DELTA_BINARY_PACKED)
@@ -175,10 +191,10 @@ def compressed_bytes(raw: bytes) -> int:
 def _dictionary_head(page: Page, stored_bytes: int) -> bytes:
     about = structure({1: i32(page.count), 2: i32(PLAIN)})
     sizes = {2: i32(len(page.body)), 3: i32(stored_bytes)}
-    return structure({1: i32(_DICTIONARY_PAGE), **sizes, 7: about}).raw
+    return structure({1: i32(DICTIONARY_PAGE), **sizes, 7: about}).raw
 
 
 def _data_head(page: Page, stored_bytes: int, encoding: int) -> bytes:
     about = structure({1: i32(page.count), 2: i32(encoding), 3: i32(RLE), 4: i32(RLE)})
     sizes = {2: i32(len(page.body)), 3: i32(stored_bytes)}
-    return structure({1: i32(_DATA_PAGE), **sizes, 5: about}).raw
+    return structure({1: i32(DATA_PAGE), **sizes, 5: about}).raw
