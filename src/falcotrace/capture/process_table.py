@@ -10,9 +10,13 @@ from typing import Final
 
 import pyarrow as pa
 
+from falcotrace.capture.schema import flat_type
+from falcotrace.events.columns import COLUMNS
+
 PROCESS_TABLE_LIMIT_BYTES: Final = 1 << 30
 """A process table larger than this is refused as hostile."""
 
+_KEY: Final = "proc.key"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL: Final = 6
 _PART_BYTES: Final = 1 << 24
@@ -48,11 +52,32 @@ def decode_processes(raw: bytes) -> pa.Table:
 
     Raises:
         OSError: damaged, or larger than `PROCESS_TABLE_LIMIT_BYTES`.
-        pyarrow.ArrowException: damaged.
+        ValueError, pyarrow.ArrowException: damaged, or not a table of process states.
     """
     # Tables of the first captures are streams whose columns are compressed one by one.
     stream = _expand(raw) if raw.startswith(_ZSTD_MAGIC) else raw
-    return pa.ipc.open_stream(stream).read_all()
+    table = pa.ipc.open_stream(stream).read_all()
+    # Arrow believes what a stream says of offsets and places until it is told not to.
+    table.validate(full=True)
+    _check_columns(table)
+    return table
+
+
+def _check_columns(table: pa.Table) -> None:
+    names = table.column_names
+    if names.count(_KEY) != 1 or len(set(names)) != len(names) or table[_KEY].null_count:
+        raise ValueError("states of processes have no key of their own")
+    for name in names:
+        found = table.schema.field(name).type
+        if name in COLUMNS and _plain(found) != _plain(flat_type(name)):
+            raise ValueError(f"{name} of process states is {found}, expected {flat_type(name)}")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without dictionaries; lists without the name of their elements."""
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _expand(raw: bytes) -> bytes:

@@ -126,11 +126,14 @@ class Capture:
             return pa.nulls(rows, flat_type(path))
         try:
             table = self._file.read_row_group(row_group, columns=[path], use_threads=False)
+            found = _leaf(table, path)
+            # Places in a dictionary may be beyond its end, and texts no UTF-8.
+            found.validate(full=True)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
         if table.num_rows != rows:
             raise CaptureError(self.path, "is damaged: row group and footer disagree")
-        return _leaf(table, path)
+        return found
 
     def stored(self, row_group: int, path: str) -> StoredColumn | None:
         """A column of one row group as it is stored, for whoever needs few of its rows.
@@ -196,7 +199,7 @@ class Capture:
                 file.seek(entry.processes_offset)
                 raw = file.read(entry.processes_bytes)
             table = decode_processes(raw)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise CaptureError(self.path, f"is damaged: {_first_line(error)}") from None
         for column in PROCESS_COLUMNS:
             if column.path not in table.column_names:

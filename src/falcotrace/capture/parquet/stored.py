@@ -109,7 +109,10 @@ def _plain(body: memoryview, count: int, kind: pa.DataType) -> np.ndarray | pa.S
 
 def _texts(body: memoryview, count: int) -> pa.StringArray:
     """Texts, each behind its length of four bytes."""
-    return _few_texts(body, count) if count <= _FEW_TEXTS else _many_texts(body, count)
+    found = _few_texts(body, count) if count <= _FEW_TEXTS else _many_texts(body, count)
+    # What is no UTF-8 is a damaged file: texts of programs that are none are spelled in UTF-8.
+    found.validate(full=True)
+    return found
 
 
 def _few_texts(body: memoryview, count: int) -> pa.StringArray:
