@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.options import JsonOption
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 
@@ -43,7 +44,7 @@ def explain(
     from falcotrace.rules.select import find_rule
 
     found = find_rule(load_for_use(rules).plan, rule)
-    with open_captures(capture) as opened:
+    with open_captures(capture) as opened, Waiting("asking the rule"):
         answer = (
             opened.misses(found, limit=limit) if event is None else opened.explain(found, event)
         )

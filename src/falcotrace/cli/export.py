@@ -1,6 +1,7 @@
 """`falcotrace export`: write alerts, and what rules cover, for the tools of others."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from falcotrace.cli.exit_codes import ExitCode
 from falcotrace.cli.export_pcap import PcapOption, WhereOption, export_pcap
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.notes import print_scan_notes
 from falcotrace.cli.row_output import ForceOption, OutputOption, refuse_captures, text_sink
 from falcotrace.cli.rule_sources import (
@@ -80,7 +82,9 @@ def export(
             since_ns=time_limit(since),
             until_ns=time_limit(until),
         )
-        with text_sink(output, force=force) as stream:
+        # What goes to the terminal itself says that something happens.
+        waiting = Waiting("asking the rules") if output else nullcontext()
+        with text_sink(output, force=force) as stream, waiting:
             count = report.export(output_format, stream)
         if output is not None:
             print("1 alert" if count == 1 else f"{count:,} alerts", file=sys.stderr)

@@ -4,8 +4,11 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+Item = TypeVar("Item")
 
 _INTERVAL_SECONDS = 0.2
 _PATIENCE_SECONDS = 1.0
@@ -62,6 +65,8 @@ class Waiting:
         self._text = text
         self._is_done = threading.Event()
         self._line = LiveLine()
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
         self._thread = threading.Thread(target=self._tell, name="waiting", daemon=True)
 
     def __enter__(self) -> Self:
@@ -80,9 +85,23 @@ class Waiting:
             self._thread.join()
         self._line.clear()
 
+    def before_each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Hand on what is about to be printed; the line comes back when nothing more does."""
+        for item in items:
+            self._step_back()
+            yield item
+        self._step_back()
+
+    def _step_back(self) -> None:
+        with self._lock:
+            self._line.clear()
+            self._quiet_until = time.monotonic() + _PATIENCE_SECONDS
+
     def _tell(self) -> None:
         began = time.monotonic()
-        wait = _PATIENCE_SECONDS
-        while not self._is_done.wait(wait):
-            wait = _INTERVAL_SECONDS
-            self._line.show(f"{self._text}  {time.monotonic() - began:.0f} s")
+        self._quiet_until = began + _PATIENCE_SECONDS
+        while not self._is_done.wait(_INTERVAL_SECONDS):
+            with self._lock:
+                now = time.monotonic()
+                if now >= self._quiet_until:
+                    self._line.show(f"{self._text}  {now - began:.0f} s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.row_output import (
     ForceOption,
     FormatOption,
@@ -86,7 +87,9 @@ def query(
         if count_by:
             _show_counts(asked, count_by, chosen, output, force=force)
         else:
-            rows = write_rows(asked.schema, asked.batches(), chosen, output, force=force)
+            with Waiting("looking for events") as waiting:
+                batches = waiting.before_each(asked.batches())
+                rows = write_rows(asked.schema, batches, chosen, output, force=force)
             _print_row_count(rows, limit, chosen, output)
         _print_notes(asked, opened)
         lost = opened.has_losses
@@ -146,8 +149,9 @@ def _looks_like_file(condition: str) -> bool:
 def _show_counts(
     asked: "Query", count_by: str, chosen: str, output: Path | None, *, force: bool
 ) -> None:
-    counts = asked.count_by(count_by)
-    table = counts.arrow()
+    with Waiting("counting"):
+        counts = asked.count_by(count_by)
+        table = counts.arrow()
     write_rows(table.schema, table.to_batches(), chosen, output, force=force)
     print_summary(counts.summary, is_table=chosen == "table" and output is None)
 

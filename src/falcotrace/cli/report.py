@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.rule_sources import RulesOption, load_for_use
 from falcotrace.cli.time_limits import time_limit
 
@@ -37,7 +38,7 @@ def report(
     from falcotrace.api import open_captures
 
     plan = load_for_use(rules, tells_left_out=False).plan
-    with open_captures(captures) as opened:
+    with open_captures(captures) as opened, Waiting("asking the rules, and what led to alerts"):
         made = opened.report(
             plan,
             title=title,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.notes import print_scan_notes
 from falcotrace.cli.rule_sources import (
     AllMatchesOption,
@@ -21,10 +22,10 @@ from falcotrace.cli.rule_sources import (
 from falcotrace.cli.time_limits import SinceOption, UntilOption, time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from falcotrace.alerts import Alert
-    from falcotrace.api import ScanReport
+    from falcotrace.api import Captures, ScanReport
 
 
 def scan(
@@ -62,7 +63,8 @@ def scan(
             until_ns=time_limit(until),
         )
         draw = _print_summary if summary else _DRAWERS[output_format]
-        alert_count = draw(report)
+        with Waiting(_work_text(opened)) as waiting:
+            alert_count = draw(report, waiting)
         print_scan_notes(report, opened)
         lost = opened.has_losses
     if alert_count:
@@ -70,43 +72,53 @@ def scan(
     sys.exit(ExitCode.LOST_EVENTS if lost else ExitCode.CLEAN)
 
 
-def _print_json(report: "ScanReport") -> int:
+def _work_text(captures: "Captures") -> str:
+    """What is scanned; of captures that are read from front to back nobody knows how much."""
+    from falcotrace.capture.reader import Capture
+
+    counts = [capture.row_count for capture in captures if isinstance(capture, Capture)]
+    noun = "capture" if len(captures) == 1 else "captures"
+    known = f", {sum(counts):,} events" if len(counts) == len(captures) else ""
+    return f"scanning {len(captures):,} {noun}{known}"
+
+
+def _print_json(report: "ScanReport", waiting: Waiting) -> int:
     from falcotrace.outputs.falco import json_line
 
-    return _print_lines(report, json_line)
+    return _print_lines(waiting.before_each(report), json_line)
 
 
-def _print_text(report: "ScanReport") -> int:
+def _print_text(report: "ScanReport", waiting: Waiting) -> int:
     from falcotrace.outputs.falco import text_line
 
-    return _print_lines(report, text_line)
+    return _print_lines(waiting.before_each(report), text_line)
 
 
-def _print_lines(report: "ScanReport", line: "Callable[[Alert], str]") -> int:
+def _print_lines(alerts: "Iterable[Alert]", line: "Callable[[Alert], str]") -> int:
     count = 0
-    for alert in report:
+    for alert in alerts:
         print(line(alert))
         count += 1
     return count
 
 
-def _print_table(report: "ScanReport") -> int:
+def _print_table(report: "ScanReport", waiting: Waiting) -> int:
     from falcotrace.cli.alert_table import AlertTable
 
     drawn = AlertTable()
-    for alert in report:
+    for alert in waiting.before_each(report):
         drawn.add(alert)
     drawn.finish()
     return drawn.count
 
 
-def _print_summary(report: "ScanReport") -> int:
+def _print_summary(report: "ScanReport", waiting: Waiting) -> int:
     from falcotrace.cli.render import table
     from falcotrace.outputs.times import iso_time
 
     total = 0
     firsts: dict[str, tuple[str, int, int, int]] = {}
-    for alert in report:
+    for alert in waiting.before_each(report):
         total += 1
         name = alert.rule.name
         title, count, first_ns, _last_ns = firsts.get(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falcotrace.cli.exit_codes import ExitCode
+from falcotrace.cli.live_line import Waiting
 from falcotrace.cli.row_output import (
     ForceOption,
     FormatOption,
@@ -67,10 +68,11 @@ def sql(
     options = _options(memory_limit, threads, unrestricted=unrestricted)
     with open_captures(paths) as opened:
         refuse_captures(output, opened.paths)
-        with opened.database(options) as database:
+        with opened.database(options) as database, Waiting("asking DuckDB") as waiting:
             answer = database.ask(text)
             if answer is not None:
-                write_rows(answer.schema, answer.batches, chosen, output, force=force)
+                batches = waiting.before_each(answer.batches)
+                write_rows(answer.schema, batches, chosen, output, force=force)
         for note in opened.loss_notes:
             print(f"note: {for_terminal(note)}", file=sys.stderr)
         lost = opened.has_losses
