@@ -9,6 +9,7 @@ import pytest
 
 import falcotrace as ft
 from falcotrace.capture.footer import Footer, Host
+from falcotrace.capture.parquet.stored import StoredColumn
 from falcotrace.capture.reader import Capture
 from falcotrace.engines import conditions
 from falcotrace.events.text import to_text
@@ -53,13 +54,18 @@ def captures(path: Path) -> Iterator[ft.Captures]:
 def read_groups(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The row groups from which any column is read."""
     groups: set[int] = set()
-    read = Capture.read
+    read, stored = Capture.read, Capture.stored
 
     def noted(self: Capture, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
         groups.add(row_group)
         return read(self, row_group, paths)
 
+    def noted_as_stored(self: Capture, row_group: int, path: str) -> StoredColumn | None:
+        groups.add(row_group)
+        return stored(self, row_group, path)
+
     monkeypatch.setattr(Capture, "read", noted)
+    monkeypatch.setattr(Capture, "stored", noted_as_stored)
     return groups
 
 

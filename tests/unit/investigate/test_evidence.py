@@ -9,6 +9,7 @@ import pytest
 
 import falcotrace as ft
 from falcotrace.alerts import Evidence
+from falcotrace.capture.parquet.stored import StoredColumn
 from falcotrace.capture.reader import Capture, open_capture
 from falcotrace.engines import picked_events
 from falcotrace.engines.picked_events import EventFinder
@@ -55,13 +56,20 @@ def path(tmp_path: Path) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[int, str]]:
     """How often each column of each row group is read."""
     counts: Counter[tuple[int, str]] = Counter()
-    read = Capture.read
+    read, stored = Capture.read, Capture.stored
 
     def counted(self: Capture, row_group: int, paths: Sequence[str]) -> dict[str, pa.Array]:
         counts.update((row_group, path) for path in paths)
         return read(self, row_group, paths)
 
+    def counted_as_stored(self: Capture, row_group: int, path: str) -> StoredColumn | None:
+        found = stored(self, row_group, path)
+        if found is not None:
+            counts[row_group, path] += 1
+        return found
+
     monkeypatch.setattr(Capture, "read", counted)
+    monkeypatch.setattr(Capture, "stored", counted_as_stored)
     return counts
 
 
