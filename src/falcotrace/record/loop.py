@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -55,8 +55,16 @@ _Result = TypeVar("_Result")
 class Signals:
     """What signals have asked for."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
+    is_stop_wanted: bool = False
     is_seal_wanted: bool = False
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by; a handler of signals may run at any moment of it.
+
+        No event or lock is waited for: a handler runs in this very thread, and would wait for ever
+        for what the thread itself holds.
+        """
+        time.sleep(seconds)
 
 
 class Account:
@@ -153,7 +161,7 @@ class Loop:
                 self._finish_step()
             if self._step is None and (due := self._due()):
                 self._step = self._worker.submit(due)
-            self._signals.stop.wait(_TICK_SECONDS)
+            self._signals.wait(_TICK_SECONDS)
             self._show()
             if time.monotonic() - self._counted >= SYNC_SECONDS:
                 self._counted = time.monotonic()
@@ -274,7 +282,7 @@ class Loop:
     def _reason_to_end(self) -> str:
         limit = self._options.duration_s
         command = self._running.command
-        if self._signals.stop.is_set():
+        if self._signals.is_stop_wanted:
             return "signal"
         if not self._running.drain.is_alive:
             return "failure"
@@ -314,7 +322,7 @@ def signals_taken() -> Iterator[Signals]:
         return
 
     def stop(*_: object) -> None:
-        signals.stop.set()
+        signals.is_stop_wanted = True
 
     def seal(*_: object) -> None:
         signals.is_seal_wanted = True
