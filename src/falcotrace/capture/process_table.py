@@ -74,9 +74,12 @@ def _check_columns(table: pa.Table) -> None:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without dictionaries; lists without the name of their elements."""
+    """The type without dictionaries and widths of numbers, lists without names of elements."""
     if pa.types.is_list(kind):
         return pa.list_(_plain(kind.value_type))
+    if pa.types.is_integer(kind):
+        # Captures that are older have other widths for some.
+        return pa.int64()
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
